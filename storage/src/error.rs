@@ -1,0 +1,61 @@
+//! What can go wrong in storage.
+
+use std::{path::PathBuf, sync::Arc};
+
+/// The result of a storage operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a storage operation did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database refused: disk full, input or output error, broken file. Shared, because one failed commit
+    /// answers every write that rode on it.
+    #[error("the database failed: {0}")]
+    Database(Arc<redb::Error>),
+    /// A stored row does not decode.
+    #[error("a row of table `{table}` is corrupt: {reason}")]
+    Corrupt {
+        /// The table the row was read from.
+        table: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// Another handle has the file open; one file belongs to one process.
+    #[error(
+        "`{}` is in use: another gateway is running on it; stop that one, or give this one a folder of its own",
+        path.display()
+    )]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer release.
+    #[error(
+        "the database has schema {found}, this release knows schemas up to {supported}; run the newer release again"
+    )]
+    NewerSchema {
+        /// The schema number in the file.
+        found: u32,
+        /// The highest schema number this release reads.
+        supported: u32,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The file cannot be reached or the writer cannot be started.
+    #[error("cannot open `{}`: {source}", path.display())]
+    Io {
+        /// The database file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: Arc<std::io::Error>,
+    },
+}
+
+/// redb has one error type per operation; all of them fold into [`Error::Database`].
+impl<E: Into<redb::Error>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::Database(Arc::new(error.into()))
+    }
+}

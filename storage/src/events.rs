@@ -1,0 +1,217 @@
+//! The event log: what happened to a session, in the order it was committed.
+//!
+//! An event is stored in the transaction of the change it tells of, so neither exists without the other.
+
+use redb::{ReadableTable, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Error, EventId, Result, SessionId, Store, codec,
+    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, Id},
+};
+
+const TABLE: &str = "events";
+const LAST_EVENT: &str = "last_event";
+const FIRST_ID: Id = [0; 16];
+const LAST_ID: Id = [u8::MAX; 16];
+
+/// An event that is not stored yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// The session it happened to.
+    pub session: SessionId,
+    /// The organization the session belongs to.
+    pub organization: String,
+    /// What happened, such as `session.status`.
+    pub name: String,
+    /// When, in epoch milliseconds.
+    pub at: i64,
+    /// What there is to say about it.
+    pub payload: Value,
+}
+
+/// A stored event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id, above that of every event stored before it.
+    pub id: EventId,
+    /// The session it happened to.
+    pub session: SessionId,
+    /// The organization the session belongs to.
+    pub organization: String,
+    /// What happened, such as `session.status`.
+    pub name: String,
+    /// When, in epoch milliseconds.
+    pub at: i64,
+    /// What there is to say about it.
+    pub payload: Value,
+}
+
+impl Store {
+    /// Stores events that come without a change of state.
+    pub async fn record_events(&self, events: Vec<NewEvent>) -> Result<()> {
+        self.write(move |txn| append(txn, &events)).await
+    }
+
+    /// Up to `limit` events of an organization above `after`, oldest first.
+    pub async fn events_of(
+        &self,
+        organization: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        let organization = organization.to_owned();
+        self.read_many(move |txn| {
+            let events = txn.open_table(EVENTS)?;
+            let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
+            let organization = organization.as_str();
+            let after = after.map_or(FIRST_ID, EventId::bytes);
+            let mut found = Vec::new();
+            for row in index.range((organization, after)..=(organization, LAST_ID))? {
+                if found.len() == limit {
+                    break;
+                }
+                let (key, session) = row?;
+                let (id, session) = (key.value().1, session.value());
+                if id == after {
+                    continue;
+                }
+                let value = events.get((session, id))?.ok_or_else(|| Error::Corrupt {
+                    table: TABLE,
+                    reason: format!("`{}` is in the index only", EventId::from_bytes(id)),
+                })?;
+                found.push(load(id, value.value())?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Up to `limit` events of a session above `after`, oldest first.
+    pub async fn session_events(
+        &self,
+        session: SessionId,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        self.read_many(move |txn| {
+            let events = txn.open_table(EVENTS)?;
+            let after = after.map_or(FIRST_ID, EventId::bytes);
+            events
+                .range((session.bytes(), after)..=(session.bytes(), LAST_ID))?
+                .filter(|row| row.as_ref().map_or(true, |(key, _)| key.value().1 != after))
+                .take(limit)
+                .map(|row| {
+                    let (key, value) = row?;
+                    load(key.value().1, value.value())
+                })
+                .collect()
+        })
+        .await
+    }
+}
+
+/// Stores events, each under an id above the last one ever given out.
+pub(crate) fn append(txn: &WriteTransaction, new: &[NewEvent]) -> Result<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut counters = txn.open_table(COUNTERS)?;
+    let mut events = txn.open_table(EVENTS)?;
+    let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
+    let mut last = counters.get(LAST_EVENT)?.map_or(0, |last| last.value());
+    for event in new {
+        last = EventId::generate(event.at).number().max(last.saturating_add(1));
+        let id = EventId::from_number(last).bytes();
+        events.insert((event.session.bytes(), id), codec::encode(event).as_slice())?;
+        index.insert((event.organization.as_str(), id), event.session.bytes())?;
+    }
+    counters.insert(LAST_EVENT, last)?;
+    Ok(())
+}
+
+/// Removes the log of a session.
+pub(crate) fn remove(txn: &WriteTransaction, session: SessionId) -> Result<()> {
+    let mut events = txn.open_table(EVENTS)?;
+    let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
+    let range = (session.bytes(), FIRST_ID)..=(session.bytes(), LAST_ID);
+    for row in events.range(range.clone())? {
+        let (key, value) = row?;
+        let event: NewEvent = codec::decode(TABLE, value.value())?;
+        index.remove((event.organization.as_str(), key.value().1))?;
+    }
+    Ok(events.retain_in(range, |_, _| false)?)
+}
+
+fn load(id: Id, value: &[u8]) -> Result<Event> {
+    let NewEvent { session, organization, name, at, payload } = codec::decode(TABLE, value)?;
+    Ok(Event { id: EventId::from_bytes(id), session, organization, name, at, payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(session: SessionId, at: i64) -> NewEvent {
+        NewEvent {
+            session,
+            organization: "acme".into(),
+            name: "session.status".into(),
+            at,
+            payload: json!({ "at": at, "none": null, "list": [1.5, "x", true] }),
+        }
+    }
+
+    #[tokio::test]
+    async fn event_ids_rise_though_the_clock_goes_back_and_the_file_is_reopened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wharf.redb");
+        let session = SessionId::generate(1);
+        let store = Store::open(&path, &crate::Options::default()).unwrap();
+        store
+            .record_events(vec![event(session, 9_000), event(session, 9_000), event(session, 10)])
+            .await
+            .unwrap();
+        store.close().await.unwrap();
+        let store = Store::open(&path, &crate::Options::default()).unwrap();
+        store.record_events(vec![event(session, 5), event(session, 20_000)]).await.unwrap();
+
+        let events = store.session_events(session, None, 10).await.unwrap();
+        assert_eq!(
+            events.iter().map(|event| event.at).collect::<Vec<_>>(),
+            [9_000, 9_000, 10, 5, 20_000]
+        );
+        assert!(events.is_sorted_by(|a, b| a.id < b.id));
+        assert_eq!(events, store.events_of("acme", None, 10).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn pages_start_above_the_event_named_and_keep_organizations_apart() {
+        let store = Store::in_memory().unwrap();
+        let (a, b) = (SessionId::generate(1), SessionId::generate(1));
+        let other = NewEvent { organization: "acm".into(), ..event(b, 3) };
+        store.record_events(vec![event(a, 1), event(b, 2), other, event(a, 4)]).await.unwrap();
+
+        let first = store.events_of("acme", None, 2).await.unwrap();
+        assert_eq!(first.iter().map(|event| event.at).collect::<Vec<_>>(), [1, 2]);
+        let rest = store.events_of("acme", Some(first[1].id), 2).await.unwrap();
+        assert_eq!(rest.iter().map(|event| event.at).collect::<Vec<_>>(), [4]);
+        assert_eq!(rest[0].payload, event(a, 4).payload);
+        let of_session = store.session_events(a, Some(first[0].id), 9).await.unwrap();
+        assert_eq!(of_session, rest);
+        assert_eq!(store.events_of("acm", None, 9).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn removing_a_log_leaves_the_logs_of_others() {
+        let store = Store::in_memory().unwrap();
+        let (a, b) = (SessionId::generate(1), SessionId::generate(2));
+        store.record_events(vec![event(a, 1), event(b, 2)]).await.unwrap();
+        store.write(move |txn| remove(txn, a)).await.unwrap();
+        assert_eq!(store.session_events(a, None, 9).await.unwrap(), []);
+        assert_eq!(store.events_of("acme", None, 9).await.unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,207 @@
+//! Bringing the stored groups in line with what WhatsApp lists.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Group, GroupDiff, GroupSnapshot, Member, MemberSnapshot, rows::GroupRows};
+use crate::{GroupJid, NewEvent, Result, SessionId, Store, events::append};
+
+impl Store {
+    /// Takes over the full list of the groups the account is in. Groups that are not in it become left. `events` is
+    /// asked once for every group that really changed; it may be asked again should the write be repeated.
+    pub async fn sync_groups<F>(
+        &self,
+        session: SessionId,
+        snapshots: Vec<GroupSnapshot>,
+        at: i64,
+        events: F,
+    ) -> Result<()>
+    where
+        F: Fn(&GroupDiff) -> Vec<NewEvent> + Send + 'static,
+    {
+        self.write(move |txn| {
+            let mut new = Vec::new();
+            let mut rows = GroupRows::open(txn, session)?;
+            for snapshot in &snapshots {
+                if let (_, Some(diff)) = take_over(&mut rows, snapshot, at)? {
+                    new.extend(events(&diff));
+                }
+            }
+            let listed: BTreeSet<&GroupJid> =
+                snapshots.iter().map(|snapshot| &snapshot.jid).collect();
+            for before in rows.present()?.into_iter().filter(|group| !listed.contains(&group.jid)) {
+                let after = rows.leave(&before, at)?;
+                new.extend(events(&Members::default().into_diff(Some(before), after)));
+            }
+            drop(rows);
+            append(txn, &new)
+        })
+        .await
+    }
+
+    /// Takes over one group as WhatsApp describes it, and gives it as it is stored now. `events` as in
+    /// [`Store::sync_groups`].
+    pub async fn put_group<F>(
+        &self,
+        session: SessionId,
+        snapshot: GroupSnapshot,
+        at: i64,
+        events: F,
+    ) -> Result<Group>
+    where
+        F: Fn(&GroupDiff) -> Vec<NewEvent> + Send + 'static,
+    {
+        self.write(move |txn| {
+            let (group, diff) = take_over(&mut GroupRows::open(txn, session)?, &snapshot, at)?;
+            append(txn, &diff.map_or_else(Vec::new, |diff| events(&diff)))?;
+            Ok(group)
+        })
+        .await
+    }
+}
+
+/// What happened to the members of a group.
+#[derive(Default)]
+struct Members {
+    count: u32,
+    joined: Vec<String>,
+    left: Vec<String>,
+    promoted: Vec<String>,
+    demoted: Vec<String>,
+}
+
+impl Members {
+    fn changed(&self) -> bool {
+        [&self.joined, &self.left, &self.promoted, &self.demoted]
+            .iter()
+            .any(|list| !list.is_empty())
+    }
+
+    fn into_diff(self, before: Option<Group>, after: Group) -> GroupDiff {
+        let Self { joined, left, promoted, demoted, .. } = self;
+        GroupDiff { before, after, joined, left, promoted, demoted }
+    }
+}
+
+/// Stores the snapshot where it differs from what is stored.
+fn take_over(
+    rows: &mut GroupRows<'_>,
+    snapshot: &GroupSnapshot,
+    at: i64,
+) -> Result<(Group, Option<GroupDiff>)> {
+    let before = rows.group(&snapshot.jid)?;
+    let members = take_over_members(rows, snapshot, at)?;
+    let mut after = Group {
+        id: match &before {
+            Some(before) => before.id,
+            None => rows.next_id()?,
+        },
+        jid: snapshot.jid.clone(),
+        subject: snapshot.subject.clone(),
+        description: snapshot.description.clone(),
+        description_id: snapshot.description_id.clone(),
+        announce: snapshot.announce,
+        locked: snapshot.locked,
+        owner: snapshot.owner.clone(),
+        created_at: snapshot.created_at.or(before.as_ref().and_then(|before| before.created_at)),
+        participant_count: members.count,
+        lid_addressing: snapshot.lid_addressing,
+        first_seen_at: before.as_ref().map_or(at, |before| before.first_seen_at),
+        updated_at: before.as_ref().map_or(at, |before| before.updated_at),
+        left: false,
+        stale: false,
+    };
+    let same =
+        before.as_ref().is_some_and(|before| after == Group { stale: false, ..before.clone() });
+    let was_stale = before.as_ref().is_some_and(|before| before.stale);
+    let changed = !same || members.changed();
+    if changed {
+        after.updated_at = at;
+    }
+    if changed || was_stale {
+        rows.put_group(&after)?;
+    }
+    let diff = changed.then(|| members.into_diff(before, after.clone()));
+    Ok((after, diff))
+}
+
+fn take_over_members(
+    rows: &mut GroupRows<'_>,
+    snapshot: &GroupSnapshot,
+    at: i64,
+) -> Result<Members> {
+    let mut stored: HashMap<String, Member> = rows
+        .members(&snapshot.jid)?
+        .into_iter()
+        .map(|member| (member.lid.clone(), member))
+        .collect();
+    let mut lid_of: HashMap<String, String> = stored
+        .values()
+        .filter_map(|member| Some((member.phone.clone()?, member.lid.clone())))
+        .collect();
+    let mut changes = Members::default();
+    let mut seen = BTreeSet::new();
+    for listed in snapshot.members.iter().filter(|listed| seen.insert(listed.lid.as_str())) {
+        changes.count += 1;
+        // A member stored under the phone number before the LID was known is the same member.
+        let known = stored.remove(&listed.lid).or_else(|| {
+            let phone = listed.phone.as_ref()?;
+            stored.remove(phone).or_else(|| stored.remove(&lid_of.remove(phone)?))
+        });
+        let Some(known) = known else {
+            let id = rows.next_id()?;
+            rows.put_member(&snapshot.jid, &new_member(id, listed, at))?;
+            changes.joined.push(listed.lid.clone());
+            continue;
+        };
+        if listed.role > known.role {
+            changes.promoted.push(listed.lid.clone());
+        } else if listed.role < known.role {
+            changes.demoted.push(listed.lid.clone());
+        }
+        update_member(rows, &snapshot.jid, &known, listed, at)?;
+    }
+    let mut gone: Vec<String> = stored.into_keys().collect();
+    gone.sort_unstable();
+    for lid in &gone {
+        rows.remove_member(&snapshot.jid, lid)?;
+    }
+    changes.left = gone;
+    Ok(changes)
+}
+
+pub(super) fn new_member(id: i64, listed: &MemberSnapshot, at: i64) -> Member {
+    Member {
+        id,
+        lid: listed.lid.clone(),
+        phone: listed.phone.clone(),
+        role: listed.role,
+        first_seen_at: at,
+        last_seen_at: at,
+        tag: None,
+    }
+}
+
+/// Stores what the listing says of a known member; false when nothing of it is new.
+pub(super) fn update_member(
+    rows: &mut GroupRows<'_>,
+    jid: &GroupJid,
+    known: &Member,
+    listed: &MemberSnapshot,
+    at: i64,
+) -> Result<bool> {
+    let mut member = Member {
+        lid: listed.lid.clone(),
+        phone: listed.phone.clone().or_else(|| known.phone.clone()),
+        role: listed.role,
+        ..known.clone()
+    };
+    if member == *known {
+        return Ok(false);
+    }
+    if member.lid != known.lid {
+        rows.remove_member(jid, &known.lid)?;
+    }
+    member.last_seen_at = at;
+    rows.put_member(jid, &member)?;
+    Ok(true)
+}

@@ -1,0 +1,32 @@
+//! The gateway's durable state: sessions, groups, API keys, events and the protocol library's own records, in one
+//! redb file behind one group-committing writer.
+//!
+//! - [`Store`] opens the file and carries every operation; one method is one transaction.
+//! - Each record has a module with its type and its `impl Store`.
+//! - [`whatsapp`] is the protocol library's backend over the rows of one session.
+//!
+//! Nothing outside this crate names redb. The crate has no clock: every time is an argument, in milliseconds since
+//! the Unix epoch.
+
+mod codec;
+mod error;
+mod events;
+mod groups;
+mod ids;
+mod keys;
+mod schema;
+mod sessions;
+mod store;
+mod tables;
+pub mod whatsapp;
+
+pub use error::{Error, Result};
+pub use events::{Event, NewEvent};
+pub use groups::{
+    Description, Group, GroupChange, GroupDiff, GroupSnapshot, Member, MemberChange,
+    MemberSnapshot, Role,
+};
+pub use ids::{EventId, GroupJid, InvalidId, KeyId, SessionId};
+pub use keys::{ApiKey, Capability};
+pub use sessions::{Account, Reason, Session, Status, StatusChange, Wanted};
+pub use store::{Options, Store};

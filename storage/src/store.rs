@@ -1,0 +1,226 @@
+//! The store: one redb file, snapshots for reading, one writer thread for writing.
+
+mod overlay;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    thread::JoinHandle,
+};
+
+use redb::{
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction,
+    backends::InMemoryBackend,
+};
+
+use crate::{Error, Result, schema, tables::Rows};
+use overlay::QueuedValue;
+use queue::Queue;
+
+pub(crate) use overlay::Op;
+pub(crate) use writer::begin;
+
+/// How the file is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How much of the file is kept in memory, in bytes. 64 MiB by default.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// When a write of protocol rows is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// After it is on disk.
+    Strict,
+    /// When it is queued. Reads through [`Store::get`] and [`Store::scan`] see it at once; it rides on the next
+    /// commit, in the order it was queued.
+    Relaxed,
+}
+
+/// The gateway's durable state. Clones share one file and one writer; the last one to go closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Taken out by `close`, so that the file is free while clones are still around.
+    database: RwLock<Option<Arc<Database>>>,
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the database file, creating it and bringing its schema up to date where needed.
+    ///
+    /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it. Blocks
+    /// for as long as the repair of an unclean file takes.
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        let database =
+            Builder::new().set_cache_size(options.cache_bytes).create(path).map_err(|error| {
+                match error {
+                    DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                        Error::InUse { path: path.to_owned() }
+                    }
+                    DatabaseError::Storage(redb::StorageError::Io(source)) => {
+                        Error::Io { path: path.to_owned(), source: Arc::new(source) }
+                    }
+                    other => other.into(),
+                }
+            })?;
+        Self::start(database, path)
+    }
+
+    /// A store that lives in memory and ends with the process.
+    pub fn in_memory() -> Result<Self> {
+        Self::start(
+            Builder::new().create_with_backend(InMemoryBackend::new())?,
+            Path::new("memory"),
+        )
+    }
+
+    fn start(database: Database, path: &Path) -> Result<Self> {
+        schema::bring_up_to_date(&database)?;
+        let database = Arc::new(database);
+        let queue = Arc::new(Queue::new());
+        let writer = writer::spawn(database.clone(), queue.clone())
+            .map_err(|source| Error::Io { path: PathBuf::from(path), source: Arc::new(source) })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database: RwLock::new(Some(database)),
+                queue,
+                writer: Mutex::new(Some(writer)),
+            }),
+        })
+    }
+
+    /// Commits what is queued, ends the writer and frees the file. Every later operation of any clone answers
+    /// [`Error::Closed`]; closing twice is fine.
+    pub async fn close(&self) -> Result<()> {
+        let inner = self.inner.clone();
+        run_blocking(move || {
+            inner.shut_down();
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs `work` in the writer's transaction and answers after the commit.
+    ///
+    /// `work` may run more than once, because a batch in which another write fails is rolled back and run again: it
+    /// must have no effect outside the transaction. An error of `work` leaves nothing behind and reaches the caller.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnMut(&WriteTransaction) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::strict(work);
+        self.inner.queue.push(job, None).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Applies `ops` in one transaction, behind everything queued before them.
+    ///
+    /// Rows of a session that was removed would come back: stop the session's client first.
+    pub(crate) async fn put_all(&self, ops: Vec<Op>, durability: Durability) -> Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        match durability {
+            Durability::Strict => self.write(move |txn| overlay::apply(&ops, txn)).await,
+            Durability::Relaxed => {
+                let ops: Arc<[Op]> = ops.into();
+                self.inner.queue.push(writer::relaxed(ops.clone()), Some(&ops)).await
+            }
+        }
+    }
+
+    /// The value of a protocol row, relaxed writes that are still queued included.
+    pub(crate) fn get(&self, table: Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.inner.queue.queued_value(table, key) {
+            Some(QueuedValue(value)) => Ok(value),
+            None => self.read(|txn| table.get_in(txn, key)),
+        }
+    }
+
+    /// Every protocol row whose key starts with `prefix`, in key order, relaxed writes that are still queued
+    /// included.
+    pub(crate) fn scan(&self, table: Rows, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let database = self.database()?;
+        // One lock over both, so that no commit falls between the queued rows and the snapshot.
+        let (queued, snapshot) =
+            self.inner.queue.queued_rows(table, prefix, || database.begin_read())?;
+        Ok(overlay::merge(table.scan_in(&snapshot, prefix)?, queued))
+    }
+
+    /// Reads in a snapshot on the caller's thread: for a few rows.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
+        work(&self.database()?.begin_read()?)
+    }
+
+    /// Reads in a snapshot on a thread that may block: for a page or more.
+    pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnOnce(&ReadTransaction) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let store = self.clone();
+        run_blocking(move || store.read(work)).await
+    }
+
+    fn database(&self) -> Result<Arc<Database>> {
+        self.inner
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or(Error::Closed)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn shut_down(&self) {
+        self.queue.close();
+        // The lock is held while joining: a second `close` returns when the file is free, like the first.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.take() {
+            // The writer ends the process when it panics, so joining cannot fail.
+            let _ = writer.join();
+        }
+        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+        // The runtime is going down.
+        Err(_) => Err(Error::Closed),
+    }
+}

@@ -1,0 +1,116 @@
+//! The bounded queue between the callers and the writer.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    overlay::{Op, Overlay, QueuedRows, QueuedValue},
+    writer::Job,
+};
+use crate::{Error, Result, tables::Rows};
+
+/// How many writes wait at most; a caller beyond that waits for room.
+const CAPACITY: usize = 1024;
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Rung when a write is queued and when the queue closes.
+    changed: Condvar,
+    room: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Box<dyn Job>>,
+    overlay: Overlay,
+    /// The place of the next relaxed write: they are numbered as they come.
+    next_place: u64,
+    closed: bool,
+}
+
+/// A relaxed write that was committed: its rows, and its place.
+pub(super) type Committed = (Arc<[Op]>, u64);
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), room: Semaphore::new(CAPACITY) }
+    }
+
+    /// Appends a write. `relaxed` are the rows reads shall see at once.
+    pub(super) async fn push(&self, mut job: Box<dyn Job>, relaxed: Option<&[Op]>) -> Result<()> {
+        let room = self.room.acquire().await.map_err(|_| Error::Closed)?;
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        // The writer gives the room back when it takes the job.
+        room.forget();
+        if let Some(ops) = relaxed {
+            let place = state.next_place;
+            state.next_place += 1;
+            state.overlay.put(ops, place);
+            job.set_place(place);
+        }
+        state.waiting.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Everything queued, in order; waits for something. `None` when the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+        let mut state = self
+            .changed
+            .wait_while(self.lock(), |state| state.waiting.is_empty() && !state.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let batch: Vec<_> = state.waiting.drain(..).collect();
+        drop(state);
+        if batch.is_empty() {
+            return None;
+        }
+        self.room.add_permits(batch.len());
+        Some(batch)
+    }
+
+    /// Lets reads find committed rows in the file instead of here.
+    pub(super) fn forget(&self, committed: &[Committed]) {
+        if committed.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        for (ops, place) in committed {
+            state.overlay.forget(ops, *place);
+        }
+    }
+
+    /// The value a queued relaxed write gives the row, if one does.
+    pub(super) fn queued_value(&self, table: Rows, key: &[u8]) -> Option<QueuedValue> {
+        self.lock().overlay.get(table, key)
+    }
+
+    /// The queued rows of a range, and what `meanwhile` gives while nothing can leave the queue.
+    pub(super) fn queued_rows<T, E>(
+        &self,
+        table: Rows,
+        prefix: &[u8],
+        meanwhile: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(QueuedRows, T), E> {
+        let state = self.lock();
+        Ok((state.overlay.rows(table, prefix), meanwhile()?))
+    }
+
+    /// Refuses further writes; those queued are still taken.
+    pub(super) fn close(&self) {
+        self.room.close();
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

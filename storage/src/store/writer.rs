@@ -1,0 +1,156 @@
+//! The writer: the one thread that changes the file.
+//!
+//! It takes all that is queued, runs it in one transaction and commits once, so the cost of reaching the disk is
+//! shared by everybody who waits for it.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use redb::{Database, WriteTransaction};
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::{
+    overlay::{self, Op},
+    queue::{Committed, Queue},
+};
+use crate::{Error, Result};
+
+/// A queued write.
+pub(super) trait Job: Send {
+    /// Does the work in the batch's transaction. May be called again after a rollback.
+    fn run(&mut self, txn: &WriteTransaction) -> Result<()>;
+
+    /// Tells the caller how it ended. Called once.
+    fn answer(self: Box<Self>, outcome: Result<()>);
+
+    /// Receives the place of a relaxed write.
+    fn set_place(&mut self, _place: u64) {}
+
+    /// What reads no longer need to find in the overlay after the commit; `None` for a strict write.
+    fn relaxed(&self) -> Option<Committed> {
+        None
+    }
+}
+
+/// Starts the writer. It ends when the queue is closed and empty, and takes the process with it should it panic or be
+/// unable to commit a write it has already answered for: nothing could be trusted after that.
+pub(super) fn spawn(database: Arc<Database>, queue: Arc<Queue>) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+        let run = AssertUnwindSafe(|| {
+            while let Some(batch) = queue.take() {
+                run_batch(&database, &queue, batch);
+            }
+        });
+        if catch_unwind(run).is_err() {
+            error!("the store's writer panicked, ending the process");
+            std::process::abort();
+        }
+    })
+}
+
+/// A write answered after its commit, and where the answer arrives.
+pub(super) fn strict<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
+where
+    F: FnMut(&WriteTransaction) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Strict { work, value: None, reply }), answer)
+}
+
+/// A write already answered when it is queued.
+pub(super) fn relaxed(ops: Arc<[Op]>) -> Box<dyn Job> {
+    Box::new(Relaxed { ops, place: 0 })
+}
+
+/// Begins a transaction: for the writer, and for the schema before there is a writer.
+#[expect(clippy::disallowed_methods, reason = "the one place that begins write transactions")]
+pub(crate) fn begin(database: &Database) -> Result<WriteTransaction> {
+    Ok(database.begin_write()?)
+}
+
+fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
+    let committed: Vec<Committed> = batch.iter().filter_map(|job| job.relaxed()).collect();
+    let outcome = commit(database, &mut batch);
+    if let Err(error) = &outcome
+        && !committed.is_empty()
+    {
+        error!(%error, "a write that was already answered for cannot be committed, ending the process");
+        std::process::abort();
+    }
+    // Before anybody is answered: whoever is must not find an older queued row.
+    queue.forget(&committed);
+    for job in batch {
+        job.answer(outcome.clone());
+    }
+}
+
+/// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over.
+fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
+    loop {
+        let txn = begin(database)?;
+        let failed = batch
+            .iter_mut()
+            .enumerate()
+            .find_map(|(place, job)| job.run(&txn).err().map(|error| (place, error)));
+        let Some((place, error)) = failed else {
+            return Ok(txn.commit()?);
+        };
+        txn.abort()?;
+        if batch[place].relaxed().is_some() {
+            return Err(error);
+        }
+        batch.remove(place).answer(Err(error));
+        if batch.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+struct Strict<F, T> {
+    work: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Job for Strict<F, T>
+where
+    F: FnMut(&WriteTransaction) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, txn: &WriteTransaction) -> Result<()> {
+        self.value = Some((self.work)(txn)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Self { value, reply, .. } = *self;
+        // A caller that went away does not need the answer.
+        let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
+    }
+}
+
+struct Relaxed {
+    ops: Arc<[Op]>,
+    place: u64,
+}
+
+impl Job for Relaxed {
+    fn run(&mut self, txn: &WriteTransaction) -> Result<()> {
+        overlay::apply(&self.ops, txn)
+    }
+
+    fn answer(self: Box<Self>, _outcome: Result<()>) {}
+
+    fn set_place(&mut self, place: u64) {
+        self.place = place;
+    }
+
+    fn relaxed(&self) -> Option<Committed> {
+        Some((self.ops.clone(), self.place))
+    }
+}

@@ -1,0 +1,134 @@
+//! Every table of the file.
+//!
+//! Keys of a session's rows start with the 16 bytes of its ULID, so one key range is one session. Phone numbers and
+//! JIDs inside keys stay readable on disk. What a value starts with is told in `codec`.
+
+mod rows;
+
+pub(crate) use rows::{Rows, end_of};
+
+use redb::TableDefinition;
+
+/// 16 bytes of a ULID.
+pub(crate) type Id = [u8; 16];
+
+/// Table: the schema number. Key: `version`. Value: the number, bare, so that every release can read it.
+pub(crate) const SCHEMA: TableDefinition<&str, u32> = TableDefinition::new("schema");
+
+/// Table: counters the writer gives numbers out from. Key: the counter. Value: the last number given out, bare.
+pub(crate) const COUNTERS: TableDefinition<&str, u128> = TableDefinition::new("counters");
+
+/// Table: sessions. Key: session. Value: `Session`.
+pub(crate) const SESSIONS: TableDefinition<Id, &[u8]> = TableDefinition::new("sessions");
+
+/// Table: the sessions of an organization. Key: organization, session. Value: nothing.
+pub(crate) const SESSIONS_BY_ORGANIZATION: TableDefinition<(&str, Id), ()> =
+    TableDefinition::new("sessions_by_organization");
+
+/// Table: groups, those left included. Key: session, group JID. Value: `Group`.
+pub(crate) const GROUPS: TableDefinition<(Id, &str), &[u8]> = TableDefinition::new("groups");
+
+/// Table: present members of groups. Key: session, group JID, member's LID (phone JID while unknown). Value: `Member`.
+pub(crate) const MEMBERS: TableDefinition<(Id, &str, &str), &[u8]> =
+    TableDefinition::new("members");
+
+/// Table: API keys. Key: key id. Value: `ApiKey`.
+pub(crate) const KEYS: TableDefinition<Id, &[u8]> = TableDefinition::new("keys");
+
+/// Table: API keys by what the caller presents. Key: SHA-256 of the secret. Value: key id.
+pub(crate) const KEYS_BY_DIGEST: TableDefinition<[u8; 32], Id> =
+    TableDefinition::new("keys_by_digest");
+
+/// Table: the API keys of an organization. Key: organization, key id. Value: nothing.
+pub(crate) const KEYS_BY_ORGANIZATION: TableDefinition<(&str, Id), ()> =
+    TableDefinition::new("keys_by_organization");
+
+/// Table: the event log. Key: session, event. Value: the event without its id.
+pub(crate) const EVENTS: TableDefinition<(Id, Id), &[u8]> = TableDefinition::new("events");
+
+/// Table: the event log of an organization. Key: organization, event. Value: session.
+pub(crate) const EVENTS_BY_ORGANIZATION: TableDefinition<(&str, Id), Id> =
+    TableDefinition::new("events_by_organization");
+
+// The protocol library's records. Keys are bytes: the session, then what the comment names. Values are the library's
+// bytes behind the two bytes of `codec`.
+
+/// Table: identity keys of others. Key: session, protocol address. Value: public key.
+pub(crate) const WA_IDENTITIES: Rows = Rows::new("wa_identities");
+
+/// Table: Signal sessions. Key: session, protocol address. Value: session record.
+pub(crate) const WA_SESSIONS: Rows = Rows::new("wa_sessions");
+
+/// Table: one-time prekeys of ours. Key: session, prekey id. Value: prekey record and whether it was uploaded.
+pub(crate) const WA_PREKEYS: Rows = Rows::new("wa_prekeys");
+
+/// Table: signed prekeys of ours. Key: session, prekey id. Value: signed prekey record.
+pub(crate) const WA_SIGNED_PREKEYS: Rows = Rows::new("wa_signed_prekeys");
+
+/// Table: group sender keys. Key: session, sender key name. Value: sender key record.
+pub(crate) const WA_SENDER_KEYS: Rows = Rows::new("wa_sender_keys");
+
+/// Table: app state sync keys. Key: session, key id. Value: sync key.
+pub(crate) const WA_SYNC_KEYS: Rows = Rows::new("wa_sync_keys");
+
+/// Table: app state versions. Key: session, collection. Value: hash state.
+pub(crate) const WA_SYNC_VERSIONS: Rows = Rows::new("wa_sync_versions");
+
+/// Table: app state mutation MACs. Key: session, collection, index MAC. Value: value MAC and version.
+pub(crate) const WA_MUTATION_MACS: Rows = Rows::new("wa_mutation_macs");
+
+/// Table: which devices hold our sender key of a group. Key: session, group, device. Value: whether it does.
+pub(crate) const WA_SENDER_KEY_DEVICES: Rows = Rows::new("wa_sender_key_devices");
+
+/// Table: phone numbers by LID. Key: session, LID. Value: mapping.
+pub(crate) const WA_LID_BY_LID: Rows = Rows::new("wa_lid_by_lid");
+
+/// Table: LIDs by phone number. Key: session, phone number. Value: LID.
+pub(crate) const WA_LID_BY_PN: Rows = Rows::new("wa_lid_by_pn");
+
+/// Table: base keys of retried messages. Key: session, address, message id. Value: base key.
+pub(crate) const WA_BASE_KEYS: Rows = Rows::new("wa_base_keys");
+
+/// Table: device lists of users. Key: session, user. Value: device list.
+pub(crate) const WA_DEVICE_LISTS: Rows = Rows::new("wa_device_lists");
+
+/// Table: what the library knows of groups. Key: session, group. Value: the library's metadata.
+pub(crate) const WA_GROUP_METADATA: Rows = Rows::new("wa_group_metadata");
+
+/// Table: trusted contact tokens. Key: session, JID. Value: token and times.
+pub(crate) const WA_TC_TOKENS: Rows = Rows::new("wa_tc_tokens");
+
+/// Table: messages kept for retries. Key: session, chat, message id. Value: message and time.
+pub(crate) const WA_SENT_MESSAGES: Rows = Rows::new("wa_sent_messages");
+
+/// Table: messages received and not yet handed on. Key: session, chat, sender, message id. Value: message.
+pub(crate) const WA_PENDING_INBOUND: Rows = Rows::new("wa_pending_inbound");
+
+/// Table: message secrets. Key: session, chat, sender, message id. Value: secret and expiry.
+pub(crate) const WA_MSG_SECRETS: Rows = Rows::new("wa_msg_secrets");
+
+/// Table: the linked device itself. Key: session. Value: device.
+pub(crate) const WA_DEVICE: Rows = Rows::new("wa_device");
+
+/// Every protocol table.
+pub(crate) const WA_ALL: [Rows; 19] = [
+    WA_IDENTITIES,
+    WA_SESSIONS,
+    WA_PREKEYS,
+    WA_SIGNED_PREKEYS,
+    WA_SENDER_KEYS,
+    WA_SYNC_KEYS,
+    WA_SYNC_VERSIONS,
+    WA_MUTATION_MACS,
+    WA_SENDER_KEY_DEVICES,
+    WA_LID_BY_LID,
+    WA_LID_BY_PN,
+    WA_BASE_KEYS,
+    WA_DEVICE_LISTS,
+    WA_GROUP_METADATA,
+    WA_TC_TOKENS,
+    WA_SENT_MESSAGES,
+    WA_PENDING_INBOUND,
+    WA_MSG_SECRETS,
+    WA_DEVICE,
+];
