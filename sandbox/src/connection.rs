@@ -1,0 +1,199 @@
+//! One client connection, from the first byte to the last.
+
+mod dispatch;
+mod framing;
+pub(crate) mod login;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use tokio::sync::mpsc;
+use tracing::debug;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Node, OwnedNodeRef, marshal_auto, util};
+
+use crate::noise::{self, Answered, Half, Session};
+use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
+use framing::{Framing, Opened};
+
+/// From the upgrade to the end of the handshake.
+const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// How long a client may take to close its side.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a connection ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the client closed the connection")]
+    ByClient,
+    #[error("the server closed the connection")]
+    ByServer,
+    #[error("the handshake took too long")]
+    Slow,
+    #[error("the first bytes are not a client's")]
+    NotAClient,
+    #[error(transparent)]
+    Noise(#[from] noise::Error),
+    #[error(transparent)]
+    Cipher(#[from] wacore_noise::NoiseError),
+    #[error(transparent)]
+    Node(#[from] wacore_binary::BinaryError),
+    #[error("a stanza is too large to be sent")]
+    TooLarge,
+    #[error("the connection counter is used up")]
+    Exhausted,
+}
+
+/// Serves a client until either side ends it.
+pub(crate) async fn serve(socket: WebSocket, shared: Shared, identity: Arc<noise::Identity>) {
+    let (link, queue) = lock(&shared).links.open();
+    let mut connection =
+        Connection { socket, queue, framing: Framing::default(), shared: shared.clone(), link };
+    let ended = connection.run(&identity).await;
+    debug!(link = link.0, reason = %ended, "connection `{}` ended", link.0);
+    let cut = lock(&shared).links.is_cut(link);
+    if !cut {
+        let _ = tokio::time::timeout(FAREWELL, connection.say_goodbye()).await;
+    }
+    drop(connection);
+    let mut state = lock(&shared);
+    dispatch::gone(&mut state, link);
+}
+
+/// Takes a device from its account and tells its client, if it is connected.
+pub(crate) fn unlink(state: &mut State, addr: DeviceAddr) {
+    let Some(account) = state.accounts.get_mut(addr.account) else { return };
+    let Some(position) = account.devices.iter().position(|device| device.id == addr.device) else {
+        return;
+    };
+    let device = account.devices.remove(position);
+    if let Some(link) = device.link {
+        end(state, link, "device_removed", Some(401));
+    }
+}
+
+/// Ends a connection with a conflict: the device is elsewhere, or no more.
+pub(crate) fn end(state: &mut State, link: LinkId, conflict: &str, code: Option<u16>) {
+    let mut node = NodeBuilder::new("stream:error")
+        .children([NodeBuilder::new("conflict").attr("type", conflict).build()]);
+    if let Some(code) = code {
+        node = node.attr("code", code);
+    }
+    state.links.send(link, node.build());
+    state.links.close(link);
+}
+
+struct Connection {
+    socket: WebSocket,
+    queue: mpsc::Receiver<Node>,
+    framing: Framing,
+    shared: Shared,
+    link: LinkId,
+}
+
+impl Connection {
+    async fn run(&mut self, identity: &noise::Identity) -> Ended {
+        let session = match tokio::time::timeout(HANDSHAKE, self.shake_hands(identity)).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(ended)) => return ended,
+            Err(_) => return Ended::Slow,
+        };
+        match self.converse(session).await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    /// The Noise handshake.
+    async fn shake_hands(&mut self, identity: &noise::Identity) -> Result<Session, Ended> {
+        let prologue = loop {
+            match self.framing.open() {
+                Opened::Header(header) => break header,
+                Opened::Incomplete => self.receive().await?,
+                Opened::Foreign => return Err(Ended::NotAClient),
+            }
+        };
+        let hello = self.frame().await?;
+        match identity.answer(prologue, &hello)? {
+            Answered::Done(reply, session) => {
+                self.send(&reply).await?;
+                lock(&self.shared).resumptions += 1;
+                Ok(*session)
+            }
+            Answered::Waiting(reply, half) => {
+                self.send(&reply).await?;
+                let finish = self.frame().await?;
+                Ok(Half::finish(*half, &finish)?)
+            }
+        }
+    }
+
+    /// Stanzas in both directions.
+    async fn converse(&mut self, session: Session) -> Result<std::convert::Infallible, Ended> {
+        let Session { incoming, outgoing, client, payload } = session;
+        let (mut read, mut written) = (0_u32, 0_u32);
+        login::greet(&mut lock(&self.shared), self.link, client, &payload);
+        loop {
+            while let Some(mut frame) = self.framing.next() {
+                incoming.decrypt_in_place_with_counter(read, &mut frame)?;
+                read = read.checked_add(1).ok_or(Ended::Exhausted)?;
+                let node = OwnedNodeRef::new(util::unpack_bytes(frame)?)?.to_owned_node();
+                dispatch::stanza(&self.shared, self.link, node).await;
+            }
+            tokio::select! {
+                node = self.queue.recv() => {
+                    let node = node.ok_or(Ended::ByServer)?;
+                    let mut plain = marshal_auto(&node)?;
+                    outgoing.encrypt_in_place_with_counter(written, &mut plain)?;
+                    written = written.checked_add(1).ok_or(Ended::Exhausted)?;
+                    self.send(&plain).await?;
+                }
+                received = self.socket.recv() => self.feed(received)?,
+            }
+        }
+    }
+
+    /// Closes the WebSocket and reads on until the client has closed it too: a socket closed over unread bytes is
+    /// reset, and the client would lose the stanza that says why.
+    async fn say_goodbye(&mut self) {
+        if self.socket.send(Message::Close(None)).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.recv().await {}
+        }
+    }
+
+    /// The next whole frame.
+    async fn frame(&mut self) -> Result<Vec<u8>, Ended> {
+        loop {
+            if let Some(frame) = self.framing.next() {
+                return Ok(frame.to_vec());
+            }
+            self.receive().await?;
+        }
+    }
+
+    /// Waits for bytes, unless the server ends the connection; nothing is queued before the handshake is through.
+    async fn receive(&mut self) -> Result<(), Ended> {
+        tokio::select! {
+            _ = self.queue.recv() => Err(Ended::ByServer),
+            received = self.socket.recv() => self.feed(received),
+        }
+    }
+
+    fn feed(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
+        match received {
+            Some(Ok(Message::Binary(bytes))) => self.framing.feed(&bytes),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended::ByClient),
+            // Text means nothing here, and pings are answered by the socket.
+            Some(Ok(_)) => {}
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, payload: &[u8]) -> Result<(), Ended> {
+        let frame =
+            wacore_noise::framing::encode_frame(payload, None).map_err(|_| Ended::TooLarge)?;
+        self.socket.send(Message::Binary(frame.into())).await.map_err(|_| Ended::ByClient)
+    }
+}

@@ -1,0 +1,107 @@
+//! Bytes to frames: WebSocket messages may hold half a frame or several.
+
+use bytes::BytesMut;
+use wacore_noise::framing::FrameDecoder;
+
+/// Longest pre-intro: a marker, its length, and that many bytes.
+const EDGE: &[u8] = b"ED\0\x01";
+
+/// Collects what the client sends.
+#[derive(Default)]
+pub(crate) struct Framing {
+    /// The first bytes, until the header is whole.
+    opening: Option<BytesMut>,
+    opened: bool,
+    frames: FrameDecoder,
+}
+
+/// What the first bytes are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// The four bytes before the first frame, as the client sent them: the prologue of the handshake.
+    Header([u8; 4]),
+    /// More bytes are needed.
+    Incomplete,
+    /// Not the protocol.
+    Foreign,
+}
+
+impl Framing {
+    /// Takes bytes as they came.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        if self.opened {
+            self.frames.feed(bytes);
+        } else {
+            self.opening.get_or_insert_default().extend_from_slice(bytes);
+        }
+    }
+
+    /// Looks for the header, behind the routing information that a client may send first. Once it is found the rest
+    /// are frames.
+    pub(crate) fn open(&mut self) -> Opened {
+        let Some(opening) = &self.opening else { return Opened::Incomplete };
+        let start = if opening.starts_with(EDGE) {
+            let Some(length) = opening.get(4..7) else { return Opened::Incomplete };
+            7 + length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte))
+        } else if EDGE.starts_with(opening) {
+            return Opened::Incomplete;
+        } else {
+            0
+        };
+        let Some(header) = opening.get(start..start + 4) else { return Opened::Incomplete };
+        let Ok(header @ [b'W', b'A', 6, _]) = <[u8; 4]>::try_from(header) else {
+            return Opened::Foreign;
+        };
+        self.frames.feed(&opening[start + 4..]);
+        self.opening = None;
+        self.opened = true;
+        Opened::Header(header)
+    }
+
+    /// The next whole frame.
+    pub(crate) fn next(&mut self) -> Option<BytesMut> {
+        self.frames.decode_frame()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: &[u8] = &[0, 0, 2, 8, 9];
+
+    fn fed(bytes: &[u8]) -> Framing {
+        let mut framing = Framing::default();
+        framing.feed(bytes);
+        framing
+    }
+
+    #[test]
+    fn the_header_comes_first_and_frames_follow_in_any_pieces() {
+        let mut framing = Framing::default();
+        for byte in b"WA\x06" {
+            framing.feed(&[*byte]);
+            assert_eq!(framing.open(), Opened::Incomplete);
+        }
+        framing.feed(&[[3].as_slice(), FRAME, &FRAME[..4]].concat());
+        assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x03"));
+        assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
+        assert_eq!(framing.next(), None);
+        framing.feed(&FRAME[4..]);
+        assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
+    }
+
+    #[test]
+    fn routing_information_before_the_header_is_skipped() {
+        let mut framing = fed(&[b"ED\0\x01\0\0\x02xyWA\x06\x02", FRAME].concat());
+        assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x02"));
+        assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
+    }
+
+    #[test]
+    fn other_first_bytes_are_foreign() {
+        assert_eq!(fed(b"GET / HTTP/1.1").open(), Opened::Foreign);
+        assert_eq!(fed(b"WA\x05\x03").open(), Opened::Foreign);
+        assert_eq!(fed(b"ED").open(), Opened::Incomplete);
+    }
+}

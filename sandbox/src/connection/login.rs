@@ -1,0 +1,148 @@
+//! Who is calling: a device that logs in, or a client that wants to be linked.
+
+use buffa::Message;
+use tracing::{debug, warn};
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+use waproto::whatsapp::ClientPayload;
+
+use crate::state::{DeviceAddr, LinkId, State};
+use crate::{clock, pairing};
+
+/// Reads the client's payload, and sends what it is to hear first.
+pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &[u8]) {
+    let payload = match ClientPayload::decode_from_slice(payload) {
+        Ok(payload) => payload,
+        Err(error) => {
+            warn!(link = link.0, %error, "client payload of connection `{}` does not parse", link.0);
+            return refuse(state, link, 400);
+        }
+    };
+    if let Some(data) = payload.device_pairing_data.as_option() {
+        match pairing::begin(state, link, noise, data) {
+            Some(node) => state.links.send(link, node),
+            None => refuse(state, link, 400),
+        }
+        return;
+    }
+    match known(state, &payload, noise) {
+        Some(addr) => log_in(state, link, addr),
+        None => refuse(state, link, 401),
+    }
+}
+
+/// The device that logs in, if it is linked and holds the key that it was linked with.
+fn known(state: &State, payload: &ClientPayload, noise: [u8; 32]) -> Option<DeviceAddr> {
+    let digits = payload.username?.to_string();
+    let account = state.accounts.iter().find(|account| account.phone == digits)?;
+    let device = account.device(u16::try_from(payload.device?).ok()?)?;
+    (device.noise == noise).then_some(DeviceAddr { account: account.id, device: device.id })
+}
+
+fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) {
+    let Some(device) = state.accounts.device_mut(addr) else { return };
+    let replaced = device.log_in(link);
+    state.links.log_in(link, addr);
+    let missed = device.missed();
+    if let Some(old) = replaced {
+        super::end(state, old, "replaced", None);
+    }
+    let Some(account) = state.accounts.get(addr.account) else { return };
+    debug!(link = link.0, "device {} of `{}` logged in", addr.device, account.name);
+    let success = NodeBuilder::new("success")
+        .attr("t", clock::now())
+        .attr("lid", account.lid().with_device(addr.device))
+        .attr("creation", clock::now())
+        .attr("props", "1")
+        .attr("display_name", account.push_name.as_str())
+        .attr("location", "sandbox")
+        .build();
+    state.links.send(link, success);
+    state.links.send(link, offline_preview(missed));
+}
+
+fn refuse(state: &mut State, link: LinkId, reason: u16) {
+    let failure =
+        NodeBuilder::new("failure").attr("reason", reason).attr("location", "sandbox").build();
+    state.links.send(link, failure);
+    state.links.close(link);
+}
+
+/// Announces what waits for the client: notifications count as such, everything else as messages.
+fn offline_preview((notifications, others): (usize, usize)) -> Node {
+    let preview = NodeBuilder::new("offline_preview")
+        .attr("count", notifications + others)
+        .attr("message", others)
+        .attr("notification", notifications)
+        .attr("receipt", 0)
+        .attr("appdata", 0)
+        .attr("call", 0)
+        .attr("status", 0)
+        .build();
+    NodeBuilder::new("ib").children([preview]).build()
+}
+
+/// Ends the replay; a client waits for it before it calls itself ready.
+pub(crate) fn offline_done(count: usize) -> Node {
+    let done = NodeBuilder::new("offline").attr("count", count).build();
+    NodeBuilder::new("ib").children([done]).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::attr;
+    use crate::state::Device;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn linked() -> State {
+        let mut state = State::default();
+        let id = state.accounts.add("shop").expect("a free name");
+        let account = state.accounts.get_mut(id).expect("just made");
+        let mut device = Device::new(1, 1, 9);
+        device.noise = KEY;
+        account.devices.push(device);
+        state
+    }
+
+    /// The first stanza that a login gets, and whether the connection is still open.
+    fn login(state: &mut State, username: u64, device: u32, noise: [u8; 32]) -> (Node, bool) {
+        let (link, mut queue) = state.links.open();
+        let payload =
+            ClientPayload { username: Some(username), device: Some(device), ..Default::default() };
+        greet(state, link, noise, &payload.encode_to_vec());
+        let first = queue.try_recv().expect("an answer");
+        (first, state.links.addr(link).is_some())
+    }
+
+    #[test]
+    fn a_linked_device_is_let_in() {
+        let (first, open) = login(&mut linked(), 15_550_000_001, 1, KEY);
+        assert_eq!((first.tag.as_ref(), open), ("success", true));
+        assert_eq!(attr(&first, "lid").as_deref(), Some("100000000000001:1@lid"));
+    }
+
+    #[test]
+    fn a_wrong_key_an_unknown_device_and_an_unknown_number_are_turned_away() {
+        for (username, device, noise) in [
+            (15_550_000_001, 1, [8; 32]),
+            (15_550_000_001, 2, KEY),
+            (15_550_000_001, 0, KEY),
+            (15_550_000_002, 1, KEY),
+        ] {
+            let (first, open) = login(&mut linked(), username, device, noise);
+            assert_eq!((first.tag.as_ref(), open), ("failure", false));
+            assert_eq!(attr(&first, "reason").as_deref(), Some("401"));
+        }
+    }
+
+    #[test]
+    fn a_payload_that_does_not_parse_is_refused() {
+        let mut state = linked();
+        let (link, mut queue) = state.links.open();
+        greet(&mut state, link, KEY, &[0xFF; 8]);
+        let first = queue.try_recv().expect("an answer");
+        assert_eq!(attr(&first, "reason").as_deref(), Some("400"));
+    }
+}

@@ -1,0 +1,204 @@
+//! `/admin/groups`: groups, made and changed from outside.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use wacore_binary::Jid;
+
+use super::body::Body;
+use super::error::Error;
+use crate::groups::{self, Change, Group, NewGroup, Refusal, Role};
+use crate::state::{self, Shared, lock};
+
+type Answer = Result<Json<GroupBody>, Error>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewBody {
+    subject: String,
+    owner: String,
+    #[serde(default)]
+    admins: Vec<String>,
+    #[serde(default)]
+    members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeBody {
+    /// Who makes the change; the creator if nobody is named.
+    by: Option<String>,
+    subject: Option<String>,
+    description: Option<String>,
+    announce: Option<bool>,
+    locked: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemberName {
+    name: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct GroupBody {
+    gid: String,
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    announce: bool,
+    locked: bool,
+    invite: String,
+    owner: String,
+    members: Vec<MemberBody>,
+}
+
+#[derive(Serialize)]
+struct MemberBody {
+    name: String,
+    role: Role,
+    jid: String,
+    lid: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ListBody {
+    groups: Vec<GroupBody>,
+}
+
+impl From<&Group> for GroupBody {
+    fn from(group: &Group) -> Self {
+        let members = group.members.iter().map(|member| MemberBody {
+            name: member.person.name.clone(),
+            role: member.role,
+            jid: member.person.phone.to_string(),
+            lid: member.person.lid.to_string(),
+        });
+        Self {
+            gid: group.jid().to_string(),
+            subject: group.subject.text.clone(),
+            description: group.description.as_ref().map(|current| current.text.clone()),
+            announce: group.announce,
+            locked: group.locked,
+            invite: group.invite.clone(),
+            owner: group.creator.name.clone(),
+            members: members.collect(),
+        }
+    }
+}
+
+pub(crate) async fn list(State(shared): State<Shared>) -> Json<ListBody> {
+    Json(ListBody { groups: lock(&shared).groups.all().map(GroupBody::from).collect() })
+}
+
+pub(crate) async fn add(
+    State(shared): State<Shared>,
+    Body(body): Body<NewBody>,
+) -> Result<(StatusCode, Json<GroupBody>), Error> {
+    groups::check_subject(&body.subject)
+        .map_err(|_| Error::field("subject", "must have 1 to 100 characters"))?;
+    let mut group = NewGroup::new(body.subject).owner(body.owner);
+    group = body.admins.into_iter().fold(group, NewGroup::admin);
+    group = body.members.into_iter().fold(group, NewGroup::member);
+    let gid = groups::add(&shared, group).map_err(|error| Error::NotFound(error.to_string()))?;
+    Ok((StatusCode::CREATED, read(&shared, &gid)?))
+}
+
+pub(crate) async fn find(State(shared): State<Shared>, Path(gid): Path<String>) -> Answer {
+    read(&shared, &address(&gid)?)
+}
+
+/// Fields are applied in the order of their declaration, each as one change; the first refusal ends it.
+pub(crate) async fn change(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(body): Body<ChangeBody>,
+) -> Answer {
+    let gid = address(&gid)?;
+    known(&lock(&shared), &gid)?;
+    let by = body.by.as_deref();
+    if let Some(subject) = body.subject {
+        apply(&shared, &gid, by, "subject", |_| Change::Subject(subject))?;
+    }
+    if let Some(text) = body.description {
+        apply(&shared, &gid, by, "description", |group| groups::describe(group, &text))?;
+    }
+    if let Some(announce) = body.announce {
+        apply(&shared, &gid, by, "announce", |_| Change::Announce(announce))?;
+    }
+    if let Some(locked) = body.locked {
+        apply(&shared, &gid, by, "locked", |_| Change::Locked(locked))?;
+    }
+    read(&shared, &gid)
+}
+
+pub(crate) async fn add_member(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberName>,
+) -> Answer {
+    let gid = address(&gid)?;
+    let person = groups::person(&lock(&shared), &member.name)
+        .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
+    apply(&shared, &gid, None, "name", |_| Change::Add(vec![person]))?;
+    read(&shared, &gid)
+}
+
+pub(crate) async fn remove_member(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberName>,
+) -> Answer {
+    change_member(&shared, &gid, member, Change::Remove)
+}
+
+pub(crate) async fn promote(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberName>,
+) -> Answer {
+    change_member(&shared, &gid, member, Change::Promote)
+}
+
+pub(crate) async fn demote(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberName>,
+) -> Answer {
+    change_member(&shared, &gid, member, Change::Demote)
+}
+
+fn change_member(
+    shared: &Shared,
+    gid: &str,
+    member: MemberName,
+    change: fn(Vec<String>) -> Change,
+) -> Answer {
+    let gid = address(gid)?;
+    apply(shared, &gid, None, "name", |_| change(vec![member.name]))?;
+    read(shared, &gid)
+}
+
+fn address(gid: &str) -> Result<Jid, Error> {
+    gid.parse().map_err(|_| Error::field("gid", "must be the JID of a group, `<digits>@g.us`"))
+}
+
+fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group, Error> {
+    state.groups.find(gid).map_err(|_| Error::NotFound(format!("there is no group `{gid}`")))
+}
+
+fn read(shared: &Shared, gid: &Jid) -> Answer {
+    known(&lock(shared), gid).map(|group| Json(group.into()))
+}
+
+fn apply(
+    shared: &Shared,
+    gid: &Jid,
+    by: Option<&str>,
+    field: &'static str,
+    change: impl FnOnce(&Group) -> Change,
+) -> Result<(), Error> {
+    groups::change_as(shared, gid, by, change)
+        .map_err(|refusal: Refusal| Error::Refused { field, refusal })
+}

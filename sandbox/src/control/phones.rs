@@ -1,0 +1,67 @@
+//! `/admin/phones`: accounts.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
+use super::error::Error;
+use crate::state::{Account, Shared, lock};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewBody {
+    name: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct PhoneBody {
+    name: String,
+    jid: String,
+    lid: String,
+    /// Numbers of the linked devices.
+    devices: Vec<u16>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ListBody {
+    phones: Vec<PhoneBody>,
+}
+
+impl From<&Account> for PhoneBody {
+    fn from(account: &Account) -> Self {
+        Self {
+            name: account.name.clone(),
+            jid: account.pn().to_string(),
+            lid: account.lid().to_string(),
+            devices: account.devices.iter().map(|device| device.id).collect(),
+        }
+    }
+}
+
+pub(crate) async fn list(State(shared): State<Shared>) -> Json<ListBody> {
+    Json(ListBody { phones: lock(&shared).accounts.iter().map(PhoneBody::from).collect() })
+}
+
+pub(crate) async fn add(
+    State(shared): State<Shared>,
+    Body(body): Body<NewBody>,
+) -> Result<(StatusCode, Json<PhoneBody>), Error> {
+    check_name("name", &body.name)?;
+    let mut state = lock(&shared);
+    let taken = || Error::Conflict(format!("`name`: there is already a phone `{}`", body.name));
+    let id = state.accounts.add(&body.name).ok_or_else(taken)?;
+    let account = state.accounts.get(id).ok_or_else(taken)?;
+    Ok((StatusCode::CREATED, Json(account.into())))
+}
+
+/// Names are for people to type: a few letters, digits, `-`, `_` and `.`.
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        Ok(())
+    } else {
+        Err(Error::field(field, "must be 1 to 64 letters, digits, `-`, `_` or `.`"))
+    }
+}

@@ -1,0 +1,44 @@
+//! What can go wrong when the sandbox is driven.
+
+use std::io;
+
+/// The result of a lever.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a lever did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address of the configuration.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No account has this name.
+    #[error("there is no phone `{0}`")]
+    NoSuchPhone(String),
+    /// An account of this name is already there.
+    #[error("there is already a phone `{0}`")]
+    PhoneExists(String),
+    /// The text is not a linking code.
+    #[error("not a linking code: {0}")]
+    InvalidQr(&'static str),
+    /// The code is well-formed, but no connected client shows it (any more).
+    #[error("no connected client shows this linking code")]
+    StaleQr,
+    /// The account has as many devices as it may have.
+    #[error("`{0}` has no room for another device")]
+    TooManyDevices(String),
+    /// The client answered the phone's proof with an error.
+    #[error("the client refused to be linked: {0}")]
+    LinkRefused(String),
+    /// The client went away before it was linked.
+    #[error("the client disconnected before it was linked")]
+    LinkInterrupted,
+    /// The client did not answer in time.
+    #[error("the client did not answer the phone in time")]
+    LinkTimeout,
+}

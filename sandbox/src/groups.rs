@@ -1,0 +1,24 @@
+//! Groups: what they are, who may change what in them, and how they look on the wire.
+//!
+//! `group` is the data, `change` the rules, `registry` the place where a change is made, written into
+//! the journal and turned into a notification; `request`, `stanza` and `answer` are the protocol around it.
+
+mod answer;
+mod change;
+mod group;
+mod invite;
+mod levers;
+mod people;
+mod registry;
+mod request;
+mod stanza;
+
+pub(crate) use answer::handle;
+pub use change::Refusal;
+pub(crate) use change::{Change, check_subject};
+pub(crate) use group::Group;
+pub use group::Role;
+pub use levers::{GroupLever, NewGroup};
+pub(crate) use levers::{add, change_as, describe};
+pub(crate) use people::of_name as person;
+pub(crate) use registry::Groups;

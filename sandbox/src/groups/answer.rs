@@ -1,0 +1,99 @@
+//! Answers to the IQs of namespace `w:g2`.
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use super::change::{Change, Refusal};
+use super::group::{Person, Role};
+use super::registry::{Founding, Notice};
+use super::request::{self, Create, Request};
+use super::stanza::Parts;
+use super::{invite, people, stanza as node};
+use crate::clock;
+use crate::stanza::{self, Answer, Push};
+use crate::state::{DeviceAddr, State};
+
+/// The namespace of group IQs.
+const NAMESPACE: &str = "w:g2";
+
+/// Answers a group IQ; `None` for every other one, and for group requests that this server does not know.
+pub(crate) fn handle(state: &mut State, from: &DeviceAddr, iq: &Node) -> Option<Answer> {
+    if iq.attrs.get("xmlns").is_none_or(|xmlns| *xmlns != *NAMESPACE) {
+        return None;
+    }
+    let request = request::read(iq)?;
+    let author = people::of_device(state, from)?;
+    let outcome = request.and_then(|request| carry_out(state, *from, &author, request));
+    Some(match outcome {
+        Ok((Some(content), pushes)) => Answer { reply: stanza::result_with(iq, content), pushes },
+        Ok((None, pushes)) => Answer { reply: stanza::result(iq), pushes },
+        Err(refusal) => stanza::error(iq, refusal.code(), &refusal.to_string()).into(),
+    })
+}
+
+type Outcome = Result<(Option<Node>, Vec<Push>), Refusal>;
+
+fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Request) -> Outcome {
+    let name = author.name.as_str();
+    match request {
+        Request::Participating { participants, description } => {
+            let parts = Parts { participants, description };
+            let groups = state.groups.of(name).map(|group| node::group(group, parts));
+            Ok((Some(NodeBuilder::new("groups").children(groups).build()), Vec::new()))
+        }
+        Request::Info(gid) => {
+            let group = state.groups.find(&gid)?;
+            group.role_of(name)?;
+            Ok((Some(node::group(group, Parts::ALL)), Vec::new()))
+        }
+        Request::Invite(gid) => {
+            let code = state.groups.find(&gid)?.invite_for(name)?;
+            Ok((Some(node::invite(code)), Vec::new()))
+        }
+        Request::Create(create) => found(state, from, author, *create),
+        Request::Change(gid, change) => apply(state, from, author, &gid, &change),
+    }
+}
+
+/// People whom the server does not know are left out of a new group.
+fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -> Outcome {
+    let others = create.participants.iter();
+    let others = others.filter_map(|jid| people::of_jid(state, jid)).map(|who| (who, Role::Member));
+    let founding = Founding {
+        subject: create.subject,
+        creator: author.clone(),
+        others: others.collect(),
+        description: create.description,
+        options: create.options,
+        invite: invite::fresh_code(),
+    };
+    let at_ms = clock::now_ms();
+    let (gid, notice) = state.groups.found(&mut state.journal, founding, at_ms)?;
+    let group = node::group(state.groups.find(&gid)?, Parts::ALL);
+    Ok((Some(group), pushes(state, notice, Some(from))))
+}
+
+fn apply(
+    state: &mut State,
+    from: DeviceAddr,
+    author: &Person,
+    gid: &Jid,
+    change: &Change,
+) -> Outcome {
+    let at_ms = clock::now_ms();
+    let notice = state.groups.change(&mut state.journal, gid, author, change, at_ms)?;
+    let content = match change {
+        Change::Invite(code) => Some(node::invite(code)),
+        _ => None,
+    };
+    Ok((content, pushes(state, notice, Some(from))))
+}
+
+/// A notice as one push for each member's account.
+pub(super) fn pushes(state: &State, notice: Notice, acting: Option<DeviceAddr>) -> Vec<Push> {
+    let Notice { to, node } = notice;
+    to.into_iter()
+        .filter_map(|name| state.accounts.by_name(&name))
+        .map(|account| Push { account: account.id, except: acting, node: node.clone() })
+        .collect()
+}

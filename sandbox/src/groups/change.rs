@@ -1,0 +1,225 @@
+//! What may be done to a group, by whom, and what then becomes of it.
+
+use serde_json::{Value, json};
+
+use super::group::{Description, Group, Member, Person, Role, Subject};
+
+/// Longest subject, in Unicode scalar values.
+pub(crate) const SUBJECT_MAX: usize = 100;
+/// Longest description, in Unicode scalar values.
+pub(crate) const DESCRIPTION_MAX: usize = 2048;
+
+/// A change that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A new subject.
+    Subject(String),
+    /// A new description, or none; `prev` is the id of the one it replaces.
+    Description { id: String, prev: Option<String>, text: Option<String> },
+    /// Whether only admins may write.
+    Announce(bool),
+    /// Whether only admins may change subject and description.
+    Locked(bool),
+    /// A new invite code, which makes the old one worthless.
+    Invite(String),
+    /// New members.
+    Add(Vec<Person>),
+    /// Members sent away, by account name.
+    Remove(Vec<String>),
+    /// Members made admins, by account name.
+    Promote(Vec<String>),
+    /// Admins made plain members, by account name.
+    Demote(Vec<String>),
+    /// The author leaves.
+    Leave,
+}
+
+/// Why the server says no. The numbers are those that clients know from the real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The stanza makes no sense.
+    #[error("bad-request")]
+    BadRequest,
+    /// A member who is not an admin asks for an admin's secret.
+    #[error("not-authorized")]
+    NotAuthorized,
+    /// Not in the group, or not allowed to do this in it.
+    #[error("forbidden")]
+    Forbidden,
+    /// No such group, or no such member.
+    #[error("item-not-found")]
+    NotFound,
+    /// A value outside its limits.
+    #[error("not-acceptable")]
+    NotAcceptable,
+    /// Something changed since the caller looked, or is already so.
+    #[error("conflict")]
+    Conflict,
+}
+
+impl Refusal {
+    /// The number that goes with the text.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::NotAuthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::NotAcceptable => 406,
+            Self::Conflict => 409,
+        }
+    }
+}
+
+impl Change {
+    /// The name of this operation in the journal.
+    pub(crate) fn operation(&self) -> &'static str {
+        match self {
+            Self::Subject(_) => "group.subject",
+            Self::Description { .. } => "group.description",
+            Self::Announce(_) => "group.announce",
+            Self::Locked(_) => "group.locked",
+            Self::Invite(_) => "group.invite",
+            Self::Add(_) => "group.add",
+            Self::Remove(_) => "group.remove",
+            Self::Promote(_) => "group.promote",
+            Self::Demote(_) => "group.demote",
+            Self::Leave => "group.leave",
+        }
+    }
+
+    /// The values of this operation in the journal.
+    pub(crate) fn detail(&self) -> Value {
+        match self {
+            Self::Subject(subject) => json!({ "subject": subject }),
+            Self::Description { id, prev, text } => {
+                json!({ "id": id, "prev": prev, "description": text })
+            }
+            Self::Announce(announce) => json!({ "announce": announce }),
+            Self::Locked(locked) => json!({ "locked": locked }),
+            Self::Invite(code) => json!({ "code": code }),
+            Self::Add(people) => {
+                json!({ "members": people.iter().map(|person| &person.name).collect::<Vec<_>>() })
+            }
+            Self::Remove(names) | Self::Promote(names) | Self::Demote(names) => {
+                json!({ "members": names })
+            }
+            Self::Leave => json!({}),
+        }
+    }
+}
+
+/// Whether a subject is within its limits.
+pub(crate) fn check_subject(subject: &str) -> Result<(), Refusal> {
+    let fits = !subject.trim().is_empty() && subject.chars().count() <= SUBJECT_MAX;
+    fits.then_some(()).ok_or(Refusal::NotAcceptable)
+}
+
+/// Whether a description is within its limits. Deleting one is another request than setting it to nothing.
+pub(crate) fn check_description(text: &str) -> Result<(), Refusal> {
+    let fits = !text.is_empty() && text.chars().count() <= DESCRIPTION_MAX;
+    fits.then_some(()).ok_or(Refusal::NotAcceptable)
+}
+
+impl Group {
+    /// The role of somebody in this group, or [`Refusal::Forbidden`] for everybody else.
+    pub(crate) fn role_of(&self, name: &str) -> Result<Role, Refusal> {
+        self.member(name).map(|member| member.role).ok_or(Refusal::Forbidden)
+    }
+
+    /// The invite code, for those who may know it: admins.
+    pub(crate) fn invite_for(&self, name: &str) -> Result<&str, Refusal> {
+        if self.role_of(name)?.is_admin() { Ok(&self.invite) } else { Err(Refusal::NotAuthorized) }
+    }
+
+    /// Says whether `author` may do this now. Rights come before values, values before conflicts.
+    pub(crate) fn check(&self, author: &str, change: &Change) -> Result<(), Refusal> {
+        let role = self.role_of(author)?;
+        let admin = || if role.is_admin() { Ok(()) } else { Err(Refusal::Forbidden) };
+        match change {
+            Change::Subject(subject) => {
+                if self.locked {
+                    admin()?;
+                }
+                check_subject(subject)
+            }
+            Change::Description { id, prev, text } => {
+                if self.locked {
+                    admin()?;
+                }
+                if id.is_empty() {
+                    return Err(Refusal::BadRequest);
+                }
+                if let Some(text) = text {
+                    check_description(text)?;
+                }
+                let current = self.description.as_ref().map(|description| &description.id);
+                if current == prev.as_ref() { Ok(()) } else { Err(Refusal::Conflict) }
+            }
+            Change::Announce(_) | Change::Locked(_) => admin(),
+            Change::Invite(_) => self.invite_for(author).map(|_| ()),
+            Change::Add(people) => {
+                admin()?;
+                let known = people.iter().any(|person| self.member(&person.name).is_some());
+                if known { Err(Refusal::Conflict) } else { Ok(()) }
+            }
+            Change::Remove(names) | Change::Demote(names) => {
+                admin()?;
+                names.iter().try_for_each(|name| match self.member(name) {
+                    None => Err(Refusal::NotFound),
+                    Some(member) if member.role == Role::Superadmin => Err(Refusal::Forbidden),
+                    Some(_) => Ok(()),
+                })
+            }
+            Change::Promote(names) => {
+                admin()?;
+                let unknown = names.iter().any(|name| self.member(name).is_none());
+                if unknown { Err(Refusal::NotFound) } else { Ok(()) }
+            }
+            Change::Leave => Ok(()),
+        }
+    }
+
+    /// Carries out a change that [`Group::check`] allowed.
+    pub(crate) fn apply(&mut self, author: &Person, change: &Change, at_ms: i64) {
+        match change {
+            Change::Subject(subject) => {
+                self.subject = Subject { text: subject.clone(), author: author.clone(), at_ms };
+            }
+            Change::Description { id, text, .. } => {
+                self.description = text.as_ref().map(|text| Description {
+                    id: id.clone(),
+                    text: text.clone(),
+                    author: author.clone(),
+                    at_ms,
+                });
+            }
+            Change::Announce(announce) => self.announce = *announce,
+            Change::Locked(locked) => self.locked = *locked,
+            Change::Invite(code) => self.invite.clone_from(code),
+            Change::Add(people) => self.members.extend(
+                people.iter().map(|person| Member { person: person.clone(), role: Role::Member }),
+            ),
+            Change::Remove(names) => {
+                self.members.retain(|member| !names.contains(&member.person.name));
+            }
+            Change::Promote(names) => self.give(names, Role::Admin),
+            Change::Demote(names) => self.give(names, Role::Member),
+            Change::Leave => self.members.retain(|member| member.person.name != author.name),
+        }
+    }
+
+    /// Gives a role to members; the creator keeps theirs.
+    fn give(&mut self, names: &[String], role: Role) {
+        for name in names {
+            if let Some(member) = self.member_mut(name)
+                && member.role != Role::Superadmin
+            {
+                member.role = role;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

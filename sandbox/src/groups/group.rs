@@ -1,0 +1,145 @@
+//! A group as the server keeps it: plain data, no protocol and no accounts.
+
+use serde::Serialize;
+use wacore_binary::Jid;
+
+/// A person in a group, under all the names a group needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// Name of the account in the sandbox.
+    pub name: String,
+    /// LID, without a device part.
+    pub lid: Jid,
+    /// Phone-number JID, without a device part.
+    pub phone: Jid,
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads and writes, and changes what is not locked.
+    Member,
+    /// Changes everything but the creator's rights.
+    Admin,
+    /// The creator: an admin that nobody demotes or removes.
+    Superadmin,
+}
+
+impl Role {
+    /// True for [`Role::Admin`] and [`Role::Superadmin`].
+    pub fn is_admin(self) -> bool {
+        self != Self::Member
+    }
+
+    /// The `type` attribute of a participant; plain members have none.
+    pub(crate) fn wire(self) -> Option<&'static str> {
+        match self {
+            Self::Member => None,
+            Self::Admin => Some("admin"),
+            Self::Superadmin => Some("superadmin"),
+        }
+    }
+}
+
+/// A person together with what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Who it is.
+    pub person: Person,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// The name of a group and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// 1 to 100 characters.
+    pub text: String,
+    /// Who set it.
+    pub author: Person,
+    /// When, in epoch milliseconds.
+    pub at_ms: i64,
+}
+
+/// The description of a group. Its id is the token that the next change has to name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Description {
+    /// Chosen by the client that wrote it.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// Who wrote it.
+    pub author: Person,
+    /// When, in epoch milliseconds.
+    pub at_ms: i64,
+}
+
+/// Settings that a client gives when it creates a group; kept and shown, never acted upon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Who may add members: `admin_add` or `all_member_add`.
+    pub member_add_mode: Option<String>,
+    /// Who may share the link: `admin_link` or `all_member_link`.
+    pub member_link_mode: Option<String>,
+    /// Whether joining needs an admin's approval.
+    pub approval: bool,
+    /// Seconds after which messages disappear, if they do.
+    pub ephemeral: Option<u32>,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// Digits; the JID is this with `@g.us`.
+    pub(crate) id: String,
+    pub(crate) subject: Subject,
+    pub(crate) description: Option<Description>,
+    pub(crate) announce: bool,
+    pub(crate) locked: bool,
+    pub(crate) options: Options,
+    pub(crate) creator: Person,
+    pub(crate) created_at_ms: i64,
+    pub(crate) invite: String,
+    /// In the order in which they joined.
+    pub(crate) members: Vec<Member>,
+}
+
+impl Group {
+    /// A new group of `creator` alone.
+    pub(crate) fn new(
+        id: String,
+        subject: String,
+        creator: Person,
+        invite: String,
+        at_ms: i64,
+    ) -> Self {
+        let members = vec![Member { person: creator.clone(), role: Role::Superadmin }];
+        Self {
+            id,
+            subject: Subject { text: subject, author: creator.clone(), at_ms },
+            description: None,
+            announce: false,
+            locked: false,
+            options: Options::default(),
+            creator,
+            created_at_ms: at_ms,
+            invite,
+            members,
+        }
+    }
+
+    /// The group's address.
+    pub(crate) fn jid(&self) -> Jid {
+        Jid::group(self.id.as_str())
+    }
+
+    /// The member with this account name.
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.person.name == name)
+    }
+
+    pub(crate) fn member_mut(&mut self, name: &str) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.person.name == name)
+    }
+}

@@ -1,0 +1,288 @@
+//! Levers on groups: what a test does to them behind a client's back, and what it asks the server.
+
+use wacore_binary::Jid;
+
+use super::change::{Change, Refusal};
+use super::group::{Group, Options, Person, Role};
+use super::registry::Founding;
+use super::{answer, invite, people};
+use crate::state::{self, Shared};
+use crate::{Sandbox, clock};
+
+/// A group to be made.
+#[derive(Debug, Clone)]
+pub struct NewGroup {
+    subject: String,
+    owner: Option<String>,
+    others: Vec<(String, Role)>,
+}
+
+impl NewGroup {
+    /// A group of this subject, nobody in it yet.
+    pub fn new(subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), owner: None, others: Vec::new() }
+    }
+
+    /// Its creator, by account name. A group needs one.
+    #[must_use]
+    pub fn owner(mut self, name: impl Into<String>) -> Self {
+        self.owner = Some(name.into());
+        self
+    }
+
+    /// One more admin, by account name.
+    #[must_use]
+    pub fn admin(mut self, name: impl Into<String>) -> Self {
+        self.others.push((name.into(), Role::Admin));
+        self
+    }
+
+    /// One more plain member, by account name.
+    #[must_use]
+    pub fn member(mut self, name: impl Into<String>) -> Self {
+        self.others.push((name.into(), Role::Member));
+        self
+    }
+}
+
+/// Why a group could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfounded {
+    /// Nobody owns it.
+    #[error("a group needs an `owner`")]
+    Ownerless,
+    /// There is no such account.
+    #[error("`{field}`: there is no phone `{name}`")]
+    Unknown {
+        /// Where the name stood.
+        field: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The subject is empty or too long.
+    #[error("`subject`: {0}")]
+    Subject(Refusal),
+}
+
+/// Makes a group, tells its members' devices and returns its address.
+pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
+    let mut state = state::lock(shared);
+    let find = |field, name: String| {
+        people::of_name(&state, &name).ok_or(Unfounded::Unknown { field, name })
+    };
+    let creator = find("owner", new.owner.ok_or(Unfounded::Ownerless)?)?;
+    let others = new.others.into_iter().map(|(name, role)| {
+        let field = if role.is_admin() { "admins" } else { "members" };
+        find(field, name).map(|person| (person, role))
+    });
+    let founding = Founding {
+        subject: new.subject,
+        creator,
+        others: others.collect::<Result<_, _>>()?,
+        description: None,
+        options: Options::default(),
+        invite: invite::fresh_code(),
+    };
+    let at_ms = clock::now_ms();
+    let state = &mut *state;
+    let (gid, notice) =
+        state.groups.found(&mut state.journal, founding, at_ms).map_err(Unfounded::Subject)?;
+    let pushes = answer::pushes(state, notice, None);
+    for push in pushes {
+        state.push(push);
+    }
+    Ok(gid)
+}
+
+/// Changes a group in the name of `by`, or of its creator, under the rules that clients are under.
+pub(crate) fn change_as(
+    shared: &Shared,
+    gid: &Jid,
+    by: Option<&str>,
+    change: impl FnOnce(&Group) -> Change,
+) -> Result<(), Refusal> {
+    let mut state = state::lock(shared);
+    let group = state.groups.find(gid)?;
+    let author = match by {
+        Some(name) => people::of_name(&state, name).ok_or(Refusal::Forbidden)?,
+        None => spokesperson(group),
+    };
+    let change = change(group);
+    let at_ms = clock::now_ms();
+    let state = &mut *state;
+    let notice = state.groups.change(&mut state.journal, gid, &author, &change, at_ms)?;
+    let pushes = answer::pushes(state, notice, None);
+    for push in pushes {
+        state.push(push);
+    }
+    Ok(())
+}
+
+/// The change that gives a group this description, or takes it away if the text is empty.
+pub(crate) fn describe(group: &Group, text: &str) -> Change {
+    Change::Description {
+        id: invite::fresh_description_id(),
+        prev: group.description.as_ref().map(|current| current.id.clone()),
+        text: (!text.is_empty()).then(|| text.to_owned()),
+    }
+}
+
+/// The creator while a member, else the first admin.
+fn spokesperson(group: &Group) -> Person {
+    let members = group.members.iter();
+    let highest = members.rev().max_by_key(|member| match member.role {
+        Role::Superadmin => 2,
+        Role::Admin => 1,
+        Role::Member => 0,
+    });
+    highest.map_or_else(|| group.creator.clone(), |member| member.person.clone())
+}
+
+impl Sandbox {
+    /// Makes a group and tells its members' devices.
+    ///
+    /// # Panics
+    /// If it has no owner, somebody in it has no phone here, or its subject is empty or too long.
+    pub fn add_group(&self, group: NewGroup) -> GroupLever {
+        let gid = add(self.state(), group).unwrap_or_else(|error| panic!("{error}"));
+        GroupLever::new(self.state().clone(), gid)
+    }
+
+    /// The lever on a group, by its JID; an unknown group fails where the lever is used.
+    ///
+    /// # Panics
+    /// If this is not a JID.
+    pub fn group(&self, gid: &str) -> GroupLever {
+        let gid = gid.parse().unwrap_or_else(|error| panic!("`{gid}` is not a JID: {error}"));
+        GroupLever::new(self.state().clone(), gid)
+    }
+}
+
+/// A lever on one group. Changes are made in the name of the group's creator; see [`GroupLever::by`].
+///
+/// # Panics
+/// Every method panics when the group is unknown or the server refuses the change:
+/// a test that asks for the impossible is wrong.
+#[derive(Clone)]
+pub struct GroupLever {
+    shared: Shared,
+    gid: Jid,
+    author: Option<String>,
+}
+
+#[expect(clippy::missing_panics_doc, reason = "the type says it for all of them")]
+impl GroupLever {
+    fn new(shared: Shared, gid: Jid) -> Self {
+        Self { shared, gid, author: None }
+    }
+
+    /// The same group, changes being made in the name of this account.
+    #[must_use]
+    pub fn by(&self, name: &str) -> Self {
+        Self { author: Some(name.to_owned()), ..self.clone() }
+    }
+
+    /// The group's JID.
+    pub fn gid(&self) -> String {
+        self.gid.to_string()
+    }
+
+    /// Makes an account a member.
+    pub fn adds(&self, name: &str) {
+        let person = people::of_name(&state::lock(&self.shared), name);
+        let person = person.unwrap_or_else(|| panic!("there is no phone `{name}`"));
+        self.changes(|_| Change::Add(vec![person]));
+    }
+
+    /// Sends a member away.
+    pub fn removes(&self, name: &str) {
+        self.changes(|_| Change::Remove(vec![name.to_owned()]));
+    }
+
+    /// Makes a member an admin.
+    pub fn promotes(&self, name: &str) {
+        self.changes(|_| Change::Promote(vec![name.to_owned()]));
+    }
+
+    /// Makes an admin a plain member.
+    pub fn demotes(&self, name: &str) {
+        self.changes(|_| Change::Demote(vec![name.to_owned()]));
+    }
+
+    /// The author leaves the group.
+    pub fn leaves(&self) {
+        self.changes(|_| Change::Leave);
+    }
+
+    /// Gives the group a subject.
+    pub fn sets_subject(&self, subject: &str) {
+        self.changes(|_| Change::Subject(subject.to_owned()));
+    }
+
+    /// Gives the group a description; an empty one takes it away.
+    pub fn sets_description(&self, text: &str) {
+        self.changes(|group| describe(group, text));
+    }
+
+    /// Sets whether only admins may write.
+    pub fn sets_announce(&self, announce: bool) {
+        self.changes(|_| Change::Announce(announce));
+    }
+
+    /// Sets whether only admins may change subject and description.
+    pub fn sets_locked(&self, locked: bool) {
+        self.changes(|_| Change::Locked(locked));
+    }
+
+    /// The subject.
+    pub fn subject(&self) -> String {
+        self.read(|group| group.subject.text.clone())
+    }
+
+    /// The description, if there is one.
+    pub fn description(&self) -> Option<String> {
+        self.read(|group| group.description.as_ref().map(|current| current.text.clone()))
+    }
+
+    /// The id of the description, if there is one.
+    pub fn description_id(&self) -> Option<String> {
+        self.read(|group| group.description.as_ref().map(|current| current.id.clone()))
+    }
+
+    /// Whether only admins may write.
+    pub fn announce(&self) -> bool {
+        self.read(|group| group.announce)
+    }
+
+    /// Whether only admins may change subject and description.
+    pub fn locked(&self) -> bool {
+        self.read(|group| group.locked)
+    }
+
+    /// What follows `https://chat.whatsapp.com/`.
+    pub fn invite_code(&self) -> String {
+        self.read(|group| group.invite.clone())
+    }
+
+    /// Names and roles of the members, in the order in which they joined.
+    pub fn members(&self) -> Vec<(String, Role)> {
+        let of = |group: &Group| {
+            group.members.iter().map(|member| (member.person.name.clone(), member.role)).collect()
+        };
+        self.read(of)
+    }
+
+    fn read<T>(&self, of: impl FnOnce(&Group) -> T) -> T {
+        let state = state::lock(&self.shared);
+        match state.groups.find(&self.gid) {
+            Ok(group) => of(group),
+            Err(refusal) => panic!("group `{}`: {refusal}", self.gid),
+        }
+    }
+
+    fn changes(&self, change: impl FnOnce(&Group) -> Change) {
+        if let Err(refusal) = change_as(&self.shared, &self.gid, self.author.as_deref(), change) {
+            panic!("group `{}`: {} {refusal}", self.gid, refusal.code());
+        }
+    }
+}

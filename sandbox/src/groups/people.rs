@@ -1,0 +1,25 @@
+//! Accounts as groups see them.
+
+use wacore_binary::Jid;
+
+use super::group::Person;
+use crate::state::{Account, DeviceAddr, State};
+
+/// The account of a device.
+pub(super) fn of_device(state: &State, device: &DeviceAddr) -> Option<Person> {
+    state.accounts.get(device.account).map(person)
+}
+
+/// The account behind a phone-number JID or a LID.
+pub(super) fn of_jid(state: &State, jid: &Jid) -> Option<Person> {
+    state.accounts.by_jid(jid).map(person)
+}
+
+/// The account of this name.
+pub(crate) fn of_name(state: &State, name: &str) -> Option<Person> {
+    state.accounts.by_name(name).map(person)
+}
+
+fn person(account: &Account) -> Person {
+    Person { name: account.name.clone(), lid: account.lid(), phone: account.pn() }
+}

@@ -1,0 +1,206 @@
+//! What a `w:g2` IQ asks for, read from the wire.
+
+use wacore_binary::{Jid, Node};
+
+use super::change::{Change, Refusal};
+use super::group::Options;
+use super::invite;
+
+/// A request that this server answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Every group that the account is in.
+    Participating { participants: bool, description: bool },
+    /// One group.
+    Info(Jid),
+    /// The invite code.
+    Invite(Jid),
+    /// A new group.
+    Create(Box<Create>),
+    /// A change to a group.
+    Change(Jid, Change),
+}
+
+/// A group that a client wants made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Create {
+    pub(crate) subject: String,
+    pub(crate) participants: Vec<Jid>,
+    /// Id and text.
+    pub(crate) description: Option<(String, String)>,
+    pub(crate) options: Options,
+}
+
+/// Reads an IQ; `None` for what this server does not know.
+pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
+    let mut attrs = iq.attrs();
+    let to = attrs.optional_jid("to")?;
+    let kind = attrs.optional_string("type")?;
+    let [child] = iq.children()? else { return None };
+    let of_group = !to.user.is_empty();
+    match (kind.as_ref(), of_group, child.tag.as_ref()) {
+        ("get", false, "participating") => {
+            let wants = |tag| child.get_optional_child(tag).is_some();
+            Some(Ok(Request::Participating {
+                participants: wants("participants"),
+                description: wants("description"),
+            }))
+        }
+        ("get", true, "query") => Some(Ok(Request::Info(to))),
+        ("get", true, "invite") => Some(Ok(Request::Invite(to))),
+        ("set", false, "create") => create(child),
+        ("set", true, _) => change(child).map(|change| Ok(Request::Change(to, change?))),
+        _ => None,
+    }
+}
+
+fn change(child: &Node) -> Option<Result<Change, Refusal>> {
+    Some(Ok(match child.tag.as_ref() {
+        "subject" => Change::Subject(text(child)),
+        "description" => return Some(description(child)),
+        "announcement" => Change::Announce(true),
+        "not_announcement" => Change::Announce(false),
+        "locked" => Change::Locked(true),
+        "unlocked" => Change::Locked(false),
+        "invite" if child.attrs.get("code").is_none() => Change::Invite(invite::fresh_code()),
+        _ => return None,
+    }))
+}
+
+fn description(child: &Node) -> Result<Change, Refusal> {
+    let id = attribute(child, "id").ok_or(Refusal::BadRequest)?;
+    let prev = attribute(child, "prev");
+    let text = match (child.get_optional_child("body"), attribute(child, "delete").as_deref()) {
+        (Some(body), None) => Some(self::text(body)),
+        (None, Some("true")) => None,
+        _ => return Err(Refusal::BadRequest),
+    };
+    Ok(Change::Description { id, prev, text })
+}
+
+/// A community, or a group inside one, is no request of ours.
+fn create(child: &Node) -> Option<Result<Request, Refusal>> {
+    let has = |tag| child.get_optional_child(tag).is_some();
+    if has("parent") || has("linked_parent") {
+        return None;
+    }
+    let subject = attribute(child, "subject").unwrap_or_default();
+    let participants: Result<Vec<Jid>, Refusal> = child
+        .get_children_by_tag("participant")
+        .map(|node| node.attrs().optional_jid("jid").ok_or(Refusal::BadRequest))
+        .collect();
+    let description = child
+        .get_optional_child("description")
+        .and_then(|node| Some((attribute(node, "id")?, text(node.get_optional_child("body")?))));
+    Some(participants.map(|participants| {
+        Request::Create(Box::new(Create {
+            subject,
+            participants,
+            description,
+            options: options(child),
+        }))
+    }))
+}
+
+fn options(child: &Node) -> Options {
+    let mode = |tag| child.get_optional_child(tag).map(text);
+    let approval = child
+        .get_optional_child_by_tag(&["membership_approval_mode", "group_join"])
+        .and_then(|node| attribute(node, "state"));
+    let ephemeral = child
+        .get_optional_child("ephemeral")
+        .and_then(|node| attribute(node, "expiration")?.parse().ok())
+        .filter(|seconds| *seconds > 0);
+    Options {
+        member_add_mode: mode("member_add_mode"),
+        member_link_mode: mode("member_link_mode"),
+        approval: approval.as_deref() == Some("on"),
+        ephemeral,
+    }
+}
+
+fn attribute(node: &Node, name: &str) -> Option<String> {
+    node.attrs.get(name).map(|value| value.as_str().into_owned())
+}
+
+fn text(node: &Node) -> String {
+    node.content_as_string().map(String::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+
+    const GROUP: &str = "120363000000000001@g.us";
+
+    fn iq(kind: &str, to: &str, child: Node) -> Node {
+        NodeBuilder::new("iq").attr("type", kind).attr("to", to).children([child]).build()
+    }
+
+    fn set(child: Node) -> Option<Result<Change, Refusal>> {
+        match read(&iq("set", GROUP, child))? {
+            Ok(Request::Change(gid, change)) => {
+                assert_eq!(gid.to_string(), GROUP);
+                Some(Ok(change))
+            }
+            Ok(other) => panic!("not a change: {other:?}"),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    #[test]
+    fn changes_are_read_with_their_values() {
+        let subject = NodeBuilder::new("subject").string_content("New").build();
+        assert_eq!(set(subject), Some(Ok(Change::Subject("New".into()))));
+        let flag = NodeBuilder::new("not_announcement").build();
+        assert_eq!(set(flag), Some(Ok(Change::Announce(false))));
+        let description = NodeBuilder::new("description")
+            .attr("id", "B")
+            .attr("prev", "A")
+            .children([NodeBuilder::new("body").string_content("text").build()])
+            .build();
+        let expected = Change::Description {
+            id: "B".into(),
+            prev: Some("A".into()),
+            text: Some("text".into()),
+        };
+        assert_eq!(set(description), Some(Ok(expected)));
+    }
+
+    #[test]
+    fn a_description_without_text_has_to_say_that_it_deletes() {
+        let node = |delete: Option<&str>| {
+            let builder = NodeBuilder::new("description").attr("id", "B");
+            match delete {
+                Some(delete) => builder.attr("delete", delete).build(),
+                None => builder.build(),
+            }
+        };
+        assert_eq!(set(node(None)), Some(Err(Refusal::BadRequest)));
+        let expected = Change::Description { id: "B".into(), prev: None, text: None };
+        assert_eq!(set(node(Some("true"))), Some(Ok(expected)));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_read() {
+        assert_eq!(set(NodeBuilder::new("membership_requests_action").build()), None);
+        assert_eq!(set(NodeBuilder::new("add").build()), None);
+        let community = NodeBuilder::new("create")
+            .attr("subject", "All")
+            .children([NodeBuilder::new("parent").build()])
+            .build();
+        assert_eq!(read(&iq("set", "g.us", community)), None);
+    }
+
+    #[test]
+    fn a_list_says_what_it_wants_in_each_group() {
+        let wanted = [NodeBuilder::new("participants").build()];
+        let node = NodeBuilder::new("participating").children(wanted).build();
+        assert_eq!(
+            read(&iq("get", "g.us", node)),
+            Some(Ok(Request::Participating { participants: true, description: false }))
+        );
+    }
+}

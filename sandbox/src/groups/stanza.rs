@@ -1,0 +1,259 @@
+//! Groups as nodes on the wire: the `group` node of answers, and the `w:gp2` notifications.
+//!
+//! Texts of enumerations are string content, not bytes: clients read nothing else there.
+
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use super::change::Change;
+use super::group::{Description, Group, Member, Person};
+
+/// Which parts of a `group` node were asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    pub(crate) participants: bool,
+    pub(crate) description: bool,
+}
+
+impl Parts {
+    /// Everything.
+    pub(crate) const ALL: Self = Self { participants: true, description: true };
+}
+
+/// The `group` node. The group addresses its members by LID and names their phone numbers beside it.
+pub(crate) fn group(group: &Group, parts: Parts) -> Node {
+    let mut children = Vec::with_capacity(group.members.len() + 4);
+    if parts.participants {
+        children.extend(group.members.iter().map(member));
+    }
+    if group.announce {
+        children.push(NodeBuilder::new("announcement").build());
+    }
+    if group.locked {
+        children.push(NodeBuilder::new("locked").build());
+    }
+    children.extend(options(group));
+    if parts.description
+        && let Some(current) = &group.description
+    {
+        children.push(description(current));
+    }
+    NodeBuilder::new("group")
+        .attr("id", group.id.as_str())
+        .attr("addressing_mode", "lid")
+        .attr("subject", group.subject.text.as_str())
+        .attr("s_t", seconds(group.subject.at_ms))
+        .attr("s_o", &group.subject.author.lid)
+        .attr("s_o_pn", &group.subject.author.phone)
+        .attr("creation", seconds(group.created_at_ms))
+        .attr("creator", &group.creator.lid)
+        .attr("creator_pn", &group.creator.phone)
+        .attr("size", group.members.len())
+        .children(children)
+        .build()
+}
+
+/// The notification that tells devices of a change somebody made.
+pub(crate) fn notification(
+    group: &Group,
+    id: &str,
+    author: &Person,
+    at_ms: i64,
+    action: Node,
+) -> Node {
+    NodeBuilder::new("notification")
+        .attr("from", group.jid())
+        .attr("type", "w:gp2")
+        .attr("id", id)
+        .attr("participant", &author.lid)
+        .attr("participant_pn", &author.phone)
+        .attr("addressing_mode", "lid")
+        .attr("t", seconds(at_ms))
+        .children([action])
+        .build()
+}
+
+/// What a new group's notification carries.
+pub(crate) fn created(group: &Group) -> Node {
+    NodeBuilder::new("create")
+        .attr("type", "new")
+        .children([self::group(group, Parts::ALL)])
+        .build()
+}
+
+/// What a change's notification carries. `before` and `after` are the group on both sides of it.
+pub(crate) fn action(before: &Group, after: &Group, author: &Person, change: &Change) -> Node {
+    let flag = |on: bool, yes, no| NodeBuilder::new(if on { yes } else { no }).build();
+    match change {
+        Change::Subject(subject) => NodeBuilder::new("subject")
+            .attr("subject", subject.as_str())
+            .attr("s_t", seconds(after.subject.at_ms))
+            .attr("s_o", &author.lid)
+            .attr("s_o_pn", &author.phone)
+            .build(),
+        Change::Description { id, .. } => after.description.as_ref().map_or_else(
+            || {
+                let delete = NodeBuilder::new("delete").build();
+                NodeBuilder::new("description").attr("id", id.as_str()).children([delete]).build()
+            },
+            description,
+        ),
+        Change::Announce(on) => flag(*on, "announcement", "not_announcement"),
+        Change::Locked(on) => flag(*on, "locked", "unlocked"),
+        Change::Invite(code) => NodeBuilder::new("invite").attr("code", code.as_str()).build(),
+        Change::Add(people) => {
+            members("add", after, people.iter().map(|person| person.name.as_str()))
+        }
+        Change::Remove(names) => members("remove", before, names.iter().map(String::as_str)),
+        Change::Promote(names) => members("promote", after, names.iter().map(String::as_str)),
+        Change::Demote(names) => members("demote", after, names.iter().map(String::as_str)),
+        Change::Leave => members("remove", before, std::iter::once(author.name.as_str())),
+    }
+}
+
+/// The `invite` node of an answer.
+pub(crate) fn invite(code: &str) -> Node {
+    NodeBuilder::new("invite").attr("code", code).build()
+}
+
+fn members<'a>(tag: &'static str, group: &Group, names: impl Iterator<Item = &'a str>) -> Node {
+    NodeBuilder::new(tag).children(names.filter_map(|name| group.member(name)).map(member)).build()
+}
+
+fn member(member: &Member) -> Node {
+    let node = NodeBuilder::new("participant")
+        .attr("jid", &member.person.lid)
+        .attr("phone_number", &member.person.phone);
+    match member.role.wire() {
+        Some(role) => node.attr("type", role).build(),
+        None => node.build(),
+    }
+}
+
+fn description(description: &Description) -> Node {
+    NodeBuilder::new("description")
+        .attr("id", description.id.as_str())
+        .attr("participant", &description.author.lid)
+        .attr("participant_pn", &description.author.phone)
+        .attr("t", seconds(description.at_ms))
+        .children([NodeBuilder::new("body").string_content(description.text.as_str()).build()])
+        .build()
+}
+
+fn options(group: &Group) -> impl Iterator<Item = Node> {
+    let options = &group.options;
+    let text = |tag, value: &Option<String>| {
+        value.as_ref().map(|value| NodeBuilder::new(tag).string_content(value.as_str()).build())
+    };
+    let approval = options.approval.then(|| {
+        let state = NodeBuilder::new("group_join").attr("state", "on").build();
+        NodeBuilder::new("membership_approval_mode").children([state]).build()
+    });
+    let ephemeral = options
+        .ephemeral
+        .map(|seconds| NodeBuilder::new("ephemeral").attr("expiration", seconds).build());
+    [
+        text("member_add_mode", &options.member_add_mode),
+        text("member_link_mode", &options.member_link_mode),
+        approval,
+        ephemeral,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The protocol counts in seconds.
+fn seconds(at_ms: i64) -> i64 {
+    at_ms / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore::iq::groups::GroupInfoResponse;
+    use wacore::protocol::ProtocolNode;
+    use wacore::stanza::groups::{GroupNotification, GroupNotificationAction};
+    use wacore_binary::Jid;
+
+    use super::*;
+
+    fn person(name: &str) -> Person {
+        Person { name: name.to_owned(), lid: Jid::lid("71"), phone: Jid::pn("1555") }
+    }
+
+    fn crew() -> Group {
+        let mut crew =
+            Group::new("120363".into(), "Crew".into(), person("boss"), "code".into(), 5_000);
+        let text = Some("hello".to_owned());
+        crew.apply(
+            &person("boss"),
+            &Change::Description { id: "A1".into(), prev: None, text },
+            6_000,
+        );
+        crew.locked = true;
+        crew
+    }
+
+    fn notified(change: &Change) -> GroupNotification {
+        let before = crew();
+        let mut after = before.clone();
+        after.apply(&person("boss"), change, 9_000);
+        let action = action(&before, &after, &person("boss"), change);
+        let node = notification(&after, "n1", &person("boss"), 9_000, action);
+        GroupNotification::try_from_node_ref(&node.as_node_ref()).expect("a notification")
+    }
+
+    #[test]
+    fn a_client_reads_back_what_the_group_node_says() {
+        let read = GroupInfoResponse::try_from_node_ref(&group(&crew(), Parts::ALL).as_node_ref())
+            .expect("a group");
+        assert_eq!(read.id.to_string(), "120363@g.us");
+        assert_eq!(read.subject.as_str(), "Crew");
+        assert_eq!(read.description.as_deref(), Some("hello"));
+        assert_eq!(read.description_id.as_deref(), Some("A1"));
+        assert_eq!(read.creation_time, Some(5));
+        assert!(read.is_locked && !read.is_announcement);
+        assert_eq!(read.participants[0].jid, Jid::lid("71"));
+        assert_eq!(read.participants[0].phone_number, Some(Jid::pn("1555")));
+        assert!(read.participants[0].participant_type.is_admin());
+    }
+
+    #[test]
+    fn parts_that_were_not_asked_for_are_left_out() {
+        let parts = Parts { participants: false, description: false };
+        let read = GroupInfoResponse::try_from_node_ref(&group(&crew(), parts).as_node_ref())
+            .expect("a group");
+        assert!(read.participants.is_empty() && read.description.is_none());
+        assert_eq!(read.size, Some(1));
+    }
+
+    #[test]
+    fn a_client_reads_every_kind_of_notification() {
+        let subject = notified(&Change::Subject("New".into()));
+        assert_eq!(subject.participant, Some(Jid::lid("71")));
+        assert_eq!(subject.participant_pn, Some(Jid::pn("1555")));
+        assert_eq!(subject.timestamp, 9);
+        assert!(matches!(
+            &subject.actions[..],
+            [GroupNotificationAction::Subject { subject, subject_time: Some(9), .. }]
+                if subject == "New"
+        ));
+
+        let gone = Change::Description { id: "B".into(), prev: Some("A1".into()), text: None };
+        assert!(matches!(
+            &notified(&gone).actions[..],
+            [GroupNotificationAction::Description { id, description: None }] if id == "B"
+        ));
+        assert!(matches!(
+            &notified(&Change::Announce(true)).actions[..],
+            [GroupNotificationAction::Announce]
+        ));
+        assert!(matches!(
+            &notified(&Change::Locked(false)).actions[..],
+            [GroupNotificationAction::Unlocked]
+        ));
+        assert!(matches!(
+            &notified(&Change::Remove(vec!["boss".into()])).actions[..],
+            [GroupNotificationAction::Remove { participants, .. }] if participants.len() == 1
+        ));
+    }
+}

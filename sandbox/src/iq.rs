@@ -1,0 +1,58 @@
+//! Requests of logged-in devices, by their namespace.
+
+mod account;
+pub(crate) mod app_state;
+mod encrypt;
+mod usync;
+
+use tracing::warn;
+use wacore_binary::Node;
+
+use crate::groups;
+use crate::stanza::{self, Answer};
+use crate::state::{DeviceAddr, State};
+
+/// What is to follow a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing.
+    Nothing,
+    /// The device now listens: it gets what it missed.
+    Replay,
+    /// The device has prekeys for the first time: the phone shares its keys with it.
+    ShareKeys,
+    /// The device has unlinked itself.
+    Unlink,
+}
+
+/// Answers a request; one that the server does not know gets a 501 and counts.
+pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer, Then) {
+    let namespace = stanza::attr(iq, "xmlns").unwrap_or_default();
+    let reply = match namespace.as_str() {
+        "encrypt" => return finish(encrypt::answer(state, from, iq), state, iq),
+        "passive" => return finish(account::passive(iq), state, iq),
+        "md" => return finish(account::unlink(state, from, iq), state, iq),
+        "w:g2" => match groups::handle(state, &from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
+        },
+        "w:sync:app:state" => app_state::answer(state, from, iq),
+        "usync" => usync::answer(state, iq),
+        other => account::answer(other, iq),
+    };
+    finish(reply.map(|reply| (reply, Then::Nothing)), state, iq)
+}
+
+/// The reply to what the server does not know.
+pub(crate) fn unknown(state: &mut State, iq: &Node) -> Node {
+    state.unknown_iqs += 1;
+    let namespace = stanza::attr(iq, "xmlns").unwrap_or_default();
+    let child = stanza::first_child(iq).map(|child| child.tag.as_ref()).unwrap_or_default();
+    warn!(xmlns = namespace, child, "unknown IQ `{child}` in `{namespace}`");
+    stanza::error(iq, 501, "feature-not-implemented")
+}
+
+fn finish(reply: Option<(Node, Then)>, state: &mut State, iq: &Node) -> (Answer, Then) {
+    let (reply, then) = reply.unwrap_or_else(|| (unknown(state, iq), Then::Nothing));
+    (reply.into(), then)
+}

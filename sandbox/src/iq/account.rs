@@ -1,0 +1,104 @@
+//! Small requests that a client makes at every login, and what an account asks about itself.
+
+use wacore_binary::Node;
+use wacore_binary::builder::NodeBuilder;
+
+use super::Then;
+use crate::clock;
+use crate::stanza;
+use crate::state::{DeviceAddr, State};
+
+/// Privacy settings of every account, as a new one has them.
+const PRIVACY: [(&str, &str); 7] = [
+    ("last", "all"),
+    ("online", "all"),
+    ("profile", "all"),
+    ("status", "contacts"),
+    ("readreceipts", "all"),
+    ("groupadd", "all"),
+    ("calladd", "all"),
+];
+
+/// Answers what needs no state; `None` for what the server does not know.
+pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
+    let child = stanza::first_child(iq);
+    let tag = child.map(|child| child.tag.as_ref()).unwrap_or_default();
+    let kind = stanza::attr(iq, "type")?;
+    match (namespace, kind.as_str(), tag) {
+        // The time lets a client correct its clock.
+        ("w:p", "get", "" | "ping") => {
+            let mut reply = stanza::result(iq);
+            reply.attrs.insert("t", clock::now());
+            Some(reply)
+        }
+        ("abt" | "w", "get", "props") => {
+            let props = NodeBuilder::new("props")
+                .attr("protocol", "1")
+                .attr("ab_key", "sandbox")
+                .attr("hash", "sandbox")
+                .attr("refresh", 86_400)
+                .build();
+            Some(stanza::result_with(iq, props))
+        }
+        ("blocklist", "get", _) => Some(stanza::result_with(iq, NodeBuilder::new("list").build())),
+        ("privacy", "get", "privacy") => {
+            let category = |(name, value)| {
+                NodeBuilder::new("category").attr("name", name).attr("value", value).build()
+            };
+            let settings = NodeBuilder::new("privacy").children(PRIVACY.map(category)).build();
+            Some(stanza::result_with(iq, settings))
+        }
+        ("privacy", "set", "tokens") => {
+            Some(stanza::result_with(iq, NodeBuilder::new("tokens").build()))
+        }
+        ("urn:xmpp:whatsapp:dirty", "set", "clean") => Some(stanza::result(iq)),
+        _ => None,
+    }
+}
+
+/// A client says whether it takes stanzas; becoming active begins the replay of what it missed.
+pub(super) fn passive(iq: &Node) -> Option<(Node, Then)> {
+    match stanza::first_child(iq)?.tag.as_ref() {
+        "active" => Some((stanza::result(iq), Then::Replay)),
+        "passive" => Some((stanza::result(iq), Then::Nothing)),
+        _ => None,
+    }
+}
+
+/// A client logs out: its device is taken from the account. Only the device itself may say so.
+pub(super) fn unlink(state: &State, from: DeviceAddr, iq: &Node) -> Option<(Node, Then)> {
+    let request = iq.get_optional_child("remove-companion-device")?;
+    let jid = request.attrs.get("jid").and_then(wacore_binary::NodeValue::to_jid);
+    let owner = jid.as_ref().and_then(|jid| state.accounts.by_jid(jid)).map(|owner| owner.id);
+    let own = owner == Some(from.account) && jid.is_some_and(|jid| jid.device == from.device);
+    Some(if own {
+        (stanza::result(iq), Then::Unlink)
+    } else {
+        (stanza::error(iq, 403, "forbidden"), Then::Nothing)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn iq(kind: &'static str, child: &'static str) -> Node {
+        NodeBuilder::new("iq")
+            .attr("type", kind)
+            .children([NodeBuilder::new(child).build()])
+            .build()
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_the_time() {
+        let reply = answer("w:p", &NodeBuilder::new("iq").attr("type", "get").build());
+        assert!(reply.is_some_and(|reply| reply.attrs.contains_key("t")));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_answered_here() {
+        assert!(answer("w:m", &iq("set", "media_conn")).is_none());
+        assert!(answer("privacy", &iq("set", "privacy")).is_none());
+        assert!(passive(&iq("set", "asleep")).is_none());
+    }
+}

@@ -1,0 +1,26 @@
+//! A WhatsApp server for development and tests.
+//!
+//! It speaks the real protocol on a WebSocket (Noise handshake, binary nodes, QR linking, prekeys, groups) and
+//! plays the phones of its accounts, so an unmodified client can be linked and driven without the internet. All
+//! state is in memory. [`Sandbox`] is the server and the levers that move it.
+
+mod clock;
+mod connection;
+mod control;
+mod error;
+mod groups;
+mod iq;
+mod journal;
+mod levers;
+mod noise;
+mod pairing;
+mod phone;
+mod server;
+mod stanza;
+mod state;
+
+pub use error::{Error, Result};
+pub use groups::{GroupLever, NewGroup, Refusal, Role};
+pub use journal::Entry;
+pub use levers::{LinkedDevice, Phone};
+pub use server::{Config, Sandbox};

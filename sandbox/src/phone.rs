@@ -1,0 +1,9 @@
+//! The phone of an account: it signs its devices, and shares the keys that they need from it.
+
+mod identity;
+mod key_share;
+mod qr;
+
+pub(crate) use identity::{Keys, accepts, signed_by};
+pub(crate) use key_share::KeyShare;
+pub(crate) use qr::LinkingCode;

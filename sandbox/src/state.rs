@@ -1,0 +1,85 @@
+//! Everything the server knows, under one lock that is never held across an await.
+
+mod account;
+mod device;
+mod links;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use wacore_binary::Node;
+
+pub(crate) use account::{Account, AccountId, Accounts};
+pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
+pub(crate) use links::{LinkId, Links};
+
+use crate::groups::Groups;
+use crate::journal::Journal;
+use crate::pairing::Pairings;
+use crate::stanza::Push;
+
+/// The state as its users hold it; lock it with [`lock`].
+pub(crate) type Shared = Arc<Mutex<State>>;
+
+/// The whole state.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) accounts: Accounts,
+    pub(crate) groups: Groups,
+    pub(crate) journal: Journal,
+    pub(crate) links: Links,
+    pub(crate) pairings: Pairings,
+    /// How many IQs were answered with 501.
+    pub(crate) unknown_iqs: u64,
+    /// How many handshakes were resumptions.
+    pub(crate) resumptions: u64,
+    stanzas: u64,
+}
+
+/// Locks the state. A panic under the lock ends a test anyway, so poisoning is ignored.
+pub(crate) fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
+    shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl State {
+    /// An id for a stanza that the server begins.
+    pub(crate) fn next_id(&mut self) -> String {
+        self.stanzas += 1;
+        format!("{:016X}", self.stanzas)
+    }
+
+    /// Hands a stanza to every device of an account: now to those that listen, later to the others.
+    pub(crate) fn push(&mut self, push: Push) {
+        let Push { account: id, except, node } = push;
+        let Some(account) = self.accounts.get(id) else { return };
+        let devices: Vec<DeviceAddr> = account
+            .devices
+            .iter()
+            .map(|device| DeviceAddr { account: id, device: device.id })
+            .filter(|addr| Some(*addr) != except)
+            .collect();
+        for addr in devices {
+            self.deliver(addr, node.clone());
+        }
+    }
+
+    /// Hands a stanza to one device. It is kept until the device has acknowledged it.
+    pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Node) {
+        let Some(device) = self.accounts.device_mut(addr) else { return };
+        if let Some(link) = device.listening() {
+            self.links.send(link, node.clone());
+        }
+        device.keep(node);
+    }
+
+    /// Sends a device what it missed and how much that was, and everything else from then on.
+    pub(crate) fn replay(&mut self, addr: DeviceAddr) {
+        let Some(device) = self.accounts.device_mut(addr) else { return };
+        let Some(link) = device.link else { return };
+        let missed = device.start_listening();
+        let count = missed.len();
+        for node in missed {
+            self.links.send(link, node);
+        }
+        self.links.send(link, crate::connection::login::offline_done(count));
+    }
+}

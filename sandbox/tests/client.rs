@@ -1,0 +1,100 @@
+//! A real client, linked to a phone of the sandbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use whatsapp_rust::async_channel::Receiver;
+use whatsapp_rust::client::Client;
+use whatsapp_rust::http::UreqHttpClient;
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
+use whatsapp_rust::transport::TokioWebSocketTransportFactory;
+use whatsapp_rust::types::events::{ChannelEventHandler, Event, EventInterest, Subscription};
+use whatsapp_rust::wacore::store::InMemoryBackend;
+use whatsapp_rust::{ErrorChainExt, TokioRuntime};
+
+/// Longer than anything here takes, shorter than anybody waits.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A client that runs until it is dropped.
+pub(crate) struct Device {
+    pub(crate) client: Arc<Client>,
+    events: Receiver<Arc<Event>>,
+    run: JoinHandle<()>,
+    store: Arc<InMemoryBackend>,
+    _subscription: Subscription,
+}
+
+impl Device {
+    /// A client that dials the sandbox and is linked to nothing yet.
+    pub(crate) async fn starts(ws_url: &str) -> Self {
+        Self::stored_in(Arc::new(InMemoryBackend::new()), ws_url).await
+    }
+
+    /// A client with what an earlier one left in this store.
+    pub(crate) async fn stored_in(store: Arc<InMemoryBackend>, ws_url: &str) -> Self {
+        let persistence = Arc::new(PersistenceManager::new(store.clone()).await.unwrap());
+        let client = Client::builder()
+            .with_runtime(TokioRuntime)
+            .with_persistence_manager(persistence)
+            .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(ws_url))
+            .with_http_client(UreqHttpClient::new())
+            .with_version_override((2, 3000, 0))
+            .with_skip_history_sync(true)
+            .with_wanted_pre_key_count(20)
+            .build()
+            .await
+            .unwrap()
+            .into_client();
+        let (handler, events) = ChannelEventHandler::new();
+        let subscription = client.subscribe(EventInterest::ALL, handler);
+        let running = client.clone();
+        let run = tokio::spawn(async move { running.run().await });
+        Self { client, events, run, store, _subscription: subscription }
+    }
+
+    /// Where the client keeps itself, all of it written: by itself it saves only when it disconnects.
+    pub(crate) async fn saved(&self) -> Arc<InMemoryBackend> {
+        self.client.persistence_manager().flush().await.unwrap();
+        self.store.clone()
+    }
+
+    /// The first QR code that the client shows.
+    pub(crate) async fn qr(&self) -> String {
+        self.sees(|event| match event {
+            Event::PairingQrCode(qr) => Some(qr.code.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits until the client is logged in.
+    pub(crate) async fn connects(&self) {
+        self.sees(|event| matches!(event, Event::Connected(_)).then_some(())).await;
+    }
+
+    /// Waits for an event and returns what `pick` makes of it; those before it are gone.
+    pub(crate) async fn sees<T>(&self, pick: impl Fn(&Event) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                let event = self.events.recv().await.expect("the client dropped its handlers");
+                if let Some(found) = pick(&event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, found).await.expect("the event did not come in time")
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.client.signal_shutdown_sync();
+        self.run.abort();
+    }
+}
+
+/// The number with which the server refused.
+pub(crate) fn refusal(error: &impl ErrorChainExt) -> Option<u16> {
+    error.server_rejection().map(|rejection| rejection.code)
+}

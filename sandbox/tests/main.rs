@@ -1,0 +1,11 @@
+//! The sandbox, driven by a real client.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should be"
+)]
+
+mod client;
+mod control;
+mod groups;
+mod linking;
+mod logins;
