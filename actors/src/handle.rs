@@ -1,0 +1,146 @@
+//! The way to one session.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
+use wharf_storage::{SessionId, Status, Store};
+
+use crate::{
+    command::{ApplySettings, FetchInvite, Qr, SessionView},
+    error::{Error, Result},
+    registry::{Registry, Vitals},
+    session::SessionMessage,
+};
+
+/// Answers that need no network come well within this.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after the operation's own budget the mailbox is given up on.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// One session; cheap to clone. It stays valid over a restart of the session's actor.
+#[derive(Clone)]
+pub struct SessionHandle {
+    pub(crate) id: SessionId,
+    pub(crate) registry: Registry,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) store: Store,
+    pub(crate) operation_timeout: Duration,
+}
+
+impl SessionHandle {
+    /// The session's id.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// What the session is doing.
+    pub fn status(&self) -> Status {
+        self.vitals.observed.borrow().status
+    }
+
+    /// Whether live actions can be tried.
+    pub fn is_connected(&self) -> bool {
+        self.status() == Status::Working
+    }
+
+    /// Messages received and acknowledged since the process started.
+    pub fn messages_received(&self) -> u64 {
+        self.vitals.inbound.received()
+    }
+
+    /// The session as it is now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it was removed meanwhile.
+    #[expect(clippy::unused_async, reason = "the session may live on another node one day")]
+    pub async fn describe(&self) -> Result<SessionView> {
+        let mut session = self.store.session(self.id)?.ok_or(Error::NotFound("session"))?;
+        let observed = *self.vitals.observed.borrow();
+        session.status = observed.status;
+        session.status_reason = observed.reason;
+        session.since = observed.since;
+        Ok(SessionView {
+            session,
+            last_inbound_at: self.vitals.pulse.last_frame(),
+            last_ping_ok_at: self.vitals.pulse.last_answer(),
+        })
+    }
+
+    /// Starts the session: connects a paired one, begins pairing for one that is unpaired or logged out. Does nothing
+    /// when it runs already.
+    pub async fn start(&self) -> Result<SessionView> {
+        self.ask(LOCAL_TIMEOUT, SessionMessage::Start).await??;
+        self.describe().await
+    }
+
+    /// The code to scan now; begins pairing when nothing runs.
+    ///
+    /// # Errors
+    /// [`Error::QrPending`] while WhatsApp has not sent one, [`Error::AlreadyPaired`] when there is nothing to pair.
+    pub async fn qr(&self) -> Result<Qr> {
+        self.ask(LOCAL_TIMEOUT, SessionMessage::ShowQr).await?
+    }
+
+    /// Applies the present fields in order, within one time budget.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] before anything was tried; [`Error::Settings`] once something was.
+    pub async fn apply_settings(&self, command: ApplySettings) -> Result<()> {
+        self.ask(self.operation_timeout + SLACK, |reply| SessionMessage::ApplySettings {
+            command,
+            reply,
+        })
+        .await?
+    }
+
+    /// The group's invite link, live.
+    pub async fn fetch_invite(&self, command: FetchInvite) -> Result<String> {
+        self.ask(self.operation_timeout + SLACK, |reply| SessionMessage::FetchInvite {
+            command,
+            reply,
+        })
+        .await?
+    }
+
+    /// Waits until the session shows a status.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it does not in time.
+    pub async fn reaches(&self, status: Status, patience: Duration) -> Result<()> {
+        let mut observed = self.vitals.observed.subscribe();
+        let reached = observed.wait_for(|observed| observed.status == status);
+        match tokio::time::timeout(patience, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Error::Timeout { read_back: None }),
+        }
+    }
+
+    /// Makes the session's actor panic, for tests of its supervision.
+    #[cfg(feature = "sandbox")]
+    pub fn crash(&self) -> Result<()> {
+        self.actor()?.cast(SessionMessage::Crash).map_err(|_| unreachable_now())
+    }
+
+    fn actor(&self) -> Result<ActorRef<SessionMessage>> {
+        let entry = self.registry.get(&self.id).ok_or(Error::NotFound("session"))?;
+        entry.actor.clone().ok_or_else(unreachable_now)
+    }
+
+    /// The only question to an actor.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks an actor")]
+    async fn ask<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        message: impl FnOnce(RpcReplyPort<T>) -> SessionMessage,
+    ) -> Result<T> {
+        match self.actor()?.call(message, Some(timeout)).await {
+            Ok(CallResult::Success(answer)) => Ok(answer),
+            Ok(CallResult::Timeout) => Err(Error::Timeout { read_back: None }),
+            Ok(CallResult::SenderError) | Err(_) => Err(unreachable_now()),
+        }
+    }
+}
+
+fn unreachable_now() -> Error {
+    Error::Unavailable { retry_after: Duration::from_secs(1) }
+}

@@ -1,0 +1,29 @@
+//! Supervised WhatsApp sessions.
+//!
+//! Each session is an actor that owns its connection, its state machine and the order of its operations; a supervisor
+//! starts it, finds it and brings it back after a crash. Callers see [`Sessions`] and [`SessionHandle`] with plain,
+//! serializable commands, never an actor or a channel, so that a session may one day live on another node.
+//!
+//! The protocol library is named only below the module `whatsapp`.
+
+mod clock;
+mod command;
+mod config;
+mod error;
+mod event;
+mod handle;
+mod lanes;
+mod registry;
+mod session;
+mod sessions;
+mod supervisor;
+mod whatsapp;
+
+pub use command::{ApplySettings, FetchInvite, NewSession, Qr, SessionView};
+pub use config::{Config, InvalidEndpoint};
+pub use error::{Error, Field, Refusal, Result, SettingsFailure};
+pub use handle::SessionHandle;
+pub use sessions::Sessions;
+
+/// True when this build contains the sandbox's certificate bypass and therefore talks to loopback only.
+pub const SANDBOX_BUILD: bool = cfg!(feature = "sandbox");

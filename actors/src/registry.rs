@@ -1,0 +1,59 @@
+//! Who owns a session, and what it is doing: written by the supervisor and the session's own actor, read by everyone.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use ractor::ActorRef;
+use tokio::sync::{Mutex, watch};
+use wharf_storage::{Reason, SessionId, Status};
+
+use crate::{
+    session::SessionMessage,
+    whatsapp::{Inbound, Pulse},
+};
+
+/// Where each session is. Only the supervisor inserts, replaces and removes.
+pub(crate) type Registry = Arc<DashMap<SessionId, Entry>>;
+
+/// One session of this process.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    /// The organization that owns it.
+    pub(crate) organization: Arc<str>,
+    /// Its actor; absent while it is being brought back.
+    pub(crate) actor: Option<ActorRef<SessionMessage>>,
+    /// What outlives a crash of the actor.
+    pub(crate) vitals: Arc<Vitals>,
+}
+
+/// The parts of a session that outlive a crash of its actor.
+pub(crate) struct Vitals {
+    /// The status that every reader sees; sent by the actor, and by the supervisor while there is none.
+    pub(crate) observed: watch::Sender<Observed>,
+    /// The socket's signs of life.
+    pub(crate) pulse: Arc<Pulse>,
+    /// Messages received.
+    pub(crate) inbound: Arc<Inbound>,
+    /// Held by the run of the session's client: the proof that there is never a second one.
+    pub(crate) gate: Arc<Mutex<()>>,
+}
+
+/// A status with what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Observed {
+    pub(crate) status: Status,
+    pub(crate) reason: Option<Reason>,
+    /// Since when, epoch milliseconds.
+    pub(crate) since: i64,
+}
+
+impl Vitals {
+    pub(crate) fn new(observed: Observed) -> Self {
+        Self {
+            observed: watch::Sender::new(observed),
+            pulse: Arc::default(),
+            inbound: Arc::default(),
+            gate: Arc::default(),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One session: the actor that owns its connection, its status and the order of its operations.
+
+mod connection;
+mod groups;
+mod operations;
+mod settings;
+mod state;
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use wharf_storage::{SessionId, Store};
+
+use self::operations::Lane;
+pub(crate) use self::state::SessionState;
+use crate::{
+    command::{ApplySettings, FetchInvite, Qr},
+    config::Config,
+    error::Result,
+    registry::Vitals,
+    whatsapp::{Failure, Shared, Signal},
+};
+
+/// What a session can be told. Messages that belong to one connection carry its generation, so that a late one of an
+/// older connection changes nothing.
+pub(crate) enum SessionMessage {
+    /// Begin the next connection.
+    Connect { generation: u64 },
+    /// The connection told something.
+    Signal { generation: u64, signal: Signal },
+    /// The connection is over; `panicked`: by a panic of the protocol library.
+    RunEnded { generation: u64, panicked: bool },
+    /// The first sync of a connection is over: the proof that the account answers.
+    Synced { generation: u64, outcome: Result<Vec<wharf_storage::GroupSnapshot>, Failure> },
+    /// Look whether the connection still lives.
+    Check { generation: u64 },
+    /// A group was read back.
+    GroupRead {
+        group: wharf_storage::GroupJid,
+        outcome: Result<wharf_storage::GroupSnapshot, Failure>,
+    },
+    /// An operation is over; `panicked`: it did not end by itself.
+    OperationEnded { lane: Lane, panicked: bool },
+    /// Run, from now on.
+    Start(RpcReplyPort<Result<()>>),
+    /// Show the code to scan.
+    ShowQr(RpcReplyPort<Result<Qr>>),
+    /// Change a group's settings.
+    ApplySettings { command: ApplySettings, reply: RpcReplyPort<Result<()>> },
+    /// Ask for a group's invite link.
+    FetchInvite { command: FetchInvite, reply: RpcReplyPort<Result<String>> },
+    /// Panic.
+    #[cfg(feature = "sandbox")]
+    Crash,
+}
+
+/// What an actor is started with.
+pub(crate) struct SessionArgs {
+    pub(crate) id: SessionId,
+    pub(crate) store: Store,
+    pub(crate) config: Arc<Config>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) vitals: Arc<Vitals>,
+    /// Set when the supervisor gave the session up: it stays failed until somebody starts it.
+    pub(crate) given_up: bool,
+}
+
+/// The actor; its state is [`SessionState`].
+pub(crate) struct SessionActor;
+
+impl Actor for SessionActor {
+    type Msg = SessionMessage;
+    type State = SessionState;
+    type Arguments = SessionArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        args: SessionArgs,
+    ) -> Result<SessionState, ActorProcessingErr> {
+        Ok(SessionState::resume(myself, args).await?)
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<SessionMessage>,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.close().await;
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionMessage::Connect { generation } => state.connect(generation).await?,
+            SessionMessage::Signal { generation, signal } => {
+                state.signalled(generation, signal).await?;
+            }
+            SessionMessage::RunEnded { generation, panicked } => {
+                state.run_ended(generation, panicked).await?;
+            }
+            SessionMessage::Synced { generation, outcome } => {
+                state.synced(generation, outcome).await?;
+            }
+            SessionMessage::Check { generation } => state.check(generation).await?,
+            SessionMessage::GroupRead { group, outcome } => {
+                state.group_read(&group, outcome).await?;
+            }
+            SessionMessage::OperationEnded { lane, panicked } => {
+                state.operation_ended(&lane, panicked)?;
+            }
+            SessionMessage::Start(reply) => drop(reply.send(state.start().await)),
+            SessionMessage::ShowQr(reply) => drop(reply.send(state.show_qr().await)),
+            SessionMessage::ApplySettings { command, reply } => {
+                state.apply_settings(command, reply);
+            }
+            SessionMessage::FetchInvite { command, reply } => state.fetch_invite(command, reply),
+            #[cfg(feature = "sandbox")]
+            SessionMessage::Crash => panic!("a test asked for this panic"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! From one connection to the next.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::ActorRef;
+use wharf_storage::{Account, GroupSnapshot, NewEvent, Reason, Status, Wanted};
+
+use super::{SessionMessage, SessionState, state::Then};
+use crate::{
+    clock::now_ms,
+    command::Qr,
+    error::{Error, Result},
+    supervisor::backoff,
+    whatsapp::{Client, DialFailure, Failure, Signal, SignalSink},
+};
+
+/// How often a connection is looked at.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// How long the first question of a connection may take.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a session whose first sync was refused waits before it asks again.
+const RESYNC_DELAY: Duration = Duration::from_mins(1);
+
+struct Mailbox {
+    actor: ActorRef<SessionMessage>,
+    generation: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl SignalSink for Mailbox {
+    fn signal(&self, signal: Signal) {
+        let generation = self.generation.load(std::sync::atomic::Ordering::Acquire);
+        drop(self.actor.cast(SessionMessage::Signal { generation, signal }));
+    }
+}
+
+impl SessionState {
+    /// Begins the connection of this generation.
+    pub(super) async fn connect(&mut self, generation: u64) -> Result<()> {
+        if generation != self.generation || self.running || self.wanted != Wanted::Running {
+            return Ok(());
+        }
+        if self.client.is_none() {
+            let sink =
+                Mailbox { actor: self.myself.clone(), generation: Arc::clone(&self.current) };
+            let client = Client::build(
+                &self.shared,
+                &self.store,
+                self.id,
+                Arc::clone(&self.vitals.pulse),
+                Arc::clone(&self.vitals.inbound),
+                Arc::clone(&self.vitals.gate),
+                sink,
+            )
+            .await?;
+            self.client = Some(client);
+        }
+        self.current.store(generation, std::sync::atomic::Ordering::Release);
+        self.running = true;
+        self.begun_at = now_ms();
+        self.then = Then::Retry;
+        let actor = self.myself.clone();
+        let client = self.client.as_mut().expect("it was built above");
+        client.run(move |panicked| {
+            drop(actor.cast(SessionMessage::RunEnded { generation, panicked }));
+        });
+        self.myself.send_after(CHECK_EVERY, move || SessionMessage::Check { generation });
+        Ok(())
+    }
+
+    /// The connection told something.
+    pub(super) async fn signalled(&mut self, generation: u64, signal: Signal) -> Result<()> {
+        if generation != self.generation {
+            return Ok(());
+        }
+        match signal {
+            Signal::QrCode { code, valid } => self.qr_shown(code, valid).await?,
+            Signal::QrExhausted => self.ends_in = Some((Status::Failed, Reason::QrExpired)),
+            Signal::Paired(account) => self.linked(account).await?,
+            Signal::Connected => self.sync(generation),
+            Signal::LoggedOut => self.finish(Status::LoggedOut, Reason::LoggedOutByPhone).await?,
+            Signal::Replaced => self.finish(Status::Failed, Reason::Replaced).await?,
+            Signal::Banned => self.finish(Status::Failed, Reason::Banned).await?,
+            Signal::Outdated => self.finish(Status::Failed, Reason::ClientOutdated).await?,
+            Signal::Refused => self.finish(Status::Failed, Reason::Internal).await?,
+            Signal::Group(news) => self.group_changed(*news).await?,
+        }
+        Ok(())
+    }
+
+    async fn qr_shown(&mut self, code: String, valid: Duration) -> Result<()> {
+        let at = now_ms();
+        let event: NewEvent = self.events.qr(&code, at);
+        let expires_at = at.saturating_add(i64::try_from(valid.as_millis()).unwrap_or(i64::MAX));
+        self.qr = Some(Qr { code, expires_at });
+        self.transition(Status::ScanQrCode, None, vec![event]).await
+    }
+
+    /// A phone has linked this device. The device state is written out before anybody hears of it: a crash in between
+    /// would lose the pairing.
+    async fn linked(&mut self, account: Account) -> Result<()> {
+        if let Some(client) = &self.client {
+            client.flush().await?;
+        }
+        let at = now_ms();
+        let event = self.events.linked(&account, at);
+        self.store.set_account(self.id, account, at, vec![event]).await?;
+        self.paired = true;
+        self.then = Then::Login;
+        self.pairing_since = None;
+        self.qr = None;
+        self.transition(Status::Starting, None, Vec::new()).await
+    }
+
+    /// Logged in by the library's word; one answered question proves it, and the groups are the answer we need.
+    fn sync(&self, generation: u64) {
+        let Some(client) = &self.client else { return };
+        let link = client.link();
+        let actor = self.myself.clone();
+        tokio::spawn(async move {
+            let outcome = tokio::time::timeout(SYNC_TIMEOUT, link.groups()).await;
+            let outcome = outcome.unwrap_or(Err(Failure::Timeout));
+            drop(actor.cast(SessionMessage::Synced { generation, outcome }));
+        });
+    }
+
+    /// The first question of a connection was answered, or not.
+    pub(super) async fn synced(
+        &mut self,
+        generation: u64,
+        outcome: Result<Vec<GroupSnapshot>, Failure>,
+    ) -> Result<()> {
+        if generation != self.generation || !self.running {
+            return Ok(());
+        }
+        match outcome {
+            Ok(groups) => self.store_groups(groups).await?,
+            Err(Failure::Refused(refusal)) => {
+                tracing::warn!(session.id = %self.id, "session `{}` could not read its groups: {refusal}", self.id);
+                self.store.mark_groups_stale(self.id, now_ms()).await?;
+                let link = self.client.as_ref().map(Client::link);
+                if let Some(link) = link {
+                    let actor = self.myself.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(RESYNC_DELAY).await;
+                        let outcome = tokio::time::timeout(SYNC_TIMEOUT, link.groups()).await;
+                        let outcome = outcome.unwrap_or(Err(Failure::Timeout));
+                        drop(actor.cast(SessionMessage::Synced { generation, outcome }));
+                    });
+                }
+            }
+            Err(Failure::Timeout | Failure::Broken(_)) if self.status() != Status::Working => {
+                self.drop_connection();
+                return Ok(());
+            }
+            // A lost connection: the end of its run follows by itself.
+            Err(_) => return Ok(()),
+        }
+        // The library saves the device state only when it says good-bye, and a killed process never does.
+        if let Some(client) = &self.client {
+            client.flush().await?;
+        }
+        self.vitals.pulse.answered();
+        self.attempts = 0;
+        self.transition(Status::Working, None, Vec::new()).await
+    }
+
+    /// The session comes to a state that only a caller ends.
+    async fn finish(&mut self, status: Status, reason: Reason) -> Result<()> {
+        self.ends_in = Some((status, reason));
+        self.transition(status, Some(reason), Vec::new()).await
+    }
+
+    /// The connection is over: on to the next, or to the state that it ended in.
+    pub(super) async fn run_ended(&mut self, generation: u64, panicked: bool) -> Result<()> {
+        if generation != self.generation {
+            return Ok(());
+        }
+        self.running = false;
+        if panicked {
+            return Err(Error::Internal("the protocol library panicked".to_owned()));
+        }
+        if let Some((status, reason)) = self.ends_in.take() {
+            // The library is done with this client; the next start builds a new one.
+            self.client = None;
+            self.qr = None;
+            self.transition(status, Some(reason), Vec::new()).await?;
+            return if self.then == Then::Anew { self.begin_anew().await } else { Ok(()) };
+        }
+        if self.wanted != Wanted::Running {
+            return Ok(());
+        }
+        if let Some(reason) = self.pairing_is_hopeless() {
+            self.client = None;
+            return self.transition(Status::Failed, Some(reason), Vec::new()).await;
+        }
+        self.qr = None;
+        self.transition(Status::Starting, None, Vec::new()).await?;
+        self.generation += 1;
+        let generation = self.generation;
+        if self.then == Then::Login {
+            self.tell(SessionMessage::Connect { generation });
+        } else {
+            let delay = backoff(self.attempts, self.config.backoff_base, self.config.backoff_max);
+            self.attempts = self.attempts.saturating_add(1);
+            tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
+                "session `{}` connects again", self.id);
+            self.myself.send_after(delay, move || SessionMessage::Connect { generation });
+        }
+        Ok(())
+    }
+
+    /// A session that nobody ever paired does not knock forever.
+    fn pairing_is_hopeless(&self) -> Option<Reason> {
+        let failure = self.vitals.pulse.dial_failure();
+        if failure == Some(DialFailure::Fenced) {
+            return Some(Reason::Connect);
+        }
+        let since = self.pairing_since?;
+        let patience = i64::try_from(self.config.pairing_timeout.as_millis()).unwrap_or(i64::MAX);
+        (now_ms().saturating_sub(since) > patience).then_some(match failure {
+            Some(DialFailure::Dns) => Reason::Dns,
+            Some(DialFailure::Tls) => Reason::Tls,
+            Some(DialFailure::Connect | DialFailure::Fenced) => Reason::Connect,
+            None => Reason::PairingTimeout,
+        })
+    }
+
+    /// Ends a connection that is silent, or that does not come to a login.
+    pub(super) async fn check(&mut self, generation: u64) -> Result<()> {
+        if generation != self.generation || !self.running {
+            return Ok(());
+        }
+        let now = now_ms();
+        let longer = |since: i64, limit: Duration| {
+            now.saturating_sub(since) > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)
+        };
+        let heard = self.vitals.pulse.last_frame().unwrap_or(0).max(self.begun_at);
+        match self.status() {
+            Status::Working if longer(heard, self.config.silence_timeout) => {
+                tracing::warn!(session.id = %self.id, "session `{}` fell silent and is connected anew", self.id);
+                self.transition(Status::Starting, None, Vec::new()).await?;
+                self.drop_connection();
+            }
+            Status::Starting if longer(self.begun_at, self.config.connect_timeout) => {
+                self.drop_connection();
+            }
+            _ => {}
+        }
+        self.myself.send_after(CHECK_EVERY, move || SessionMessage::Check { generation });
+        Ok(())
+    }
+
+    fn drop_connection(&self) {
+        if let Some(client) = &self.client {
+            let link = client.link();
+            tokio::spawn(async move { link.drop_connection().await });
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The stored groups follow WhatsApp: a whole sync on connect, notifications after it.
+
+use serde_json::{Map, Value, json};
+use wharf_storage::{GroupJid, GroupSnapshot, MemberChange};
+
+use super::{SessionMessage, SessionState, settings::event_fields};
+use crate::{
+    clock::now_ms,
+    error::Result,
+    whatsapp::{Client, Failure, GroupNews, NewsOf},
+};
+
+impl SessionState {
+    /// Replaces the stored groups by the list that WhatsApp gave.
+    pub(super) async fn store_groups(&self, groups: Vec<GroupSnapshot>) -> Result<()> {
+        let at = now_ms();
+        let events = self.events.clone();
+        self.store
+            .sync_groups(self.id, groups, at, move |diff| events.group_diff(diff, at))
+            .await?;
+        Ok(())
+    }
+
+    /// Somebody changed a group.
+    pub(super) async fn group_changed(&mut self, news: GroupNews) -> Result<()> {
+        let GroupNews { group, sender, change } = news;
+        let at = now_ms();
+        let known = match change {
+            NewsOf::Settings(change) => {
+                let event = self.events.group(&group, event_fields(&change), sender.as_deref(), at);
+                self.store.change_group(self.id, &group, change, at, vec![event]).await?
+            }
+            NewsOf::Members { change, leavers } => {
+                let own = self
+                    .client
+                    .as_ref()
+                    .map(|client| client.link().own_addresses())
+                    .unwrap_or_default();
+                if leavers.iter().any(|leaver| own.contains(leaver)) {
+                    let reason = Map::from_iter([("reason".to_owned(), json!("left"))]);
+                    let event = self.events.group(&group, reason, sender.as_deref(), at);
+                    self.store.leave_group(self.id, &group, at, vec![event]).await?;
+                    return Ok(());
+                }
+                let event =
+                    self.events.participants(&group, member_fields(&change), sender.as_deref(), at);
+                self.store.change_members(self.id, &group, change, at, vec![event]).await?
+            }
+            NewsOf::Unknown => false,
+        };
+        if !known {
+            self.read_group(group);
+        }
+        Ok(())
+    }
+
+    /// Reads one group back beside the actor.
+    fn read_group(&self, group: GroupJid) {
+        let Some(link) = self.client.as_ref().map(Client::link) else { return };
+        let actor = self.myself.clone();
+        let limit = self.config.operation_timeout;
+        tokio::spawn(async move {
+            let outcome = tokio::time::timeout(limit, link.group(&group))
+                .await
+                .unwrap_or(Err(Failure::Timeout));
+            drop(actor.cast(SessionMessage::GroupRead { group, outcome }));
+        });
+    }
+
+    /// A group was read back. A refusal says that this account is not in it.
+    pub(super) async fn group_read(
+        &mut self,
+        group: &GroupJid,
+        outcome: Result<GroupSnapshot, Failure>,
+    ) -> Result<()> {
+        let at = now_ms();
+        match outcome {
+            Ok(found) => {
+                let events = self.events.clone();
+                self.store
+                    .put_group(self.id, found, at, move |diff| events.group_diff(diff, at))
+                    .await?;
+            }
+            Err(Failure::Refused(_)) => {
+                let reason = Map::from_iter([("reason".to_owned(), json!("left"))]);
+                let event = self.events.group(group, reason, None, at);
+                self.store.leave_group(self.id, group, at, vec![event]).await?;
+            }
+            Err(_) => {
+                tracing::debug!(session.id = %self.id, "a group was not read back; the next sync will");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn member_fields(change: &MemberChange) -> Map<String, Value> {
+    let joined: Vec<&str> = change.add.iter().map(|member| member.lid.as_str()).collect();
+    let mut fields = Map::new();
+    if !joined.is_empty() {
+        fields.insert("join".to_owned(), json!(joined));
+    }
+    for (name, who) in
+        [("leave", &change.remove), ("promote", &change.promote), ("demote", &change.demote)]
+    {
+        if !who.is_empty() {
+            fields.insert(name.to_owned(), json!(who));
+        }
+    }
+    fields
+}

@@ -1,0 +1,188 @@
+//! A change of a group's settings: field after field, each one operation at WhatsApp, the outcome of each known.
+
+use serde_json::{Map, Value, json};
+use wharf_storage::{Description, GroupChange, GroupJid, GroupSnapshot};
+
+use super::operations::Operation;
+use crate::{
+    clock::now_ms,
+    command::ApplySettings,
+    error::{Error, Field, Refusal, Result, SettingsFailure},
+    whatsapp::{DescriptionOutcome, Failure},
+};
+
+/// Applies the present fields in order; stops at the first that fails.
+pub(super) async fn apply(operation: &Operation, command: &ApplySettings) -> Result<()> {
+    let fields = command.fields();
+    for (index, field) in fields.iter().enumerate() {
+        if let Err(cause) = apply_field(operation, command, *field).await {
+            return Err(Error::Settings(Box::new(SettingsFailure {
+                applied: fields[..index].to_vec(),
+                failed: *field,
+                not_attempted: fields[index + 1..].to_vec(),
+                cause,
+            })));
+        }
+    }
+    Ok(())
+}
+
+async fn apply_field(operation: &Operation, command: &ApplySettings, field: Field) -> Result<()> {
+    let group = &command.group;
+    let limit = operation.deadline - operation.reserve;
+    let change = match tokio::time::timeout_at(limit, send(operation, command, field)).await {
+        Ok(Ok(change)) => change,
+        Ok(Err(Failure::Timeout)) | Err(_) => read_back(operation, command, field).await?,
+        Ok(Err(failure)) => return Err(operation.error(failure)),
+    };
+    let at = now_ms();
+    let sender = operation.link.own_addresses().pop();
+    let event = operation.events.group(group, event_fields(&change), sender.as_deref(), at);
+    if !operation.store.change_group(operation.id, group, change, at, vec![event]).await? {
+        fill_in(operation, group).await;
+    }
+    Ok(())
+}
+
+/// One operation at WhatsApp, and what it changes in the store.
+async fn send(
+    operation: &Operation,
+    command: &ApplySettings,
+    field: Field,
+) -> Result<GroupChange, Failure> {
+    let (group, link) = (&command.group, &operation.link);
+    let mut change = GroupChange::default();
+    match field {
+        Field::Subject => {
+            let subject = command.subject.clone().unwrap_or_default();
+            link.set_subject(group, &subject).await?;
+            change.subject = Some(subject);
+        }
+        Field::Description => {
+            let text = command.description.clone().unwrap_or_default();
+            change.description = Some(set_description(operation, group, text).await?);
+        }
+        Field::Announce => {
+            link.set_announce(group, command.announce.unwrap_or_default()).await?;
+            change.announce = command.announce;
+        }
+        Field::Locked => {
+            link.set_locked(group, command.locked.unwrap_or_default()).await?;
+            change.locked = command.locked;
+        }
+    }
+    Ok(change)
+}
+
+/// Replaces the description whose id is stored. When somebody else replaced it meanwhile, the current id is fetched
+/// once and the change tried once more.
+async fn set_description(
+    operation: &Operation,
+    group: &GroupJid,
+    text: String,
+) -> Result<Description, Failure> {
+    let link = &operation.link;
+    let stored = operation
+        .store
+        .group(operation.id, group)
+        .map_err(|error| Failure::Broken(error.to_string()))?;
+    let previous = match stored {
+        Some(stored) if !stored.stale => stored.description_id,
+        _ => link.group(group).await?.description_id,
+    };
+    let mut outcome = link.set_description(group, &text, previous.as_deref()).await?;
+    if matches!(outcome, DescriptionOutcome::Conflict) {
+        let previous = link.group(group).await?.description_id;
+        outcome = link.set_description(group, &text, previous.as_deref()).await?;
+    }
+    match outcome {
+        DescriptionOutcome::Set { id } => {
+            Ok(Description { text: Some(text).filter(|text| !text.is_empty()), id: Some(id) })
+        }
+        DescriptionOutcome::Conflict => Err(Failure::Refused(Refusal::Conflict { code: 409 })),
+    }
+}
+
+/// After a timeout nobody knows whether a field took effect: the group tells.
+async fn read_back(
+    operation: &Operation,
+    command: &ApplySettings,
+    field: Field,
+) -> Result<GroupChange> {
+    let found =
+        tokio::time::timeout_at(operation.deadline, operation.link.group(&command.group)).await;
+    match found {
+        Ok(Ok(group)) => {
+            effect(&group, command, field).ok_or(Error::Timeout { read_back: Some(true) })
+        }
+        _ => Err(Error::Timeout { read_back: Some(false) }),
+    }
+}
+
+/// What a field changed, when the group shows that it did.
+fn effect(group: &GroupSnapshot, command: &ApplySettings, field: Field) -> Option<GroupChange> {
+    let mut change = GroupChange::default();
+    match field {
+        Field::Subject => {
+            change.subject =
+                command.subject.clone().filter(|wanted| Some(wanted) == group.subject.as_ref());
+            change.subject.as_ref()?;
+        }
+        Field::Description => {
+            let wanted = command.description.as_deref().unwrap_or_default();
+            if wanted != group.description.as_deref().unwrap_or_default() {
+                return None;
+            }
+            change.description = Some(Description {
+                text: group.description.clone(),
+                id: group.description_id.clone(),
+            });
+        }
+        Field::Announce => {
+            change.announce = command.announce.filter(|wanted| *wanted == group.announce);
+            change.announce?;
+        }
+        Field::Locked => {
+            change.locked = command.locked.filter(|wanted| *wanted == group.locked);
+            change.locked?;
+        }
+    }
+    Some(change)
+}
+
+/// The group was not stored: WhatsApp knows it, so it is read and stored whole. A failure leaves it to the next sync.
+async fn fill_in(operation: &Operation, group: &GroupJid) {
+    let Ok(Ok(found)) =
+        tokio::time::timeout_at(operation.deadline, operation.link.group(group)).await
+    else {
+        return;
+    };
+    let at = now_ms();
+    let events = operation.events.clone();
+    let stored = operation
+        .store
+        .put_group(operation.id, found, at, move |diff| events.group_diff(diff, at))
+        .await;
+    if let Err(error) = stored {
+        tracing::error!(session.id = %operation.id, "a group could not be stored: {error}");
+    }
+}
+
+/// The payload of a change.
+pub(super) fn event_fields(change: &GroupChange) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if let Some(subject) = &change.subject {
+        fields.insert("subject".to_owned(), json!(subject));
+    }
+    if let Some(description) = &change.description {
+        fields
+            .insert("description".to_owned(), json!(description.text.clone().unwrap_or_default()));
+    }
+    if let Some(announce) = change.announce {
+        fields.insert("isAnnounce".to_owned(), json!(announce));
+    }
+    if let Some(locked) = change.locked {
+        fields.insert("isLocked".to_owned(), json!(locked));
+    }
+    fields
+}

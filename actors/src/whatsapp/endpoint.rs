@@ -1,0 +1,282 @@
+//! Dialling WhatsApp, and the fence around sandbox builds.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use http::{HeaderValue, Uri, header::ORIGIN};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, lookup_host},
+    sync::Semaphore,
+};
+use tokio_websockets::{ClientBuilder, Connector};
+use whatsapp_rust::{
+    anyhow,
+    transport::{
+        Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
+    },
+};
+
+use crate::{clock::now_ms, config::InvalidEndpoint};
+
+/// What a browser sends; WhatsApp expects it from every linked device.
+const WEB_ORIGIN: &str = "https://web.whatsapp.com";
+
+/// Why the last dial of a session failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DialFailure {
+    /// The name does not resolve.
+    Dns,
+    /// No TCP connection, or no WebSocket upgrade.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// A sandbox build was pointed at an address that is not loopback.
+    Fenced,
+}
+
+/// What the socket of one session tells without a word through the library.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    last_frame: AtomicI64,
+    last_answer: AtomicI64,
+    failure: Mutex<Option<DialFailure>>,
+}
+
+impl Pulse {
+    /// When bytes last came in, epoch milliseconds.
+    pub(crate) fn last_frame(&self) -> Option<i64> {
+        Some(self.last_frame.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// When a probe was last answered, epoch milliseconds.
+    pub(crate) fn last_answer(&self) -> Option<i64> {
+        Some(self.last_answer.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// Notes that a probe was answered just now.
+    pub(crate) fn answered(&self) {
+        self.last_answer.store(now_ms(), Ordering::Relaxed);
+    }
+
+    /// Why the last dial failed; absent when it did not.
+    pub(crate) fn dial_failure(&self) -> Option<DialFailure> {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_dial(&self, failure: Option<DialFailure>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+}
+
+/// Where to dial; shared by all sessions.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    uri: Uri,
+    host: String,
+    port: u16,
+    connector: Connector,
+    /// Dials under way at once, over all sessions.
+    dials: Semaphore,
+}
+
+impl Endpoint {
+    pub(crate) fn new(address: &str, dials: usize) -> Result<Self, InvalidEndpoint> {
+        let (uri, host, port) = parse(address)?;
+        let tls = uri.scheme_str() == Some("wss");
+        let connector = if tls { default_tls_connector() } else { Connector::Plain };
+        Ok(Self { uri, host, port, connector, dials: Semaphore::new(dials.max(1)) })
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, (DialFailure, anyhow::Error)> {
+        let found = lookup_host((self.host.as_str(), self.port)).await.map_err(|error| {
+            (DialFailure::Dns, anyhow::anyhow!("`{}` does not resolve: {error}", self.host))
+        })?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() {
+            return Err((DialFailure::Dns, anyhow::anyhow!("`{}` has no address", self.host)));
+        }
+        if crate::SANDBOX_BUILD && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err((
+                DialFailure::Fenced,
+                anyhow::anyhow!(
+                    "this sandbox build talks to loopback only, `{}` is elsewhere",
+                    self.host
+                ),
+            ));
+        }
+        Ok(addresses)
+    }
+
+    /// Dials the very addresses that were checked, so that a name cannot change its mind in between.
+    async fn dial(&self, pulse: &Arc<Pulse>) -> Result<Socket, (DialFailure, anyhow::Error)> {
+        let _permit =
+            self.dials.acquire().await.map_err(|closed| (DialFailure::Connect, closed.into()))?;
+        let addresses = self.addresses().await?;
+        let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|error| {
+            (
+                DialFailure::Connect,
+                anyhow::anyhow!("`{}:{}` does not answer: {error}", self.host, self.port),
+            )
+        })?;
+        stream.set_nodelay(true).map_err(|error| (DialFailure::Connect, error.into()))?;
+        let stream = Stamped { stream, pulse: Arc::clone(pulse) };
+        let stream = self.connector.wrap(&self.host, stream).await.map_err(|error| {
+            (DialFailure::Tls, anyhow::anyhow!("no TLS with `{}`: {error}", self.host))
+        })?;
+        let (socket, _response) = ClientBuilder::from_uri(self.uri.clone())
+            .add_header(ORIGIN, HeaderValue::from_static(WEB_ORIGIN))
+            .map_err(|error| (DialFailure::Connect, error.into()))?
+            .connect_on(stream)
+            .await
+            .map_err(|error| {
+                (
+                    DialFailure::Connect,
+                    anyhow::anyhow!("no WebSocket with `{}`: {error}", self.host),
+                )
+            })?;
+        Ok(from_websocket(socket))
+    }
+}
+
+type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
+
+/// The library's way to a socket, for one session.
+pub(crate) struct Dialer {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+#[async_trait]
+impl TransportFactory for Dialer {
+    async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
+        match self.endpoint.dial(&self.pulse).await {
+            Ok(socket) => {
+                self.pulse.note_dial(None);
+                Ok(socket)
+            }
+            Err((failure, error)) => {
+                self.pulse.note_dial(Some(failure));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A TCP stream that notes when it received something.
+struct Stamped {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+}
+
+impl AsyncRead for Stamped {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Stamped {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Refuses what can be refused before the first dial: a broken address, and in a sandbox build one that is literally
+/// not loopback. A name is resolved and checked again at every dial.
+pub(crate) fn check_endpoint(address: &str) -> Result<(), InvalidEndpoint> {
+    let (_, host, _) = parse(address)?;
+    let literal = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok();
+    let elsewhere = literal.map_or(host != "localhost", |ip| !ip.is_loopback());
+    if crate::SANDBOX_BUILD && elsewhere {
+        return Err(InvalidEndpoint {
+            endpoint: address.to_owned(),
+            reason: "this sandbox build talks to loopback only".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn parse(address: &str) -> Result<(Uri, String, u16), InvalidEndpoint> {
+    let invalid =
+        |reason: &str| InvalidEndpoint { endpoint: address.to_owned(), reason: reason.to_owned() };
+    let uri: Uri = address.parse().map_err(|_| invalid("it does not parse as an address"))?;
+    let port = match uri.scheme_str() {
+        Some("ws") => 80,
+        Some("wss") => 443,
+        _ => return Err(invalid("it must begin with `ws://` or `wss://`")),
+    };
+    let host =
+        uri.host().ok_or_else(|| invalid("it names no host"))?.trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(port);
+    Ok((uri, host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_a_scheme_and_a_host() {
+        for broken in ["", "web.whatsapp.com", "http://localhost/ws/chat", "ws://", "ws:///x"] {
+            assert!(parse(broken).is_err(), "`{broken}` was taken");
+        }
+        let (_, host, port) = parse("ws://[::1]:9/ws/chat").unwrap();
+        assert_eq!((host.as_str(), port), ("::1", 9));
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[test]
+    fn a_sandbox_build_refuses_addresses_that_are_not_loopback() {
+        for outside in [
+            "wss://web.whatsapp.com/ws/chat",
+            "ws://192.0.2.1/ws/chat",
+            "ws://[2001:db8::1]/ws/chat",
+        ] {
+            assert!(check_endpoint(outside).is_err(), "`{outside}` was taken");
+        }
+        for inside in
+            ["ws://127.0.0.1:1/ws/chat", "ws://[::1]:1/ws/chat", "ws://localhost:1/ws/chat"]
+        {
+            assert!(check_endpoint(inside).is_ok(), "`{inside}` was refused");
+        }
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[tokio::test]
+    async fn a_dial_of_a_sandbox_build_ends_before_the_network() {
+        let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat", 1).unwrap();
+        let (failure, error) =
+            endpoint.dial(&Arc::new(Pulse::default())).await.err().expect("it is fenced");
+        assert_eq!(failure, DialFailure::Fenced, "{error}");
+    }
+}
