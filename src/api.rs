@@ -1,0 +1,148 @@
+//! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
+
+mod groups;
+mod health;
+mod picture;
+mod sessions;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self, RefOr, Schema,
+        schema::{SchemaType, Type},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    AppState,
+    error::{ApiError, Code, ErrorBody},
+    request, verbs,
+};
+
+/// The description of the whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Wharf", description = "A WhatsApp gateway: many sessions, one REST API."),
+    tags(
+        (name = "sessions", description = "Linked WhatsApp accounts"),
+        (name = "groups", description = "Groups of a session's account"),
+        (name = "gateway", description = "The gateway itself"),
+    ),
+    components(schemas(ErrorBody)),
+    security(("bearer" = []), ("apiKey" = [])),
+    modifiers(&Credentials),
+)]
+struct Description;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key"))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+        components.add_security_scheme("apiKey", header);
+    }
+}
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(sessions::router())
+        .merge(groups::router())
+        .merge(health::router())
+}
+
+/// The document with the paths as the router knows them.
+#[cfg(test)]
+pub(crate) fn routed_document() -> openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// The document with the paths as callers write them.
+pub fn document() -> openapi::OpenApi {
+    as_callers_write(routes().into_openapi())
+}
+
+fn as_callers_write(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    for schema in
+        document.components.iter_mut().flat_map(|components| components.schemas.values_mut())
+    {
+        forget_null(schema);
+    }
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths =
+        paths.into_iter().map(|(path, item)| (verbs::documented(&path).to_owned(), item)).collect();
+    document
+}
+
+/// An absent field is left out, and `null` is refused: what may be absent is optional, and never "this or null".
+fn forget_null(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    for property in object.properties.values_mut() {
+        let only = match property {
+            RefOr::T(Schema::Object(field)) => {
+                if let SchemaType::Array(kinds) = &field.schema_type {
+                    let mut kinds = kinds.iter().filter(|kind| **kind != Type::Null);
+                    if let (Some(kind), None) = (kinds.next(), kinds.next()) {
+                        field.schema_type = SchemaType::Type(kind.clone());
+                    }
+                }
+                None
+            }
+            RefOr::T(Schema::OneOf(choice)) => {
+                choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned()
+            }
+            _ => None,
+        };
+        if let Some(only) = only {
+            *property = only;
+        }
+    }
+}
+
+/// The whole service over the parts in `state`; no request takes longer than `time_limit`.
+pub fn app(state: AppState, time_limit: Duration) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let document: Arc<str> = text(&as_callers_write(document)).into();
+    let router = router
+        .route_layer(from_fn(request::name_route))
+        .fallback(async || ApiError::not_found("path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(Code::MethodNotAllowed, "the path has no such method")
+        })
+        .layer(Extension(health::Document(document)))
+        .with_state(state);
+    // Layers of a router run after its routing, so what must come before it sits on a router of its own.
+    Router::new()
+        .fallback_service(router)
+        .layer(from_fn(verbs::rewrite))
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn_with_state(time_limit, request::limit_time))
+        .layer(from_fn(request::limit_size))
+        .layer(from_fn(request::identify))
+}
+
+/// The document as it is served and printed.
+///
+/// # Panics
+/// Never: a document made of strings is JSON.
+pub fn text(document: &openapi::OpenApi) -> String {
+    let mut text = document.to_pretty_json().expect("a document made of strings is JSON");
+    text.push('\n');
+    text
+}

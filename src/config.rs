@@ -1,0 +1,236 @@
+//! The command line and its environment variables. Nothing else reads the environment.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use wharf_storage::Capability;
+
+use crate::server::{Error, Result};
+
+/// A WhatsApp gateway: many sessions, one REST API.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Form of the log, which goes to standard error.
+    #[arg(long, global = true, value_enum, env = "WHARF_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to log, as a `tracing` filter such as `info,wharf=debug`.
+    #[arg(long, global = true, env = "WHARF_LOG", default_value = DEFAULT_LOG, value_parser = log_filter)]
+    pub log: String,
+}
+
+/// Of other crates only errors: the protocol library names phone numbers in what it logs below that.
+const DEFAULT_LOG: &str = "error,wharf=info";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway.
+    Serve(Serve),
+    /// Manage API keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Print the document that describes the API.
+    Openapi,
+    /// Run the gateway with a WhatsApp server of its own, and show what it can do.
+    #[cfg(feature = "sandbox")]
+    Demo(crate::demo::Demo),
+}
+
+/// Commands on API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print its secret, which is shown only this once.
+    Create(KeyCreate),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Address to listen on. Anything but loopback needs at least one key.
+    #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Folder of everything that is stored; made if absent.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+    /// WhatsApp's address. A sandbox build takes loopback ones only.
+    #[arg(long, env = "WHARF_WHATSAPP_URL", default_value = "wss://web.whatsapp.com/ws/chat")]
+    pub whatsapp_url: String,
+    /// WhatsApp Web version to present, as `a.b.c`; looked up when absent.
+    #[arg(long, env = "WHARF_WHATSAPP_VERSION", value_parser = whatsapp_version)]
+    pub whatsapp_version: Option<(u32, u32, u32)>,
+    /// Name that phones show in their list of linked devices.
+    #[arg(long, env = "WHARF_DEVICE_NAME", default_value = "Wharf")]
+    pub device_name: String,
+    /// Name of this node, shown as `gatewayId`.
+    #[arg(long, env = "WHARF_GATEWAY_ID", default_value = "wharf")]
+    pub gateway_id: String,
+    /// How long a request may take in all.
+    #[arg(long, env = "WHARF_REQUEST_TIMEOUT", default_value = "30s", value_parser = span)]
+    pub request_timeout: Duration,
+    /// How long an operation at WhatsApp may take, its time in the queue included; less than `--request-timeout`.
+    #[arg(long, env = "WHARF_OPERATION_TIMEOUT", default_value = "20s", value_parser = span)]
+    pub operation_timeout: Duration,
+    /// Memory for the store's cache, in bytes.
+    #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
+    pub store_cache: usize,
+}
+
+impl Serve {
+    /// Finds what each value alone cannot show.
+    ///
+    /// # Errors
+    /// The values do not go together, or name something unusable.
+    pub fn check(&self) -> Result<()> {
+        if self.operation_timeout >= self.request_timeout {
+            return Err(Error::Config(format!(
+                "`--operation-timeout` ({}) must be less than `--request-timeout` ({})",
+                humantime::format_duration(self.operation_timeout),
+                humantime::format_duration(self.request_timeout)
+            )));
+        }
+        for (name, value) in
+            [("--gateway-id", &self.gateway_id), ("--device-name", &self.device_name)]
+        {
+            if value.trim().is_empty() {
+                return Err(Error::Config(format!("`{name}` must not be empty")));
+            }
+        }
+        self.actors().check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
+    }
+
+    /// What the sessions need to know.
+    pub(crate) fn actors(&self) -> wharf_actors::Config {
+        wharf_actors::Config {
+            endpoint: self.whatsapp_url.clone(),
+            client_version: self.whatsapp_version,
+            device_name: self.device_name.clone(),
+            operation_timeout: self.operation_timeout,
+            ..wharf_actors::Config::default()
+        }
+    }
+}
+
+/// Options of `key create`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyCreate {
+    /// Organization that the key belongs to.
+    #[arg(long, default_value = "default", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub organization: String,
+    /// Name for people.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub name: String,
+    /// What the key may be used for.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "read,send,manage,events")]
+    pub permissions: Vec<Permission>,
+    /// Folder of everything that is stored; made if absent.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// A capability on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Permission {
+    /// Read what is stored.
+    Read,
+    /// Change things at WhatsApp.
+    Send,
+    /// Manage sessions and keys.
+    Manage,
+    /// Receive events.
+    Events,
+}
+
+impl From<Permission> for Capability {
+    fn from(permission: Permission) -> Self {
+        match permission {
+            Permission::Read => Self::Read,
+            Permission::Send => Self::Send,
+            Permission::Manage => Self::Manage,
+            Permission::Events => Self::Events,
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}; write a duration such as `30s`")),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn whatsapp_version(text: &str) -> Result<(u32, u32, u32), String> {
+    let mut numbers = text.split('.').map(str::parse);
+    match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(first)), Some(Ok(second)), Some(Ok(third)), None) => Ok((first, second, third)),
+        _ => Err("must be three numbers, such as `2.3000.1023`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn serve(options: &[&str]) -> Result<Serve, String> {
+        let arguments = ["wharf", "serve"].iter().chain(options);
+        match Cli::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
+            Command::Serve(config) => Ok(config),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_human_and_versions_have_three_numbers() {
+        let config =
+            serve(&["--request-timeout", "1m 30s", "--whatsapp-version", "2.3000.7"]).unwrap();
+        assert_eq!(config.request_timeout, Duration::from_secs(90));
+        assert_eq!(config.whatsapp_version, Some((2, 3000, 7)));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        for (flag, value) in [
+            ("--listen", "here"),
+            ("--request-timeout", "soon"),
+            ("--operation-timeout", "0s"),
+            ("--whatsapp-version", "2.3"),
+            ("--store-cache", "much"),
+            ("--log-format", "xml"),
+            ("--log", "wharf=loudly"),
+        ] {
+            let error = serve(&[flag, value]).unwrap_err();
+            assert!(error.contains(flag) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_operation_must_end_before_its_request_does() {
+        let error = serve(&["--operation-timeout", "30s"]).unwrap().check().unwrap_err();
+        assert!(error.to_string().contains("--operation-timeout"), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! What the demonstration shows: performed by itself, or as lines for a shell.
+
+use std::{fmt::Write as _, time::Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    show,
+    stage::{Answer, Stage},
+};
+use crate::server::{Error, Result};
+
+/// A group that WhatsApp does not know.
+const UNKNOWN_GROUP: &str = "120363999999999999@g.us";
+
+/// The subject that the demonstration gives.
+const NEW_SUBJECT: &str = "Harbour crew, night shift";
+
+/// A request, and what is promised for it.
+struct Exchange {
+    title: &'static str,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    status: u16,
+    /// What must hold for the body, in words and as a check.
+    promise: (&'static str, fn(&Stage, &Value) -> bool),
+}
+
+const NOTHING: (&str, fn(&Stage, &Value) -> bool) = ("no body", |_, body| body.is_null());
+
+fn exchanges(stage: &Stage) -> Vec<Exchange> {
+    let admin = stage.path(&format!("/groups/{}", stage.admin_group));
+    let member = stage.path(&format!("/groups/{}", stage.member_group));
+    let ask = |title, method, path: String, body, status, promise| Exchange {
+        title,
+        method,
+        path,
+        body,
+        status,
+        promise,
+    };
+    let subject = || Some(json!({"subject": NEW_SUBJECT}));
+    vec![
+        ask(
+            "The session is linked and works",
+            Method::GET,
+            stage.path(""),
+            None,
+            200,
+            ("a working session", |_, body| body["status"] == "working"),
+        ),
+        ask(
+            "Both groups are stored",
+            Method::GET,
+            stage.path("/groups"),
+            None,
+            200,
+            ("both groups", |stage, body| {
+                let listed = |jid: &str| {
+                    body["data"]
+                        .as_array()
+                        .is_some_and(|all| all.iter().any(|one| one["groupJid"] == jid))
+                };
+                listed(&stage.admin_group) && listed(&stage.member_group)
+            }),
+        ),
+        ask("An admin changes a subject", Method::PATCH, admin.clone(), subject(), 204, NOTHING),
+        ask(
+            "The stored group has it",
+            Method::GET,
+            admin.clone(),
+            None,
+            200,
+            ("the new subject", |_, body| body["subject"] == NEW_SUBJECT),
+        ),
+        ask(
+            "A plain member may not",
+            Method::PATCH,
+            member.clone(),
+            subject(),
+            403,
+            ("WhatsApp's refusal", |_, body| {
+                body["error"]["code"] == "forbidden"
+                    && body["error"]["details"]["reason"] == "whatsapp"
+            }),
+        ),
+        ask(
+            "Nor make the group the admins' alone",
+            Method::PATCH,
+            member,
+            Some(json!({"announce": true})),
+            403,
+            ("WhatsApp's refusal", |_, body| {
+                body["error"]["code"] == "forbidden"
+                    && body["error"]["details"]["failed"] == "announce"
+            }),
+        ),
+        ask(
+            "A group that WhatsApp does not know",
+            Method::PATCH,
+            stage.path(&format!("/groups/{UNKNOWN_GROUP}")),
+            subject(),
+            404,
+            ("not found", |_, body| body["error"]["code"] == "not_found"),
+        ),
+        ask(
+            "The invite of the admin's group",
+            Method::GET,
+            format!("{admin}/invite"),
+            None,
+            200,
+            ("a link", |_, body| {
+                body["invite"]
+                    .as_str()
+                    .is_some_and(|link| link.starts_with("https://chat.whatsapp.com/"))
+            }),
+        ),
+    ]
+}
+
+/// Performs and prints every exchange.
+pub(super) async fn perform(stage: &Stage) -> Result<()> {
+    let mut broken = 0;
+    for exchange in exchanges(stage) {
+        let begun = Instant::now();
+        let answer =
+            stage.ask(exchange.method.clone(), &exchange.path, exchange.body.clone()).await?;
+        let held =
+            answer.status.as_u16() == exchange.status && (exchange.promise.1)(stage, &answer.body);
+        broken += usize::from(!held);
+        show(&describe(&exchange, &answer, held, begun.elapsed().as_millis()))?;
+    }
+    match broken {
+        0 => show("Every answer is as promised.\n"),
+        _ => Err(Error::Demo(format!("{broken} answers are not as promised"))),
+    }
+}
+
+fn describe(exchange: &Exchange, answer: &Answer, held: bool, milliseconds: u128) -> String {
+    let mut text = format!("# {}\n{} {}", exchange.title, exchange.method, exchange.path);
+    if let Some(body) = &exchange.body {
+        let _ = write!(text, " {body}");
+    }
+    let _ = write!(text, "\n  -> {} ({milliseconds} ms)", answer.status);
+    if !answer.body.is_null() {
+        let _ = write!(text, " {}", answer.body);
+    }
+    if !held {
+        let _ =
+            write!(text, "\n  BROKEN: promised {} with {}", exchange.status, exchange.promise.0);
+    }
+    text.push_str("\n\n");
+    text
+}
+
+/// The exchanges as lines for a shell.
+pub(super) fn guide(stage: &Stage, sandbox_url: &str) -> String {
+    let mut text = format!(
+        "Wharf listens on {}\n\n  key           {}\n  session       {}\n  admin group   {}\n  member group  {}\n  \
+         sandbox       {sandbox_url} (the WhatsApp server of this demonstration)\n\nPaste into another shell:\n",
+        stage.base_url, stage.key, stage.session, stage.admin_group, stage.member_group,
+    );
+    for exchange in exchanges(stage) {
+        let _ = write!(text, "\n# {}: {}\ncurl -i", exchange.title, exchange.status);
+        if exchange.method != Method::GET {
+            let _ = write!(text, " -X {}", exchange.method);
+        }
+        let _ = write!(text, " -H 'Authorization: Bearer {}'", stage.key);
+        if let Some(body) = &exchange.body {
+            let _ = write!(text, " -H 'Content-Type: application/json' -d '{body}'");
+        }
+        let _ = writeln!(text, " '{}{}'", stage.base_url, exchange.path);
+    }
+    text.push_str("\nCtrl-C ends it.\n");
+    text
+}

@@ -1,0 +1,112 @@
+//! The errors that an operation's documentation lists, in groups that follow from what the operation does.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    IntoResponses,
+    openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response::Response},
+};
+
+use super::Code;
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+fn responses(listed: &[(Code, &str)]) -> Responses {
+    listed
+        .iter()
+        .map(|(code, description)| {
+            let content =
+                ContentBuilder::new().schema(Some(Ref::from_schema_name("ApiError"))).build();
+            let response = ResponseBuilder::new()
+                .description(*description)
+                .content("application/json", content);
+            (code.status().as_str().to_owned(), response.build().into())
+        })
+        .collect()
+}
+
+/// What every operation behind a credential may answer.
+pub(crate) struct Always;
+
+impl IntoResponses for Always {
+    fn responses() -> Responses {
+        responses(&[
+            (Code::Unauthorized, "There is no credential, or it does not verify"),
+            (
+                Code::Forbidden,
+                "The credential lacks the capability, or WhatsApp refused this account",
+            ),
+            (Code::Internal, "A fault of the gateway"),
+            (
+                Code::GatewayUnavailable,
+                "Draining or overloaded: try again after `Retry-After` seconds",
+            ),
+        ])
+    }
+}
+
+/// What operations with a checked path or query may answer.
+pub(crate) struct InvalidInput;
+
+impl IntoResponses for InvalidInput {
+    fn responses() -> Responses {
+        responses(&[(
+            Code::ValidationError,
+            "The request breaks a rule; `details.errors` names each field",
+        )])
+    }
+}
+
+/// What operations with a body may answer.
+pub(crate) struct InvalidBody;
+
+impl IntoResponses for InvalidBody {
+    fn responses() -> Responses {
+        responses(&[
+            (Code::ValidationError, "The request breaks a rule; `details.errors` names each field"),
+            (Code::PayloadTooLarge, "The body is larger than 1 MiB"),
+            (Code::UnsupportedMediaType, "The body is not JSON"),
+        ])
+    }
+}
+
+/// What operations on one thing may answer.
+pub(crate) struct Missing;
+
+impl IntoResponses for Missing {
+    fn responses() -> Responses {
+        responses(&[(Code::NotFound, "There is no such thing in this organization")])
+    }
+}
+
+/// What operations that a state forbids may answer.
+pub(crate) struct Conflicts;
+
+impl IntoResponses for Conflicts {
+    fn responses() -> Responses {
+        responses(&[(Code::Conflict, "The state forbids it")])
+    }
+}
+
+/// What operations that ask WhatsApp may answer.
+pub(crate) struct Live;
+
+impl IntoResponses for Live {
+    fn responses() -> Responses {
+        responses(&[
+            (
+                Code::RateLimited,
+                "Too much at once, for the gateway or for WhatsApp: wait `Retry-After` seconds",
+            ),
+            (
+                Code::NotImplemented,
+                "The session is not connected; `details.status` says what it is",
+            ),
+            (
+                Code::UpstreamError,
+                "WhatsApp answered with something unexpected (`details.whatsappCode`)",
+            ),
+            (Code::UpstreamTimeout, "WhatsApp did not answer in time"),
+        ])
+    }
+}

@@ -1,0 +1,12 @@
+//! What handlers take from a request, checked in the order that the contract fixes: the credential and its capability
+//! first, then path, query and body. Handlers list their extractors in that order.
+
+mod body;
+mod caller;
+mod page;
+mod path;
+
+pub(crate) use body::{BODY_LIMIT, Fields, FromFields, JsonBody};
+pub(crate) use caller::{Caller, Manage, ManageAll, Read, Send};
+pub(crate) use page::Page;
+pub(crate) use path::{GroupPath, Path, SessionPath};

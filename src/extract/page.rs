@@ -1,0 +1,164 @@
+//! Pages of a list: `limit` and `cursor`.
+
+use std::{fmt::Display, fmt::Write as _, str::FromStr};
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+
+use crate::error::ApiError;
+
+/// How many rows a page has when the caller does not say.
+const DEFAULT_LIMIT: usize = 50;
+/// How many rows a page has at most.
+const MAX_LIMIT: usize = 200;
+
+/// The page that the caller asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// 1 to 200 rows.
+    pub(crate) limit: usize,
+    cursor: Option<String>,
+}
+
+impl Page {
+    /// The key of the last row of the page before, if this is not the first. `list` names the list, so that the
+    /// cursor of one list is not taken for that of another.
+    pub(crate) fn after<K: FromStr>(&self, list: &str) -> Result<Option<K>, ApiError> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        let key = decode(cursor)
+            .and_then(|text| text.strip_prefix(list)?.strip_prefix(':').map(str::to_owned))
+            .and_then(|key| key.parse().ok());
+        key.map(Some)
+            .ok_or_else(|| ApiError::invalid_field("cursor", "is not a cursor of this list"))
+    }
+
+    /// Cuts `rows`, read with one row more than the limit, to the page, and makes the cursor for the next one.
+    pub(crate) fn cut<T, K: Display>(
+        &self,
+        list: &str,
+        rows: &mut Vec<T>,
+        key: impl Fn(&T) -> K,
+    ) -> String {
+        if rows.len() <= self.limit {
+            return String::new();
+        }
+        rows.truncate(self.limit);
+        rows.last().map(|row| encode(&format!("{list}:{}", key(row)))).unwrap_or_default()
+    }
+
+    fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
+        let mut limit = None;
+        let mut cursor = None;
+        for (name, value) in pairs {
+            let slot = match name.as_str() {
+                "limit" => &mut limit,
+                "cursor" => &mut cursor,
+                _ => continue,
+            };
+            if slot.replace(value).is_some() {
+                return Err(ApiError::invalid_field(&name, "is given twice"));
+            }
+        }
+        let limit = limit.map_or(Ok(DEFAULT_LIMIT), |text| clamp(&text))?;
+        Ok(Self { limit, cursor: cursor.filter(|text| !text.is_empty()) })
+    }
+}
+
+/// Zero means the default; more than the maximum, however many digits it has, means the maximum.
+fn clamp(text: &str) -> Result<usize, ApiError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ApiError::invalid_field("limit", "must be a whole number, zero or more"));
+    }
+    Ok(match text.parse().unwrap_or(MAX_LIMIT) {
+        0 => DEFAULT_LIMIT,
+        number => number.min(MAX_LIMIT),
+    })
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(pairs) =
+            Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+                .await
+                .map_err(|rejection| ApiError::invalid_field("query", &rejection.body_text()))?;
+        Self::parse(pairs)
+    }
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes every write");
+        hex
+    })
+}
+
+fn decode(cursor: &str) -> Option<String> {
+    if !cursor.len().is_multiple_of(2) || !cursor.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let bytes =
+        (0..cursor.len()).step_by(2).map(|at| u8::from_str_radix(&cursor[at..at + 2], 16).ok());
+    String::from_utf8(bytes.collect::<Option<_>>()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(pairs: &[(&str, &str)]) -> Result<Page, ApiError> {
+        Page::parse(
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
+    }
+
+    #[test]
+    fn a_limit_is_clamped_and_zero_is_the_default() {
+        for (given, limit) in
+            [("0", 50), ("1", 1), ("200", 200), ("201", 200), ("99999999999999999999999", 200)]
+        {
+            assert_eq!(page(&[("limit", given)]).unwrap().limit, limit, "{given}");
+        }
+        assert_eq!(page(&[]).unwrap(), Page { limit: 50, cursor: None });
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_refused() {
+        for given in ["", "-1", "ten", "1.5", "+1", " 1"] {
+            assert!(page(&[("limit", given)]).is_err(), "{given}");
+        }
+        assert!(page(&[("limit", "1"), ("limit", "2")]).is_err());
+    }
+
+    #[test]
+    fn a_cursor_leads_on_after_the_last_row_in_its_own_list_only() {
+        let first = page(&[("limit", "2")]).unwrap();
+        let mut rows = vec![1, 2, 3];
+        let cursor = first.cut("numbers", &mut rows, |row| *row);
+        assert_eq!(rows, [1, 2]);
+        let second = page(&[("cursor", &cursor)]).unwrap();
+        assert_eq!(second.after::<i32>("numbers").unwrap(), Some(2));
+        assert!(second.after::<i32>("letters").is_err());
+    }
+
+    #[test]
+    fn a_last_page_has_an_empty_cursor() {
+        assert_eq!(
+            page(&[("limit", "2")]).unwrap().cut("numbers", &mut vec![1, 2], |row| *row),
+            ""
+        );
+    }
+
+    #[test]
+    fn a_cursor_that_does_not_decode_is_refused() {
+        for cursor in ["x", "zz", "abc", "ff", "é0", "6e756d62657273"] {
+            assert!(
+                page(&[("cursor", cursor)]).unwrap().after::<i32>("numbers").is_err(),
+                "{cursor}"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! API keys: making secrets and recognizing them.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use sha2::{Digest, Sha256};
+use wharf_storage::{ApiKey, Capability, KeyId, Store};
+
+use crate::clock::now_ms;
+
+/// What every key starts with, so that people and secret scanners recognize one.
+const PREFIX: &str = "wa_";
+
+/// What a new key may do and for whom.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The organization it belongs to; it exists once a key names it.
+    pub organization: String,
+    /// A name for people.
+    pub name: String,
+    /// What the key may be used for.
+    pub capabilities: BTreeSet<Capability>,
+}
+
+/// Makes a key and returns its secret, which exists nowhere else: only a digest is stored.
+///
+/// # Errors
+/// The store refuses the write, or the operating system has no randomness.
+pub async fn create(store: &Store, new: NewKey) -> crate::Result<String> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| crate::Error::Randomness(error.to_string()))?;
+    let mut secret = String::from(PREFIX);
+    for byte in random {
+        write!(secret, "{byte:02x}").expect("a string takes every write");
+    }
+    let now = now_ms();
+    let key = ApiKey {
+        id: KeyId::generate(now),
+        organization: new.organization,
+        name: new.name,
+        capabilities: new.capabilities,
+        sessions: None,
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+    };
+    store.add_key(key, digest(&secret)).await?;
+    Ok(secret)
+}
+
+/// The key with this secret, if it is valid at `now` (epoch milliseconds).
+pub(crate) fn recognize(
+    store: &Store,
+    secret: &str,
+    now: i64,
+) -> wharf_storage::Result<Option<ApiKey>> {
+    if !secret.starts_with(PREFIX) {
+        return Ok(None);
+    }
+    let key = store.key_by_digest(&digest(secret))?;
+    Ok(key.filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)))
+}
+
+/// Every capability, for a key that may do all.
+pub fn all_capabilities() -> BTreeSet<Capability> {
+    [Capability::Read, Capability::Send, Capability::Manage, Capability::Events].into()
+}
+
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}

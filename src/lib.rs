@@ -1,0 +1,26 @@
+//! The WhatsApp gateway: its HTTP surface, its configuration and its life from start to shutdown.
+//!
+//! - [`run`] is the gateway in one call; [`app`] is its HTTP service alone.
+//! - `api` holds one module per resource, `extract` what handlers take from a request, `error` what they answer when
+//!   it goes wrong.
+//! - Everything that speaks to WhatsApp is in `wharf-actors`, everything that is stored in `wharf-storage`.
+
+mod api;
+mod clock;
+mod error;
+mod extract;
+mod request;
+mod state;
+mod verbs;
+
+pub mod config;
+#[cfg(feature = "sandbox")]
+pub mod demo;
+pub mod keys;
+pub mod server;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use api::{app, document, text as document_text};
+pub use server::{Error, Result, open_store, run, run_with};
+pub use state::AppState;

@@ -1,0 +1,141 @@
+//! What surrounds every request: its id, its span in the log, its limits, and an answer whatever happens.
+
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::Instrument;
+
+use crate::{error::ApiError, extract::BODY_LIMIT, verbs};
+
+/// The header that carries the id of a request, in both directions.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over from a caller, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// Layer: gives the request its id, a span with it, and one line in the log.
+pub(crate) async fn identify(request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .filter(|id| is_acceptable(id))
+        .cloned()
+        .unwrap_or_else(fresh_id);
+    let span = tracing::info_span!(
+        "request",
+        request.id = id.to_str().unwrap_or_default(),
+        http.method = %request.method(),
+        // The template, not the path itself: ids of groups and chats hold phone numbers.
+        http.route = tracing::field::Empty,
+    );
+    let begun = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Layer below the router: tells the span which route it is.
+pub(crate) async fn name_route(route: MatchedPath, request: Request, next: Next) -> Response {
+    tracing::Span::current().record("http.route", verbs::documented(route.as_str()));
+    next.run(request).await
+}
+
+/// Layer: refuses a body that says itself that it is too large, whatever it is sent to.
+pub(crate) async fn limit_size(request: Request, next: Next) -> Response {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
+        return ApiError::too_large(BODY_LIMIT).into_response();
+    }
+    next.run(request).await
+}
+
+/// Layer: an answer within the time that a request may take.
+pub(crate) async fn limit_time(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::overdue().into_response(),
+    }
+}
+
+/// The answer in place of a handler that panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a text");
+    ApiError::internal(format!("a handler panicked: {text}")).into_response()
+}
+
+fn is_acceptable(id: &HeaderValue) -> bool {
+    let bytes = id.as_bytes();
+    (1..=LONGEST_ID).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+}
+
+fn fresh_id() -> HeaderValue {
+    HeaderValue::from_str(&ulid::Ulid::new().to_string()).expect("a ULID is letters and digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_taken_over_when_it_is_short_and_visible() {
+        for (id, taken) in [
+            ("a-1", true),
+            (&*"x".repeat(128), true),
+            (&*"x".repeat(129), false),
+            ("a b", false),
+            ("", false),
+        ] {
+            assert_eq!(is_acceptable(&HeaderValue::from_str(id).unwrap()), taken, "{id}");
+        }
+        assert!(is_acceptable(&fresh_id()));
+    }
+
+    /// What a caller gets from a handler that is surrounded as all are.
+    async fn answer(handler: axum::routing::MethodRouter) -> Response {
+        let router = axum::Router::new()
+            .route("/", handler)
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+            .layer(axum::middleware::from_fn_with_state(Duration::from_secs(30), limit_time))
+            .layer(axum::middleware::from_fn(identify));
+        tower::ServiceExt::oneshot(router, Request::new(axum::body::Body::empty())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_500_without_its_reason() {
+        let response = answer(axum::routing::get(async || -> () { panic!("a secret") })).await;
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let body = axum::body::to_bytes(response.into_body(), BODY_LIMIT).await.unwrap();
+        assert_eq!(&body[..], br#"{"error":{"code":"internal","message":"internal error"}}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_ends_is_answered_503_in_time() {
+        let response = answer(axum::routing::get(std::future::pending::<()>)).await;
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+}

@@ -1,0 +1,152 @@
+//! The gateway from start to shutdown.
+
+use std::{
+    future::{Future, IntoFuture},
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use wharf_actors::Sessions;
+use wharf_storage::{Options, Store};
+
+use crate::{AppState, api, config::Serve};
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the gateway, or a command, cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is unusable.
+    #[error("{0}")]
+    Config(String),
+    /// The folder for the data cannot be made.
+    #[error("cannot make the folder `{}`: {source}", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The address is open to others, and there is no key that would keep them out.
+    #[error(
+        "refusing to listen on `{0}`, which is not loopback, without any key: make one with `wharf key create`"
+    )]
+    Open(SocketAddr),
+    /// The listener failed.
+    #[error("the listener failed: {0}")]
+    Serve(io::Error),
+    /// A result cannot be written to standard output.
+    #[error("cannot write the result: {0}")]
+    Output(io::Error),
+    /// The operating system has no randomness.
+    #[error("no randomness for a key: {0}")]
+    Randomness(String),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] wharf_storage::Error),
+    /// The sessions failed.
+    #[error(transparent)]
+    Actors(#[from] wharf_actors::Error),
+    /// The demonstration did not go as it should.
+    #[error("the demonstration failed: {0}")]
+    Demo(String),
+}
+
+/// Opens the store in the folder `data`, which is made if absent; `cache` is its memory in bytes.
+///
+/// # Errors
+/// The folder cannot be made, or the store cannot be opened: another process has it, for one.
+pub fn open_store(data: &Path, cache: Option<usize>) -> Result<Store> {
+    make_private(data).map_err(|source| Error::Data { path: data.to_owned(), source })?;
+    let mut options = Options::default();
+    if let Some(bytes) = cache {
+        options.cache_bytes = bytes;
+    }
+    Ok(Store::open(&data.join("wharf.redb"), &options)?)
+}
+
+/// Makes the folder, with what is stored in it readable by this user alone.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Runs the gateway on `listener` until `shutdown` completes; requests under way are answered first.
+///
+/// # Errors
+/// The configuration is unusable, the store cannot be opened, or the listener fails.
+pub async fn run(
+    config: &Serve,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    config.check()?;
+    let store = open_store(&config.data, Some(config.store_cache))?;
+    run_with(store, config, listener, shutdown).await
+}
+
+/// [`run`] over a store that is open already, and is closed at the end.
+///
+/// # Errors
+/// The configuration is unusable, or the listener fails.
+pub async fn run_with(
+    store: Store,
+    config: &Serve,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    config.check()?;
+    let address = listener.local_addr().map_err(Error::Serve)?;
+    if !address.ip().is_loopback() && !store.has_keys()? {
+        return Err(Error::Open(address));
+    }
+    if wharf_actors::SANDBOX_BUILD {
+        tracing::warn!(
+            "this is a sandbox build: it does not check WhatsApp's certificate, and talks to loopback addresses only"
+        );
+    }
+    let sessions = Sessions::start(store.clone(), config.actors()).await?;
+    let app = api::app(
+        AppState::new(store.clone(), sessions.clone(), &config.gateway_id),
+        config.request_timeout,
+    );
+    tracing::info!("listening on http://{address}");
+
+    let draining = CancellationToken::new();
+    let served =
+        axum::serve(listener, app).with_graceful_shutdown(drain(draining.clone(), shutdown));
+    // A connection on which nothing ever comes would hold up the end: none may outlast the longest request.
+    let result = tokio::select! {
+        result = served.into_future() => result.map_err(Error::Serve),
+        () = async {
+            draining.cancelled().await;
+            tokio::time::sleep(config.request_timeout).await;
+        } => Ok(()),
+    };
+    sessions.shutdown().await;
+    store.close().await?;
+    tracing::info!("stopped");
+    result
+}
+
+async fn drain(draining: CancellationToken, shutdown: impl Future<Output = ()>) {
+    shutdown.await;
+    tracing::info!("shutting down: answering what is under way");
+    draining.cancel();
+}

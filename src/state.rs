@@ -1,0 +1,40 @@
+//! What every handler may reach.
+
+use std::sync::Arc;
+
+use wharf_actors::{SessionHandle, Sessions};
+use wharf_storage::{SessionId, Store};
+
+use crate::{error::ApiError, extract::Caller};
+
+/// The parts of a running gateway.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) store: Store,
+    pub(crate) sessions: Sessions,
+    /// The configured name of this node.
+    pub(crate) gateway_id: Arc<str>,
+}
+
+impl AppState {
+    /// Puts the parts together; `gateway_id` is the name under which this node shows itself.
+    pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
+        Self { store, sessions, gateway_id: gateway_id.into() }
+    }
+
+    /// The session that the caller means. To a caller an id is opaque: whatever does not name a session that the
+    /// caller may see, in whatever form, is the same 404.
+    pub(crate) fn session<N>(
+        &self,
+        caller: &Caller<N>,
+        id: &str,
+    ) -> Result<(SessionId, SessionHandle), ApiError> {
+        let missing = || ApiError::not_found("session");
+        let session: SessionId = id.parse().map_err(|_| missing())?;
+        if session.to_string() != id || !caller.sees(session) {
+            return Err(missing());
+        }
+        let handle = self.sessions.find(&caller.organization, session)?;
+        Ok((session, handle))
+    }
+}

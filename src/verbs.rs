@@ -1,0 +1,129 @@
+//! Verbs on a path's last segment, such as `/sessions/{session}:start`.
+//!
+//! The router cannot match a suffix on a parameter. So a known verb is cut off before the router and made a segment
+//! of its own (`/sessions/{session}/~start`), and the document shows the path as callers write it. Both follow from
+//! [`VERBS`]. A colon that is part of an id, as in a JID with a device, is left alone, because only the verbs listed
+//! for that very path are cut off.
+
+use axum::{
+    extract::Request,
+    http::{Uri, uri::PathAndQuery},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::error::ApiError;
+
+/// Every path with a verb, as callers write it.
+const VERBS: [&str; 1] = ["/api/v1/sessions/{session}:start"];
+
+/// What the routed form of a verb starts with.
+const MARK: char = '~';
+
+/// Layer before the router: gives a path with a verb its routed form.
+pub(crate) async fn rewrite(mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if is_routed_form(path) {
+        // The routed form is ours alone: to a caller it is a path like any other that does not exist.
+        return ApiError::not_found("path").into_response();
+    }
+    if let Some(routed) = VERBS.iter().find_map(|template| matched(template, path)) {
+        match replace_path(request.uri(), &routed) {
+            Ok(uri) => *request.uri_mut() = uri,
+            Err(error) => return ApiError::internal(error.to_string()).into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+/// The path as the document shows it, for the path as the router knows it.
+pub(crate) fn documented(routed: &str) -> &str {
+    VERBS.iter().find(|template| self::routed(template) == routed).copied().unwrap_or(routed)
+}
+
+fn routed(template: &str) -> String {
+    template
+        .rsplit_once(':')
+        .map_or_else(|| template.to_owned(), |(path, verb)| format!("{path}/{MARK}{verb}"))
+}
+
+fn is_routed_form(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|segment| {
+        segment.starts_with(MARK) || segment.starts_with("%7E") || segment.starts_with("%7e")
+    })
+}
+
+fn matched(template: &str, path: &str) -> Option<String> {
+    let (template, verb) = template.rsplit_once(':')?;
+    let target = path.strip_suffix(verb)?.strip_suffix(':')?;
+    let mut segments = target.split('/');
+    let fits = template.split('/').all(|wanted| match segments.next() {
+        Some(given) if wanted.starts_with('{') => !given.is_empty(),
+        given => given == Some(wanted),
+    });
+    (fits && segments.next().is_none()).then(|| format!("{target}/{MARK}{verb}"))
+}
+
+fn replace_path(uri: &Uri, path: &str) -> Result<Uri, axum::http::Error> {
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path_and_query)?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(path: &str) -> Option<String> {
+        VERBS.iter().find_map(|template| matched(template, path))
+    }
+
+    #[test]
+    fn a_known_verb_becomes_a_segment() {
+        assert_eq!(
+            rewritten("/api/v1/sessions/01HZ:start").as_deref(),
+            Some("/api/v1/sessions/01HZ/~start")
+        );
+        assert_eq!(
+            rewritten("/api/v1/sessions/a:b:start").as_deref(),
+            Some("/api/v1/sessions/a:b/~start")
+        );
+    }
+
+    #[test]
+    fn any_other_colon_stays() {
+        for path in [
+            "/api/v1/sessions/01HZ",
+            "/api/v1/sessions/01HZ:halt",
+            "/api/v1/sessions/:start",
+            "/api/v1/sessions:start",
+            "/api/v1/sessions/01HZ/groups/1:start",
+            "/api/v1/sessions/01HZ:start/",
+            "/api/v1/sessions/01HZ/groups/1555:2@s.whatsapp.net",
+        ] {
+            assert_eq!(rewritten(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_verb_is_routed_and_every_routed_verb_is_in_the_table() {
+        let document = crate::api::routed_document();
+        let in_router: Vec<_> =
+            document.paths.paths.keys().filter(|path| is_routed_form(path)).cloned().collect();
+        let in_table: Vec<_> = VERBS.iter().map(|template| routed(template)).collect();
+        assert_eq!(in_router, in_table);
+    }
+
+    #[test]
+    fn the_document_shows_what_callers_write() {
+        let document = crate::api::document();
+        for template in VERBS {
+            assert!(document.paths.paths.contains_key(template), "{template}");
+        }
+        assert!(document.paths.paths.keys().all(|path| !is_routed_form(path)));
+    }
+}

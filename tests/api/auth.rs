@@ -1,0 +1,206 @@
+//! Who may call, and in what order a request is checked.
+
+use axum::{body::Body, http::Request};
+use serde_json::json;
+use wharf_storage::{ApiKey, Capability, KeyId, SessionId};
+
+use crate::app::{TestApp, UNKNOWN_GROUP};
+
+const PUBLIC: [&str; 3] = ["/healthz", "/version", "/api/v1/openapi.json"];
+
+#[tokio::test]
+async fn every_documented_path_but_the_public_ones_wants_a_credential() {
+    let app = TestApp::start().await;
+    let document = app.running.get("/api/v1/openapi.json").await.expect(200).body;
+    let mut closed = 0;
+    for (template, item) in document["paths"].as_object().unwrap() {
+        let path = template.replace("{session}", "x").replace("{gid}", UNKNOWN_GROUP);
+        for method in item.as_object().unwrap().keys().filter(|name| *name != "parameters") {
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+            let answer = app.running.send(request.body(Body::empty()).unwrap()).await;
+            if PUBLIC.contains(&template.as_str()) {
+                answer.expect(200);
+            } else {
+                assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+                answer.error(401, "unauthorized");
+                closed += 1;
+            }
+        }
+    }
+    assert!(closed >= 9, "{closed}");
+}
+
+#[tokio::test]
+async fn a_key_comes_in_either_header_but_not_in_both() {
+    let app = TestApp::start().await;
+    let key = app.running.key_with(Capability::Read).await;
+    let path = "/api/v1/sessions";
+    let plain = Request::builder().uri(path).header("x-api-key", &key).body(Body::empty()).unwrap();
+    app.running.send(plain).await.expect(200);
+    app.running.call(&key, "GET", path, None).await.expect(200);
+    let both =
+        app.running.request("GET", path).header("x-api-key", &key).body(Body::empty()).unwrap();
+    app.running.send(both).await.error(401, "unauthorized");
+    app.running.call("wa_0000", "GET", path, None).await.error(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_or_expired_is_refused() {
+    use sha2::{Digest, Sha256};
+    let app = TestApp::start().await;
+    for (name, expires_at, revoked_at) in
+        [("valid", None, None), ("expired", Some(2), None), ("revoked", None, Some(2))]
+    {
+        let secret = format!("wa_{name}");
+        let key = ApiKey {
+            id: KeyId::generate(1),
+            organization: "default".to_owned(),
+            name: name.to_owned(),
+            capabilities: [Capability::Read].into(),
+            sessions: None,
+            created_at: 1,
+            expires_at,
+            revoked_at,
+        };
+        app.running.store.add_key(key, Sha256::digest(&secret).into()).await.unwrap();
+        let expected = if name == "valid" { 200 } else { 401 };
+        app.running.call(&secret, "GET", "/api/v1/sessions", None).await.expect(expected);
+    }
+}
+
+#[tokio::test]
+async fn each_operation_wants_its_capability() {
+    let app = TestApp::start().await;
+    let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");
+    let operations = [
+        ("GET", "/api/v1/sessions", Capability::Read),
+        ("POST", "/api/v1/sessions", Capability::Manage),
+        ("GET", "/api/v1/sessions/x", Capability::Read),
+        ("POST", "/api/v1/sessions/x:start", Capability::Manage),
+        ("GET", "/api/v1/sessions/x/qr", Capability::Manage),
+        ("GET", "/api/v1/sessions/x/groups", Capability::Read),
+        ("GET", group.as_str(), Capability::Read),
+        ("PATCH", group.as_str(), Capability::Send),
+        ("GET", &format!("{group}/invite"), Capability::Read),
+    ];
+    for carried in [Capability::Read, Capability::Send, Capability::Manage, Capability::Events] {
+        let key = app.running.key_with(carried).await;
+        for (method, path, wanted) in operations {
+            let answer = app.running.call(&key, method, path, Some(json!({}))).await;
+            if carried == wanted {
+                assert!(
+                    matches!(answer.status, 200 | 201 | 404),
+                    "{method} {path}: {}",
+                    answer.status
+                );
+            } else {
+                assert_eq!(
+                    answer.error(403, "forbidden")["reason"],
+                    "capability",
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_organizations_session_is_as_absent_as_one_that_never_was() {
+    let app = TestApp::start().await;
+    let made = app.running.post("/api/v1/sessions", json!({})).await.expect(201);
+    let id = made.body["id"].as_str().unwrap();
+    let stranger = app.running.key_for("elsewhere", wharf::keys::all_capabilities()).await;
+    let mut answers = Vec::new();
+    for id in [id, "01HZ0SESSION0000000000000", "x", "%20", "a:b", &id.to_lowercase()] {
+        let path = format!("/api/v1/sessions/{id}");
+        answers.push(app.running.call(&stranger, "GET", &path, None).await.expect(404).body);
+    }
+    assert!(answers.iter().all(|body| *body == answers[0]), "{answers:?}");
+    assert_eq!(answers[0]["error"]["message"], "session not found");
+    let listed = app.running.call(&stranger, "GET", "/api/v1/sessions", None).await.expect(200);
+    assert_eq!(listed.body, json!({"data": [], "nextCursor": ""}));
+}
+
+#[tokio::test]
+async fn a_key_with_a_session_list_sees_those_sessions_and_makes_none() {
+    use sha2::{Digest, Sha256};
+    let app = TestApp::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let made = app.running.post("/api/v1/sessions", json!({})).await.expect(201);
+        ids.push(made.body["id"].as_str().unwrap().to_owned());
+    }
+    // Ids of one millisecond are in no order; lists are in the order of ids.
+    ids.sort_unstable();
+    let listed: Vec<SessionId> = ids[1..].iter().map(|id| id.parse().unwrap()).collect();
+    let key = ApiKey {
+        id: KeyId::generate(1),
+        organization: "default".to_owned(),
+        name: "some".to_owned(),
+        capabilities: wharf::keys::all_capabilities(),
+        sessions: Some(listed),
+        created_at: 1,
+        expires_at: None,
+        revoked_at: None,
+    };
+    app.running.store.add_key(key, Sha256::digest("wa_some").into()).await.unwrap();
+    let call =
+        async |method, path: String, body| app.running.call("wa_some", method, &path, body).await;
+    call("GET", format!("/api/v1/sessions/{}", ids[0]), None).await.error(404, "not_found");
+    call("GET", format!("/api/v1/sessions/{}", ids[1]), None).await.expect(200);
+    let all = call("GET", "/api/v1/sessions".to_owned(), None).await.expect(200).body;
+    let seen: Vec<_> =
+        all["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(seen, ids[1..].iter().map(String::as_str).collect::<Vec<_>>());
+    let first = call("GET", "/api/v1/sessions?limit=1".to_owned(), None).await.expect(200).body;
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let last = call("GET", format!("/api/v1/sessions?limit=1&cursor={cursor}"), None)
+        .await
+        .expect(200)
+        .body;
+    assert_eq!((&last["data"][0]["id"], &last["nextCursor"]), (&json!(ids[2]), &json!("")));
+    // Refused before its body is looked at.
+    call("POST", "/api/v1/sessions".to_owned(), None).await.error(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_request_is_checked_in_the_promised_order() {
+    let app = TestApp::start().await;
+    let reader = app.running.key_with(Capability::Read).await;
+    let sender = app.running.key_with(Capability::Send).await;
+    let made = app.running.post("/api/v1/sessions", json!({})).await.expect(201);
+    let ours = format!("/api/v1/sessions/{}/groups", made.body["id"].as_str().unwrap());
+    let theirs = "/api/v1/sessions/x/groups";
+    let wrong = Some(json!({"subject": null}));
+
+    let huge =
+        Request::builder().method("PATCH").uri("/nowhere").header("content-length", "1048577");
+    app.running.send(huge.body(Body::empty()).unwrap()).await.error(413, "payload_too_large");
+    app.running.call("wa_wrong", "PATCH", "/nowhere", None).await.error(404, "not_found");
+    app.running
+        .call("wa_wrong", "PUT", &format!("{theirs}/bad"), None)
+        .await
+        .error(405, "method_not_allowed");
+    app.running
+        .call("wa_wrong", "PATCH", &format!("{theirs}/bad"), wrong.clone())
+        .await
+        .error(401, "unauthorized");
+    app.running
+        .call(&reader, "PATCH", &format!("{theirs}/bad"), wrong.clone())
+        .await
+        .error(403, "forbidden");
+    app.running
+        .call(&sender, "PATCH", &format!("{theirs}/bad"), Some(json!({})))
+        .await
+        .error(400, "validation_error");
+    let path = format!("{theirs}/{UNKNOWN_GROUP}");
+    app.running.call(&sender, "PATCH", &path, wrong).await.error(400, "validation_error");
+    app.running.call(&sender, "PATCH", &path, Some(json!({}))).await.error(404, "not_found");
+    let path = format!("{ours}/{UNKNOWN_GROUP}");
+    let details = app
+        .running
+        .call(&sender, "PATCH", &path, Some(json!({})))
+        .await
+        .error(501, "not_implemented");
+    assert_eq!(details, json!({"reason": "session_not_connected", "status": "stopped"}));
+}
