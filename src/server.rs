@@ -5,14 +5,23 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
 use crate::{AppState, api, config::Serve};
+
+/// How long the last answers have to leave, once they are made.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -126,23 +135,33 @@ pub async fn run_with(
         AppState::new(store.clone(), sessions.clone(), &config.gateway_id),
         config.request_timeout,
     );
+    let requests = TaskTracker::new();
+    let app = app.layer(axum::middleware::from_fn_with_state(requests.clone(), count));
     tracing::info!("listening on http://{address}");
 
     let draining = CancellationToken::new();
     let served =
         axum::serve(listener, app).with_graceful_shutdown(drain(draining.clone(), shutdown));
-    // A connection on which nothing ever comes would hold up the end: none may outlast the longest request.
+    // A connection on which nothing ever comes must not hold up the end: only requests under way may.
     let result = tokio::select! {
         result = served.into_future() => result.map_err(Error::Serve),
         () = async {
             draining.cancelled().await;
-            tokio::time::sleep(config.request_timeout).await;
+            requests.close();
+            drop(tokio::time::timeout(config.request_timeout, requests.wait()).await);
+            tokio::time::sleep(LAST_WORDS).await;
         } => Ok(()),
     };
     sessions.shutdown().await;
     store.close().await?;
     tracing::info!("stopped");
     result
+}
+
+/// Layer: counts the requests under way.
+async fn count(State(requests): State<TaskTracker>, request: Request, next: Next) -> Response {
+    let _counted = requests.token();
+    next.run(request).await
 }
 
 async fn drain(draining: CancellationToken, shutdown: impl Future<Output = ()>) {

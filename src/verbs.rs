@@ -48,20 +48,23 @@ fn routed(template: &str) -> String {
 }
 
 fn is_routed_form(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|segment| {
-        segment.starts_with(MARK) || segment.starts_with("%7E") || segment.starts_with("%7e")
-    })
+    VERBS.iter().any(|template| fits(&routed(template), path))
 }
 
 fn matched(template: &str, path: &str) -> Option<String> {
     let (template, verb) = template.rsplit_once(':')?;
     let target = path.strip_suffix(verb)?.strip_suffix(':')?;
-    let mut segments = target.split('/');
-    let fits = template.split('/').all(|wanted| match segments.next() {
+    fits(template, target).then(|| format!("{target}/{MARK}{verb}"))
+}
+
+/// Whether the path is one of the template, whose parameters stand for anything but nothing.
+fn fits(template: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let all = template.split('/').all(|wanted| match segments.next() {
         Some(given) if wanted.starts_with('{') => !given.is_empty(),
         given => given == Some(wanted),
     });
-    (fits && segments.next().is_none()).then(|| format!("{target}/{MARK}{verb}"))
+    all && segments.next().is_none()
 }
 
 fn replace_path(uri: &Uri, path: &str) -> Result<Uri, axum::http::Error> {

@@ -42,6 +42,11 @@ impl<K: Clone + Eq + std::hash::Hash, J> Lanes<K, J> {
         Some((lane, job))
     }
 
+    /// The lanes in which a job runs.
+    pub(crate) fn busy(&self) -> impl Iterator<Item = &K> {
+        self.busy.iter()
+    }
+
     /// A lane's job is over.
     pub(crate) fn finished(&mut self, lane: &K) {
         self.busy.remove(lane);

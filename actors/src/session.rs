@@ -16,7 +16,7 @@ pub(crate) use self::state::SessionState;
 use crate::{
     command::{ApplySettings, FetchInvite, Qr},
     config::Config,
-    error::Result,
+    error::{Error, Result},
     registry::Vitals,
     whatsapp::{Failure, Shared, Signal},
 };
@@ -34,6 +34,8 @@ pub(crate) enum SessionMessage {
     Synced { generation: u64, outcome: Result<Vec<wharf_storage::GroupSnapshot>, Failure> },
     /// Look whether the connection still lives.
     Check { generation: u64 },
+    /// Read a group for the store.
+    ReadGroup { group: wharf_storage::GroupJid },
     /// A group was read back.
     GroupRead {
         group: wharf_storage::GroupJid,
@@ -108,14 +110,15 @@ impl Actor for SessionActor {
                 state.synced(generation, outcome).await?;
             }
             SessionMessage::Check { generation } => state.check(generation).await?,
+            SessionMessage::ReadGroup { group } => state.read_group(group),
             SessionMessage::GroupRead { group, outcome } => {
                 state.group_read(&group, outcome).await?;
             }
             SessionMessage::OperationEnded { lane, panicked } => {
                 state.operation_ended(&lane, panicked)?;
             }
-            SessionMessage::Start(reply) => drop(reply.send(state.start().await)),
-            SessionMessage::ShowQr(reply) => drop(reply.send(state.show_qr().await)),
+            SessionMessage::Start(reply) => answer(reply, state.start().await)?,
+            SessionMessage::ShowQr(reply) => answer(reply, state.show_qr().await)?,
             SessionMessage::ApplySettings { command, reply } => {
                 state.apply_settings(command, reply);
             }
@@ -125,4 +128,17 @@ impl Actor for SessionActor {
         }
         Ok(())
     }
+}
+
+/// Answers a caller; what is our own fault is the actor's failure too, so that it is taken up from the store again.
+fn answer<T: Send + 'static>(
+    reply: RpcReplyPort<Result<T>>,
+    outcome: Result<T>,
+) -> Result<(), ActorProcessingErr> {
+    let fault = match &outcome {
+        Err(error @ (Error::Storage(_) | Error::Internal(_))) => Some(error.to_string()),
+        _ => None,
+    };
+    drop(reply.send(outcome));
+    fault.map_or(Ok(()), |fault| Err(fault.into()))
 }

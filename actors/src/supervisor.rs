@@ -108,7 +108,11 @@ impl Actor for Supervisor {
 impl SupervisorState {
     async fn add(&mut self, myself: &ActorRef<SupervisorMessage>, session: &Session) -> Result<()> {
         let observed = Observed {
-            status: session.status,
+            status: match session.status {
+                // What an earlier process saw is no news of this one.
+                Status::Working | Status::ScanQrCode => Status::Starting,
+                status => status,
+            },
             reason: session.status_reason,
             since: session.since,
         };

@@ -33,6 +33,10 @@ impl Harbour {
 
     /// A session that the phone `shop` has linked; works when this returns.
     async fn links_a_session(&self) -> SessionHandle {
+        self.links_a_session_of("shop").await
+    }
+
+    async fn links_a_session_of(&self, phone: &str) -> SessionHandle {
         let new = NewSession {
             organization: "acme".to_owned(),
             label: None,
@@ -44,7 +48,7 @@ impl Harbour {
         let view = self.sessions.create(new).await.unwrap();
         let handle = self.sessions.find("acme", view.session.id).unwrap();
         let qr = until("a QR code", async || handle.qr().await.ok()).await;
-        self.sandbox.phone("shop").scans(&qr.code).await.unwrap();
+        self.sandbox.phone(phone).scans(&qr.code).await.unwrap();
         handle.reaches(Status::Working, DEADLINE).await.unwrap();
         handle
     }
@@ -252,4 +256,22 @@ async fn restarted_sessions_resume_without_pairing_and_reads_need_no_whatsapp() 
         "{outcome:?}"
     );
     sessions.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scan_leads_to_a_working_session_and_is_told_once() {
+    let harbour = Harbour::opens().await;
+    for number in 0..40 {
+        let phone = format!("phone-{number}");
+        harbour.sandbox.add_phone(&phone);
+        let session = harbour.links_a_session_of(&phone).await;
+        until("the account", async || {
+            session.describe().await.unwrap().session.account.map(|_| ())
+        })
+        .await;
+        let events = harbour.store.session_events(session.id(), None, 200).await.unwrap();
+        let linked = events.iter().filter(|event| event.name == "auth.code").count();
+        assert_eq!(linked, 1, "{phone}");
+    }
+    harbour.sessions.shutdown().await;
 }

@@ -62,8 +62,9 @@ impl Form {
 fn range(text: &str) -> (String, u16) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let quality =
-        parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(1000, thousandths);
+    let quality = parts
+        .find_map(|parameter| parameter.strip_prefix(['q', 'Q'])?.strip_prefix('='))
+        .map_or(1000, thousandths);
     (name, quality)
 }
 

@@ -32,13 +32,8 @@ impl From<Error> for ApiError {
                 Self::new(Code::GatewayUnavailable, message).retry_after(retry_after)
             }
             Error::Refused(refusal) => refusal.into(),
-            Error::Timeout { read_back } => {
-                let error = Self::new(Code::UpstreamTimeout, message);
-                match read_back {
-                    Some(read) => error.with("readBack", read),
-                    None => error,
-                }
-            }
+            Error::Timeout { read_back } => Self::new(Code::UpstreamTimeout, message)
+                .with("readBack", read_back.unwrap_or(false)),
             Error::Settings(failure) => (*failure).into(),
             Error::Storage(cause) => cause.into(),
             other => Self::internal(other.to_string()),
@@ -79,10 +74,14 @@ fn unexpected(code: u16) -> ApiError {
 impl From<SettingsFailure> for ApiError {
     fn from(failure: SettingsFailure) -> Self {
         let mut error = Self::from(failure.cause);
-        error.message = if error.code == Code::Internal {
-            error.message
-        } else {
-            format!("`{}` was not changed: {}", failure.failed.as_str(), error.message)
+        let field = failure.failed.as_str();
+        error.message = match error.code {
+            Code::Internal => error.message,
+            // Nobody knows: WhatsApp may still carry it out.
+            Code::UpstreamTimeout => {
+                format!("`{field}` may not have been changed: {}", error.message)
+            }
+            _ => format!("`{field}` was not changed: {}", error.message),
         };
         error
             .with("applied", json!(failure.applied))

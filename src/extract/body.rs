@@ -73,13 +73,10 @@ fn read<T: FromFields>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, ApiError
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(only), None) = (given.next(), given.next()) else { return false };
+    let essence = only.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 /// The fields of a body that were given and not yet taken, and the faults found so far.
@@ -200,7 +197,7 @@ mod tests {
             parse(Some("application/json; charset=utf-8"), r#"{"name":"abc","loud":true}"#)
                 .unwrap();
         assert_eq!((sample.name.as_deref(), sample.loud), (Some("abc"), Some(true)));
-        let sample = parse(Some("application/merge-patch+json"), "{}").unwrap();
+        let sample = parse(Some("Application/JSON; charset=utf-8"), "{}").unwrap();
         assert_eq!((sample.name, sample.loud), (None, None));
     }
 

@@ -77,6 +77,10 @@ fn refused(rejection: PathRejection) -> ApiError {
         return ApiError::internal(rejection.body_text());
     };
     match failure.into_kind() {
+        // To a caller a session id is opaque: one that is not even text names nothing.
+        ErrorKind::InvalidUtf8InPathParam { key } if key == "session" => {
+            ApiError::not_found("session")
+        }
         ErrorKind::InvalidUtf8InPathParam { key } => ApiError::invalid_field(&key, "is not UTF-8"),
         other => ApiError::invalid_field("path", &other.to_string()),
     }

@@ -8,6 +8,7 @@ mod writer;
 
 use std::{
     fmt,
+    fs::{OpenOptions, Permissions},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     thread::JoinHandle,
@@ -61,12 +62,28 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Makes the file readable by its owner alone, whether or not it is there already: it holds the keys of devices.
+#[cfg(unix)]
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_private(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 impl Store {
     /// Opens the database file, creating it and bringing its schema up to date where needed.
     ///
     /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it. Blocks
     /// for as long as the repair of an unclean file takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        make_private(path)
+            .map_err(|source| Error::Io { path: path.to_owned(), source: Arc::new(source) })?;
         let database =
             Builder::new().set_cache_size(options.cache_bytes).create(path).map_err(|error| {
                 match error {

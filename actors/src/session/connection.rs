@@ -1,11 +1,17 @@
 //! From one connection to the next.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ractor::ActorRef;
 use wharf_storage::{Account, GroupSnapshot, NewEvent, Reason, Status, Wanted};
 
-use super::{SessionMessage, SessionState, state::Then};
+use super::{SessionMessage, SessionState, operations::Lane, state::Then};
 use crate::{
     clock::now_ms,
     command::Qr,
@@ -16,6 +22,10 @@ use crate::{
 
 /// How often a connection is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether the run of an older client is over.
+const GATE_RETRY: Duration = Duration::from_millis(50);
+/// How long a connection that was told to end may take before it is cut.
+const END_GRACE: Duration = Duration::from_secs(10);
 /// How long the first question of a connection may take.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a session whose first sync was refused waits before it asks again.
@@ -23,12 +33,12 @@ const RESYNC_DELAY: Duration = Duration::from_mins(1);
 
 struct Mailbox {
     actor: ActorRef<SessionMessage>,
-    generation: Arc<std::sync::atomic::AtomicU64>,
+    generation: Arc<AtomicU64>,
 }
 
 impl SignalSink for Mailbox {
     fn signal(&self, signal: Signal) {
-        let generation = self.generation.load(std::sync::atomic::Ordering::Acquire);
+        let generation = self.generation.load(Ordering::Acquire);
         drop(self.actor.cast(SessionMessage::Signal { generation, signal }));
     }
 }
@@ -40,6 +50,13 @@ impl SessionState {
             return Ok(());
         }
         if self.client.is_none() {
+            // A run of an older client may still write what the new one would load: it is over first.
+            let Ok(_over) = Arc::clone(&self.vitals.gate).try_lock_owned() else {
+                self.myself.send_after(GATE_RETRY, move || SessionMessage::Connect { generation });
+                return Ok(());
+            };
+            // A client of its own, a count of its own: what an older one still says stays stale.
+            self.current = Arc::new(AtomicU64::new(generation));
             let sink =
                 Mailbox { actor: self.myself.clone(), generation: Arc::clone(&self.current) };
             let client = Client::build(
@@ -54,7 +71,7 @@ impl SessionState {
             .await?;
             self.client = Some(client);
         }
-        self.current.store(generation, std::sync::atomic::Ordering::Release);
+        self.current.store(generation, Ordering::Release);
         self.running = true;
         self.begun_at = now_ms();
         self.then = Then::Retry;
@@ -69,7 +86,13 @@ impl SessionState {
 
     /// The connection told something.
     pub(super) async fn signalled(&mut self, generation: u64, signal: Signal) -> Result<()> {
-        if generation != self.generation {
+        // The library may tell of a pairing only after the connection that carried it is over.
+        if generation != self.generation && !matches!(signal, Signal::Paired(_)) {
+            return Ok(());
+        }
+        let late =
+            matches!(signal, Signal::QrCode { .. } | Signal::QrExhausted | Signal::Connected);
+        if self.ends_in.is_some() && late {
             return Ok(());
         }
         match signal {
@@ -95,25 +118,44 @@ impl SessionState {
         self.transition(Status::ScanQrCode, None, vec![event]).await
     }
 
-    /// A phone has linked this device. The device state is written out before anybody hears of it: a crash in between
-    /// would lose the pairing.
+    /// A phone has linked this device.
     async fn linked(&mut self, account: Account) -> Result<()> {
+        self.expect_login().await?;
+        self.record(account).await?;
+        if self.status() == Status::ScanQrCode {
+            self.transition(Status::Starting, None, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// The device is linked: its state is written out before anybody hears of it, for a crash in between would lose
+    /// the pairing, and its first login follows at once.
+    async fn expect_login(&mut self) -> Result<()> {
         if let Some(client) = &self.client {
             client.flush().await?;
         }
+        if !self.paired {
+            self.then = Then::Login;
+        }
+        self.paired = true;
+        self.ends_in = None;
+        self.pairing_since = None;
+        self.qr = None;
+        Ok(())
+    }
+
+    async fn record(&mut self, account: Account) -> Result<()> {
         let at = now_ms();
         let event = self.events.linked(&account, at);
         self.store.set_account(self.id, account, at, vec![event]).await?;
-        self.paired = true;
-        self.then = Then::Login;
-        self.pairing_since = None;
-        self.qr = None;
-        self.transition(Status::Starting, None, Vec::new()).await
+        self.recorded = true;
+        Ok(())
     }
 
     /// Logged in by the library's word; one answered question proves it, and the groups are the answer we need.
-    fn sync(&self, generation: u64) {
+    fn sync(&mut self, generation: u64) {
         let Some(client) = &self.client else { return };
+        self.syncing = Some(self.lanes.busy().filter_map(Lane::group).cloned().collect());
         let link = client.link();
         let actor = self.myself.clone();
         tokio::spawn(async move {
@@ -129,44 +171,70 @@ impl SessionState {
         generation: u64,
         outcome: Result<Vec<GroupSnapshot>, Failure>,
     ) -> Result<()> {
-        if generation != self.generation || !self.running {
+        if generation != self.generation || !self.running || self.ending_since.is_some() {
             return Ok(());
         }
+        let touched = self.syncing.take().unwrap_or_default();
         match outcome {
             Ok(groups) => self.store_groups(groups).await?,
             Err(Failure::Refused(refusal)) => {
                 tracing::warn!(session.id = %self.id, "session `{}` could not read its groups: {refusal}", self.id);
                 self.store.mark_groups_stale(self.id, now_ms()).await?;
-                let link = self.client.as_ref().map(Client::link);
-                if let Some(link) = link {
-                    let actor = self.myself.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(RESYNC_DELAY).await;
-                        let outcome = tokio::time::timeout(SYNC_TIMEOUT, link.groups()).await;
-                        let outcome = outcome.unwrap_or(Err(Failure::Timeout));
-                        drop(actor.cast(SessionMessage::Synced { generation, outcome }));
-                    });
-                }
+                self.resync_later(generation);
             }
             Err(Failure::Timeout | Failure::Broken(_)) if self.status() != Status::Working => {
                 self.drop_connection();
                 return Ok(());
             }
-            // A lost connection: the end of its run follows by itself.
-            Err(_) => return Ok(()),
+            Err(Failure::Timeout | Failure::Broken(_)) => {
+                self.resync_later(generation);
+                return Ok(());
+            }
+            // The end of the run follows by itself.
+            Err(Failure::Disconnected) => return Ok(()),
         }
+        self.take_account().await?;
         // The library saves the device state only when it says good-bye, and a killed process never does.
         if let Some(client) = &self.client {
             client.flush().await?;
         }
         self.vitals.pulse.answered();
         self.attempts = 0;
-        self.transition(Status::Working, None, Vec::new()).await
+        self.transition(Status::Working, None, Vec::new()).await?;
+        for group in touched {
+            self.read_group(group);
+        }
+        Ok(())
+    }
+
+    /// A process killed between the pairing and its record left a linked device without an account: the device state
+    /// has it.
+    async fn take_account(&mut self) -> Result<()> {
+        if self.recorded {
+            return Ok(());
+        }
+        let mut addresses = self.own_addresses().into_iter();
+        let Some(jid) = addresses.next() else { return Ok(()) };
+        self.paired = true;
+        self.pairing_since = None;
+        self.record(Account { jid, lid: addresses.next(), business_name: None, platform: None })
+            .await
+    }
+
+    /// The account's own addresses, phone number first; none before a phone has linked this device.
+    pub(super) fn own_addresses(&self) -> Vec<String> {
+        self.client.as_ref().map(|client| client.link().own_addresses()).unwrap_or_default()
+    }
+
+    fn resync_later(&self, generation: u64) {
+        let again = move || SessionMessage::Signal { generation, signal: Signal::Connected };
+        self.myself.send_after(RESYNC_DELAY, again);
     }
 
     /// The session comes to a state that only a caller ends.
     async fn finish(&mut self, status: Status, reason: Reason) -> Result<()> {
         self.ends_in = Some((status, reason));
+        self.ending_since.get_or_insert_with(now_ms);
         self.transition(status, Some(reason), Vec::new()).await
     }
 
@@ -176,6 +244,9 @@ impl SessionState {
             return Ok(());
         }
         self.running = false;
+        self.ending_since = None;
+        self.syncing = None;
+        self.reading.clear();
         if panicked {
             return Err(Error::Internal("the protocol library panicked".to_owned()));
         }
@@ -194,6 +265,12 @@ impl SessionState {
             return self.transition(Status::Failed, Some(reason), Vec::new()).await;
         }
         self.qr = None;
+        if !self.paired && self.own_addresses().is_empty() {
+            // The library's rotation of codes outlives its connection and would end the next one: a new client.
+            self.client = None;
+        } else if !self.paired {
+            self.expect_login().await?;
+        }
         self.transition(Status::Starting, None, Vec::new()).await?;
         self.generation += 1;
         let generation = self.generation;
@@ -234,6 +311,12 @@ impl SessionState {
         let longer = |since: i64, limit: Duration| {
             now.saturating_sub(since) > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)
         };
+        if self.ending_since.is_some_and(|since| longer(since, END_GRACE)) {
+            tracing::warn!(session.id = %self.id, "a connection of session `{}` did not end and is cut", self.id);
+            if let Some(client) = &self.client {
+                client.cut();
+            }
+        }
         let heard = self.vitals.pulse.last_frame().unwrap_or(0).max(self.begun_at);
         match self.status() {
             Status::Working if longer(heard, self.config.silence_timeout) => {
@@ -250,7 +333,8 @@ impl SessionState {
         Ok(())
     }
 
-    fn drop_connection(&self) {
+    fn drop_connection(&mut self) {
+        self.ending_since.get_or_insert_with(now_ms);
         if let Some(client) = &self.client {
             let link = client.link();
             tokio::spawn(async move { link.drop_connection().await });

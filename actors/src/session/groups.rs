@@ -1,14 +1,19 @@
 //! The stored groups follow WhatsApp: a whole sync on connect, notifications after it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use wharf_storage::{GroupJid, GroupSnapshot, MemberChange};
 
 use super::{SessionMessage, SessionState, settings::event_fields};
 use crate::{
     clock::now_ms,
-    error::Result,
-    whatsapp::{Client, Failure, GroupNews, NewsOf},
+    error::{Refusal, Result},
+    whatsapp::{Failure, GroupNews, NewsOf},
 };
+
+/// How long a group that could not be read waits for the next attempt.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 
 impl SessionState {
     /// Replaces the stored groups by the list that WhatsApp gave.
@@ -25,17 +30,20 @@ impl SessionState {
     pub(super) async fn group_changed(&mut self, news: GroupNews) -> Result<()> {
         let GroupNews { group, sender, change } = news;
         let at = now_ms();
+        // What WhatsApp tells now is newer than what is on its way from it.
+        if let Some(touched) = &mut self.syncing {
+            touched.insert(group.clone());
+        }
+        if let Some(touched) = self.reading.get_mut(&group) {
+            *touched = true;
+        }
         let known = match change {
             NewsOf::Settings(change) => {
                 let event = self.events.group(&group, event_fields(&change), sender.as_deref(), at);
                 self.store.change_group(self.id, &group, change, at, vec![event]).await?
             }
             NewsOf::Members { change, leavers } => {
-                let own = self
-                    .client
-                    .as_ref()
-                    .map(|client| client.link().own_addresses())
-                    .unwrap_or_default();
+                let own = self.own_addresses();
                 if leavers.iter().any(|leaver| own.contains(leaver)) {
                     let reason = Map::from_iter([("reason".to_owned(), json!("left"))]);
                     let event = self.events.group(&group, reason, sender.as_deref(), at);
@@ -54,19 +62,6 @@ impl SessionState {
         Ok(())
     }
 
-    /// Reads one group back beside the actor.
-    fn read_group(&self, group: GroupJid) {
-        let Some(link) = self.client.as_ref().map(Client::link) else { return };
-        let actor = self.myself.clone();
-        let limit = self.config.operation_timeout;
-        tokio::spawn(async move {
-            let outcome = tokio::time::timeout(limit, link.group(&group))
-                .await
-                .unwrap_or(Err(Failure::Timeout));
-            drop(actor.cast(SessionMessage::GroupRead { group, outcome }));
-        });
-    }
-
     /// A group was read back. A refusal says that this account is not in it.
     pub(super) async fn group_read(
         &mut self,
@@ -74,6 +69,7 @@ impl SessionState {
         outcome: Result<GroupSnapshot, Failure>,
     ) -> Result<()> {
         let at = now_ms();
+        let touched = self.reading.remove(group).unwrap_or_default();
         match outcome {
             Ok(found) => {
                 let events = self.events.clone();
@@ -81,14 +77,21 @@ impl SessionState {
                     .put_group(self.id, found, at, move |diff| events.group_diff(diff, at))
                     .await?;
             }
-            Err(Failure::Refused(_)) => {
+            Err(Failure::Refused(Refusal::Forbidden { .. } | Refusal::NotFound { .. })) => {
                 let reason = Map::from_iter([("reason".to_owned(), json!("left"))]);
                 let event = self.events.group(group, reason, None, at);
                 self.store.leave_group(self.id, group, at, vec![event]).await?;
             }
+            // The sync after the reconnect reads it.
+            Err(Failure::Disconnected) => {}
             Err(_) => {
-                tracing::debug!(session.id = %self.id, "a group was not read back; the next sync will");
+                tracing::debug!(session.id = %self.id, "a group was not read back, and is asked for again");
+                let group = group.clone();
+                self.myself.send_after(READ_AGAIN, move || SessionMessage::ReadGroup { group });
             }
+        }
+        if touched {
+            self.read_group(group.clone());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::RpcReplyPort;
+use ractor::{ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 use wharf_storage::{GroupJid, SessionId, Status, Store};
 
@@ -31,10 +31,33 @@ pub(crate) enum Lane {
     Question(u64),
 }
 
+impl Lane {
+    /// The group that the lane is for.
+    pub(super) fn group(&self) -> Option<&GroupJid> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Question(_) => None,
+        }
+    }
+}
+
 /// A queued operation, with the end of its time budget.
 pub(crate) enum Job {
-    Settings { command: ApplySettings, reply: RpcReplyPort<Result<()>>, deadline: Instant },
-    Invite { command: FetchInvite, reply: RpcReplyPort<Result<String>>, deadline: Instant },
+    Settings {
+        command: ApplySettings,
+        reply: RpcReplyPort<Result<()>>,
+        deadline: Instant,
+    },
+    Invite {
+        command: FetchInvite,
+        reply: RpcReplyPort<Result<String>>,
+        deadline: Instant,
+    },
+    /// Read a group back for the store; in the group's lane, so that it is never older than a change.
+    Read {
+        group: GroupJid,
+        deadline: Instant,
+    },
 }
 
 impl Job {
@@ -42,6 +65,15 @@ impl Job {
         match self {
             Self::Settings { reply, .. } => drop(reply.send(Err(error))),
             Self::Invite { reply, .. } => drop(reply.send(Err(error))),
+            Self::Read { .. } => {}
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        match self {
+            Self::Settings { deadline, .. }
+            | Self::Invite { deadline, .. }
+            | Self::Read { deadline, .. } => *deadline,
         }
     }
 }
@@ -96,6 +128,9 @@ impl SessionState {
             drop(reply.send(Ok(())));
             return;
         }
+        if let Some(touched) = &mut self.syncing {
+            touched.insert(command.group.clone());
+        }
         let lane = Lane::Group(command.group.clone());
         let deadline = Instant::now() + self.config.operation_timeout;
         self.submit(lane, Job::Settings { command, reply, deadline });
@@ -111,6 +146,19 @@ impl SessionState {
         let lane = Lane::Question(QUESTIONS.fetch_add(1, Ordering::Relaxed));
         let deadline = Instant::now() + self.config.operation_timeout;
         self.submit(lane, Job::Invite { command, reply, deadline });
+    }
+
+    /// Queues the reading of one group for the store. One that nobody may read now is left to the next sync.
+    pub(super) fn read_group(&mut self, group: GroupJid) {
+        if let Some(touched) = self.reading.get_mut(&group) {
+            *touched = true;
+            return;
+        }
+        if self.status() == Status::Working {
+            self.reading.insert(group.clone(), false);
+            let deadline = Instant::now() + self.config.operation_timeout;
+            self.submit(Lane::Group(group.clone()), Job::Read { group, deadline });
+        }
     }
 
     fn submit(&mut self, lane: Lane, job: Job) {
@@ -142,20 +190,17 @@ impl SessionState {
                 job.refuse(not_connected(&self.vitals));
                 continue;
             };
-            let deadline = match &job {
-                Job::Settings { deadline, .. } | Job::Invite { deadline, .. } => *deadline,
-            };
             let operation = Operation {
                 link,
                 store: self.store.clone(),
                 id: self.id,
                 events: self.events.clone(),
                 vitals: Arc::clone(&self.vitals),
-                deadline,
+                deadline: job.deadline(),
                 reserve: self.config.operation_timeout / 4,
             };
-            let work = tokio::spawn(run(operation, job));
             let actor = self.myself.clone();
+            let work = tokio::spawn(run(operation, job, actor.clone()));
             tokio::spawn(async move {
                 let panicked = work.await.is_err_and(|error| error.is_panic());
                 drop(actor.cast(SessionMessage::OperationEnded { lane, panicked }));
@@ -165,11 +210,22 @@ impl SessionState {
 }
 
 /// Carries a job out and answers it, whether or not the caller still listens.
-async fn run(operation: Operation, job: Job) {
+async fn run(operation: Operation, job: Job, actor: ActorRef<SessionMessage>) {
     match job {
         Job::Settings { command, reply, .. } => {
-            drop(reply.send(settings::apply(&operation, &command).await));
+            let outcome = settings::apply(&operation, &command).await;
+            let doubtful = matches!(&outcome, Err(Error::Settings(failure)) if matches!(failure.cause, Error::Timeout { .. }));
+            drop(reply.send(outcome));
+            if doubtful {
+                // WhatsApp may still carry it out: the store follows once the group can be read.
+                drop(actor.cast(SessionMessage::ReadGroup { group: command.group }));
+            }
         }
         Job::Invite { command, reply, .. } => drop(reply.send(operation.invite(&command).await)),
+        Job::Read { group, deadline } => {
+            let outcome = tokio::time::timeout_at(deadline, operation.link.group(&group)).await;
+            let outcome = outcome.unwrap_or(Err(Failure::Timeout));
+            drop(actor.cast(SessionMessage::GroupRead { group, outcome }));
+        }
     }
 }

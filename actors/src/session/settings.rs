@@ -1,6 +1,7 @@
 //! A change of a group's settings: field after field, each one operation at WhatsApp, the outcome of each known.
 
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use wharf_storage::{Description, GroupChange, GroupJid, GroupSnapshot};
 
 use super::operations::Operation;
@@ -30,6 +31,10 @@ pub(super) async fn apply(operation: &Operation, command: &ApplySettings) -> Res
 async fn apply_field(operation: &Operation, command: &ApplySettings, field: Field) -> Result<()> {
     let group = &command.group;
     let limit = operation.deadline - operation.reserve;
+    if Instant::now() >= limit {
+        // Never sent, so there is no effect to look for.
+        return Err(Error::Timeout { read_back: None });
+    }
     let change = match tokio::time::timeout_at(limit, send(operation, command, field)).await {
         Ok(Ok(change)) => change,
         Ok(Err(Failure::Timeout)) | Err(_) => read_back(operation, command, field).await?,

@@ -1,12 +1,13 @@
 //! What a session knows of itself, and the only code that changes its status.
 
 use std::{
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use ractor::ActorRef;
-use wharf_storage::{Reason, SessionId, Status, StatusChange, Store, Wanted};
+use wharf_storage::{GroupJid, Reason, SessionId, Status, StatusChange, Store, Wanted};
 
 use super::{
     SessionArgs, SessionMessage,
@@ -37,6 +38,8 @@ pub(crate) struct SessionState {
     pub(super) events: Events,
     pub(super) wanted: Wanted,
     pub(super) paired: bool,
+    /// Whether the account is stored.
+    pub(super) recorded: bool,
     /// The client, while the session runs; outlives single connections.
     pub(super) client: Option<Client>,
     /// Counts connections; messages of an older one are stale.
@@ -49,6 +52,8 @@ pub(crate) struct SessionState {
     pub(super) begun_at: i64,
     /// Attempts since the session last worked.
     pub(super) attempts: u32,
+    /// When the current connection was told to end, epoch milliseconds.
+    pub(super) ending_since: Option<i64>,
     /// When pairing began, epoch milliseconds; absent when nothing is being paired.
     pub(super) pairing_since: Option<i64>,
     /// What follows the current connection.
@@ -57,6 +62,10 @@ pub(crate) struct SessionState {
     pub(super) ends_in: Option<(Status, Reason)>,
     pub(super) qr: Option<Qr>,
     pub(super) lanes: Lanes<Lane, Job>,
+    /// Groups that changed while the list of all groups is on its way; absent when none is.
+    pub(super) syncing: Option<HashSet<GroupJid>>,
+    /// Groups that are being read back, and whether they changed meanwhile.
+    pub(super) reading: HashMap<GroupJid, bool>,
 }
 
 /// What follows a connection that is over, unless it ended in a final state.
@@ -87,17 +96,21 @@ impl SessionState {
             events: Events { session: stored.id, organization: stored.organization.clone() },
             wanted: stored.wanted,
             paired: stored.account.is_some(),
+            recorded: stored.account.is_some(),
             client: None,
             generation: 0,
             current: Arc::default(),
             running: false,
             begun_at: 0,
             attempts: 0,
+            ending_since: None,
             pairing_since: None,
             then: Then::Retry,
             ends_in: None,
             qr: None,
             lanes: Lanes::default(),
+            syncing: None,
+            reading: HashMap::new(),
         };
         let final_state = matches!(stored.status, Status::Failed | Status::LoggedOut);
         if args.given_up {
@@ -173,6 +186,7 @@ impl SessionState {
         if self.status() == Status::LoggedOut {
             self.store.forget_account(self.id, now_ms(), Vec::new()).await?;
             self.paired = false;
+            self.recorded = false;
         }
         self.begin().await
     }

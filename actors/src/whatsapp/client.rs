@@ -157,6 +157,13 @@ impl Client {
             .map_err(|error| Error::Internal(format!("the device state is not saved: {error}")))
     }
 
+    /// Cuts a run that does not end by itself.
+    pub(crate) fn cut(&self) {
+        if let Some(run) = &self.run {
+            run.abort.abort();
+        }
+    }
+
     /// Ends the connection in order: pending work is flushed, the device state saved.
     pub(crate) async fn close(mut self) {
         if tokio::time::timeout(CLOSE_GRACE, self.inner.disconnect()).await.is_err() {
