@@ -111,7 +111,8 @@ async fn another_organizations_session_is_as_absent_as_one_that_never_was() {
     let id = made.body["id"].as_str().unwrap();
     let stranger = app.running.key_for("elsewhere", wharf::keys::all_capabilities()).await;
     let mut answers = Vec::new();
-    for id in [id, "01HZ0SESSION0000000000000", "x", "%20", "a:b", &id.to_lowercase()] {
+    for id in [id, "01HZ0SESSION0000000000000", "x", "~x", "%20", "%FF", "a:b", &id.to_lowercase()]
+    {
         let path = format!("/api/v1/sessions/{id}");
         answers.push(app.running.call(&stranger, "GET", &path, None).await.expect(404).body);
     }

@@ -8,7 +8,11 @@ use std::{
 
 use clap::Parser;
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 use wharf::config::{Cli, Serve};
 use wharf_storage::Store;
 
@@ -37,9 +41,12 @@ async fn a_gateway_that_is_told_to_stop_leaves_its_store_closed() {
         reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     let answer = client.get(format!("http://{address}/healthz")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
     stop.send(()).unwrap();
-    // The client still holds its connection, and must not hold up the end.
-    gateway.await.unwrap().unwrap();
+    // The client still holds its connection, another never finishes its request: neither holds up the end.
+    let ended = tokio::time::timeout(Duration::from_secs(10), gateway).await;
+    ended.unwrap().unwrap().unwrap();
     let store =
         Store::open(&folder.path().join("wharf.redb"), &wharf_storage::Options::default()).unwrap();
     store.close().await.unwrap();

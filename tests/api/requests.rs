@@ -60,6 +60,19 @@ async fn an_unknown_path_and_the_routers_own_form_of_a_verb_are_404() {
 }
 
 #[tokio::test]
+async fn an_id_that_looks_like_the_routers_own_form_is_checked_like_any_other() {
+    let app = TestApp::start().await;
+    let send = async |method: &str, path: &str| {
+        let request = axum::http::Request::builder().method(method).uri(path);
+        app.running.send(request.body(Body::empty()).unwrap()).await
+    };
+    send("GET", "/api/v1/sessions/~x").await.error(401, "unauthorized");
+    send("DELETE", "/api/v1/sessions/~x").await.error(405, "method_not_allowed");
+    let answer = app.running.get("/api/v1/sessions/x/groups/~1@g.us").await;
+    answer.error(400, "validation_error");
+}
+
+#[tokio::test]
 async fn a_body_must_be_a_json_object_of_known_fields() {
     let app = TestApp::start().await;
     let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");

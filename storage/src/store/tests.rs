@@ -182,3 +182,17 @@ fn a_file_that_cannot_be_made_is_named() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
     assert!(error.to_string().contains("/nonexistent/folder/wharf.redb"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_its_owners_alone_also_one_that_was_open_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wharf.redb");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    drop(Store::open(&path, &Options::default()).unwrap());
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    drop(Store::open(&path, &Options::default()).unwrap());
+    assert_eq!(mode(), 0o600);
+}
