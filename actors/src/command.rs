@@ -64,6 +64,13 @@ pub struct FetchInvite {
     pub group: GroupJid,
 }
 
+/// Makes WhatsApp replace a group's invite link by a new one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokeInvite {
+    /// The group whose link ends.
+    pub group: GroupJid,
+}
+
 /// A code for a phone to scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Qr {
@@ -82,4 +89,15 @@ pub struct SessionView {
     pub last_inbound_at: Option<i64>,
     /// When WhatsApp last answered a probe of ours, epoch milliseconds.
     pub last_ping_ok_at: Option<i64>,
+}
+
+/// How many sessions there are, and how they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Sessions of this process.
+    pub sessions: usize,
+    /// Those that are wanted running.
+    pub wanted: usize,
+    /// Those that work.
+    pub working: usize,
 }

@@ -6,7 +6,7 @@ use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use wharf_storage::{SessionId, Status, Store};
 
 use crate::{
-    command::{ApplySettings, FetchInvite, Qr, SessionView},
+    command::{ApplySettings, FetchInvite, Qr, RevokeInvite, SessionView},
     error::{Error, Result},
     registry::{Registry, Vitals},
     session::SessionMessage,
@@ -16,6 +16,8 @@ use crate::{
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long after the operation's own budget the mailbox is given up on.
 const SLACK: Duration = Duration::from_secs(2);
+/// How long a session may take to end: to be unlinked, to say good-bye, and to let its last run go.
+const ENDING: Duration = Duration::from_secs(28);
 
 /// One session; cheap to clone. It stays valid over a restart of the session's actor.
 #[derive(Clone)]
@@ -54,16 +56,8 @@ impl SessionHandle {
     /// [`Error::NotFound`] when it was removed meanwhile.
     #[expect(clippy::unused_async, reason = "the session may live on another node one day")]
     pub async fn describe(&self) -> Result<SessionView> {
-        let mut session = self.store.session(self.id)?.ok_or(Error::NotFound("session"))?;
-        let observed = *self.vitals.observed.borrow();
-        session.status = observed.status;
-        session.status_reason = observed.reason;
-        session.since = observed.since;
-        Ok(SessionView {
-            session,
-            last_inbound_at: self.vitals.pulse.last_frame(),
-            last_ping_ok_at: self.vitals.pulse.last_answer(),
-        })
+        let session = self.store.session(self.id)?.ok_or(Error::NotFound("session"))?;
+        Ok(self.vitals.view(session))
     }
 
     /// Starts the session: connects a paired one, begins pairing for one that is unpaired or logged out. Does nothing
@@ -71,6 +65,33 @@ impl SessionHandle {
     pub async fn start(&self) -> Result<SessionView> {
         self.ask(LOCAL_TIMEOUT, SessionMessage::Start).await??;
         self.describe().await
+    }
+
+    /// Stops the session; answers once its connection is gone. It stays linked, and one that is logged out stays so.
+    pub async fn stop(&self) -> Result<SessionView> {
+        self.ask(ENDING, SessionMessage::Stop).await??;
+        self.describe().await
+    }
+
+    /// Ends the connection and begins anew: a paired session connects again, any other begins pairing.
+    pub async fn restart(&self) -> Result<SessionView> {
+        self.ask(LOCAL_TIMEOUT, SessionMessage::Restart).await??;
+        self.describe().await
+    }
+
+    /// Unlinks the device at WhatsApp and ends in `logged_out`. A session that is not connected cannot tell WhatsApp:
+    /// it is logged out here alone.
+    ///
+    /// # Errors
+    /// WhatsApp's refusal or silence: then nothing has changed.
+    pub async fn logout(&self) -> Result<SessionView> {
+        self.ask(ENDING, SessionMessage::Logout).await??;
+        self.describe().await
+    }
+
+    /// Logs out where that can be done at once, and ends the connection in any case.
+    pub(crate) async fn retire(&self) -> Result<()> {
+        self.ask(ENDING, SessionMessage::Retire).await?
     }
 
     /// The code to scan now; begins pairing when nothing runs.
@@ -102,6 +123,15 @@ impl SessionHandle {
         .await?
     }
 
+    /// Replaces the group's invite link; gives the new one.
+    pub async fn revoke_invite(&self, command: RevokeInvite) -> Result<String> {
+        self.ask(self.operation_timeout + SLACK, |reply| SessionMessage::RevokeInvite {
+            command,
+            reply,
+        })
+        .await?
+    }
+
     /// Waits until the session shows a status.
     ///
     /// # Errors
@@ -115,10 +145,18 @@ impl SessionHandle {
         }
     }
 
-    /// Makes the session's actor panic, for tests of its supervision.
+    /// Makes a part of the session panic, for tests of its supervision.
     #[cfg(feature = "sandbox")]
-    pub fn crash(&self) -> Result<()> {
-        self.actor()?.cast(SessionMessage::Crash).map_err(|_| unreachable_now())
+    pub fn crash(&self, part: Crash) -> Result<()> {
+        let message = match part {
+            Crash::Actor => SessionMessage::Crash,
+            Crash::Operation => SessionMessage::CrashOperation,
+            Crash::Library => {
+                self.vitals.trap.store(true, std::sync::atomic::Ordering::SeqCst);
+                return Ok(());
+            }
+        };
+        self.actor()?.cast(message).map_err(|_| unreachable_now())
     }
 
     fn actor(&self) -> Result<ActorRef<SessionMessage>> {
@@ -141,6 +179,18 @@ impl SessionHandle {
     }
 }
 
-fn unreachable_now() -> Error {
+/// The part of a session that a test makes panic.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// The actor, at its next message.
+    Actor,
+    /// An operation beside it.
+    Operation,
+    /// The protocol library's own task, when it next has something to tell.
+    Library,
+}
+
+pub(crate) fn unreachable_now() -> Error {
     Error::Unavailable { retry_after: Duration::from_secs(1) }
 }

@@ -42,6 +42,16 @@ impl<K: Clone + Eq + std::hash::Hash, J> Lanes<K, J> {
         Some((lane, job))
     }
 
+    /// Takes out all that waits.
+    pub(crate) fn clear(&mut self) -> Vec<J> {
+        self.waiting.drain(..).map(|(_, job)| job).collect()
+    }
+
+    /// Whether a job runs in the lane.
+    pub(crate) fn is_busy(&self, lane: &K) -> bool {
+        self.busy.contains(lane)
+    }
+
     /// The lanes in which a job runs.
     pub(crate) fn busy(&self) -> impl Iterator<Item = &K> {
         self.busy.iter()

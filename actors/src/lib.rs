@@ -19,9 +19,11 @@ mod sessions;
 mod supervisor;
 mod whatsapp;
 
-pub use command::{ApplySettings, FetchInvite, NewSession, Qr, SessionView};
+pub use command::{ApplySettings, Census, FetchInvite, NewSession, Qr, RevokeInvite, SessionView};
 pub use config::{Config, InvalidEndpoint};
 pub use error::{Error, Field, Refusal, Result, SettingsFailure};
+#[cfg(feature = "sandbox")]
+pub use handle::Crash;
 pub use handle::SessionHandle;
 pub use sessions::Sessions;
 

@@ -1,13 +1,14 @@
 //! Who owns a session, and what it is doing: written by the supervisor and the session's own actor, read by everyone.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use dashmap::DashMap;
 use ractor::ActorRef;
 use tokio::sync::{Mutex, watch};
-use wharf_storage::{Reason, SessionId, Status};
+use wharf_storage::{Reason, Session, SessionId, Status};
 
 use crate::{
+    command::SessionView,
     session::SessionMessage,
     whatsapp::{Inbound, Pulse},
 };
@@ -34,8 +35,13 @@ pub(crate) struct Vitals {
     pub(crate) pulse: Arc<Pulse>,
     /// Messages received.
     pub(crate) inbound: Arc<Inbound>,
-    /// Held by the run of the session's client: the proof that there is never a second one.
+    /// Held by the session's client until its last run is over: the proof that there is never a second one.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// Whether the owner wants the session to run.
+    pub(crate) wanted: AtomicBool,
+    /// Makes the library's next word to the session a panic, for tests.
+    #[cfg(feature = "sandbox")]
+    pub(crate) trap: AtomicBool,
 }
 
 /// A status with what belongs to it.
@@ -48,12 +54,28 @@ pub(crate) struct Observed {
 }
 
 impl Vitals {
+    /// A stored session with what its owner knows of it at this moment.
+    pub(crate) fn view(&self, mut session: Session) -> SessionView {
+        let observed = *self.observed.borrow();
+        session.status = observed.status;
+        session.status_reason = observed.reason;
+        session.since = observed.since;
+        SessionView {
+            session,
+            last_inbound_at: self.pulse.last_frame(),
+            last_ping_ok_at: self.pulse.last_answer(),
+        }
+    }
+
     pub(crate) fn new(observed: Observed) -> Self {
         Self {
             observed: watch::Sender::new(observed),
             pulse: Arc::default(),
             inbound: Arc::default(),
             gate: Arc::default(),
+            wanted: AtomicBool::new(false),
+            #[cfg(feature = "sandbox")]
+            trap: AtomicBool::new(false),
         }
     }
 }

@@ -1,20 +1,23 @@
 //! One session: the actor that owns its connection, its status and the order of its operations.
 
 mod connection;
+mod ending;
 mod groups;
 mod operations;
+mod pairing;
 mod settings;
 mod state;
 
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::sync::OwnedSemaphorePermit;
 use wharf_storage::{SessionId, Store};
 
-use self::operations::Lane;
 pub(crate) use self::state::SessionState;
+use self::{ending::Waiting, operations::Lane};
 use crate::{
-    command::{ApplySettings, FetchInvite, Qr},
+    command::{ApplySettings, FetchInvite, Qr, RevokeInvite},
     config::Config,
     error::{Error, Result},
     registry::Vitals,
@@ -26,6 +29,8 @@ use crate::{
 pub(crate) enum SessionMessage {
     /// Begin the next connection.
     Connect { generation: u64 },
+    /// There is a place among the connections on their way.
+    Admitted { generation: u64, place: OwnedSemaphorePermit },
     /// The connection told something.
     Signal { generation: u64, signal: Signal },
     /// The connection is over; `panicked`: by a panic of the protocol library.
@@ -45,15 +50,30 @@ pub(crate) enum SessionMessage {
     OperationEnded { lane: Lane, panicked: bool },
     /// Run, from now on.
     Start(RpcReplyPort<Result<()>>),
+    /// Stop.
+    Stop(Waiting),
+    /// End the connection and begin anew.
+    Restart(Waiting),
+    /// Unlink the device.
+    Logout(Waiting),
+    /// Unlink the device where that can be done, and end: the session is about to be removed.
+    Retire(Waiting),
+    /// The device was unlinked, or not.
+    Unlinked { outcome: Result<(), Failure> },
     /// Show the code to scan.
     ShowQr(RpcReplyPort<Result<Qr>>),
     /// Change a group's settings.
     ApplySettings { command: ApplySettings, reply: RpcReplyPort<Result<()>> },
     /// Ask for a group's invite link.
     FetchInvite { command: FetchInvite, reply: RpcReplyPort<Result<String>> },
+    /// Have a group's invite link replaced.
+    RevokeInvite { command: RevokeInvite, reply: RpcReplyPort<Result<String>> },
     /// Panic.
     #[cfg(feature = "sandbox")]
     Crash,
+    /// Panic in an operation.
+    #[cfg(feature = "sandbox")]
+    CrashOperation,
 }
 
 /// What an actor is started with.
@@ -100,6 +120,7 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             SessionMessage::Connect { generation } => state.connect(generation).await?,
+            SessionMessage::Admitted { generation, place } => state.admitted(generation, place),
             SessionMessage::Signal { generation, signal } => {
                 state.signalled(generation, signal).await?;
             }
@@ -118,13 +139,25 @@ impl Actor for SessionActor {
                 state.operation_ended(&lane, panicked)?;
             }
             SessionMessage::Start(reply) => answer(reply, state.start().await)?,
+            SessionMessage::Stop(reply) => state.stop(reply).await?,
+            SessionMessage::Restart(reply) => answer(reply, state.restart().await)?,
+            SessionMessage::Logout(reply) => state.logout(reply).await?,
+            SessionMessage::Retire(reply) => state.retire(reply).await?,
+            SessionMessage::Unlinked { outcome } => state.unlinked(outcome).await?,
             SessionMessage::ShowQr(reply) => answer(reply, state.show_qr().await)?,
             SessionMessage::ApplySettings { command, reply } => {
                 state.apply_settings(command, reply);
             }
-            SessionMessage::FetchInvite { command, reply } => state.fetch_invite(command, reply),
+            SessionMessage::FetchInvite { command, reply } => {
+                state.invite(command.group, false, reply);
+            }
+            SessionMessage::RevokeInvite { command, reply } => {
+                state.invite(command.group, true, reply);
+            }
             #[cfg(feature = "sandbox")]
             SessionMessage::Crash => panic!("a test asked for this panic"),
+            #[cfg(feature = "sandbox")]
+            SessionMessage::CrashOperation => state.crash_operation(),
         }
         Ok(())
     }

@@ -1,16 +1,19 @@
 //! All sessions of this process.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use ractor::{Actor, ActorRef, rpc::CallResult};
+use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
 use wharf_storage::{Session, SessionId, Status, Store, Wanted};
 
 use crate::{
     clock::now_ms,
-    command::{NewSession, SessionView},
+    command::{Census, NewSession, SessionView},
     config::Config,
     error::{Error, Result},
-    handle::SessionHandle,
+    handle::{SessionHandle, unreachable_now},
     registry::Registry,
     supervisor::{Supervisor, SupervisorArgs, SupervisorMessage},
     whatsapp::Shared,
@@ -22,8 +25,10 @@ const RATE_PER_MINUTE: u32 = 20;
 const RATE_PER_HOUR: u32 = 600;
 /// How long sessions have to say good-bye when the process ends.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
-/// How long taking one session in may take: no network is part of it.
-const ADD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the supervisor may take for anything: no network is part of it.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last run of a client may take to end once its session is detached.
+const LAST_RUN: Duration = Duration::from_secs(15);
 
 /// Every session of this process; cheap to clone.
 #[derive(Clone)]
@@ -45,10 +50,13 @@ impl Sessions {
         let shared = Shared::new(&config).map_err(|error| Error::Internal(error.to_string()))?;
         let registry = Registry::default();
         let config = Arc::new(config);
+        let shared = Arc::new(shared);
+        let looking = Arc::clone(&shared);
+        tokio::spawn(async move { looking.look_up_version().await });
         let args = SupervisorArgs {
             store: store.clone(),
             config: Arc::clone(&config),
-            shared: Arc::new(shared),
+            shared,
             registry: Arc::clone(&registry),
         };
         let (supervisor, _task) = Actor::spawn(None, Supervisor, args)
@@ -111,6 +119,60 @@ impl Sessions {
         })
     }
 
+    /// Removes a session: logs out where that can be done at once, ends its connection, and erases every row of it,
+    /// its events included.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] as [`Self::find`]. After any other error the session is still there.
+    pub async fn remove(&self, organization: &str, id: SessionId) -> Result<()> {
+        let handle = self.find(organization, id)?;
+        match handle.retire().await {
+            // A crashed actor has nothing to log out, and one that hangs is not waited for twice.
+            Ok(()) | Err(Error::Unavailable { .. } | Error::Timeout { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.ask(|reply| SupervisorMessage::Detach { id, reply }).await?;
+        // What a client still writes would outlive its session: it is over first.
+        let over = tokio::time::timeout(LAST_RUN, handle.vitals.gate.lock()).await;
+        let removed = match over {
+            Ok(_over) => self.store.remove_session(id).await,
+            Err(_) => return self.keep(id).await,
+        };
+        match removed {
+            Ok(_) => self.ask(|reply| SupervisorMessage::Forget { id, reply }).await,
+            Err(error) => {
+                drop(self.keep(id).await);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A session that could not be removed is taken up again.
+    async fn keep(&self, id: SessionId) -> Result<()> {
+        self.ask(|reply| SupervisorMessage::Attach { id, reply }).await?;
+        Err(unreachable_now())
+    }
+
+    /// A stored session with the status that its owner holds; a session that nobody owns as it is stored.
+    pub fn view(&self, session: Session) -> SessionView {
+        match self.registry.get(&session.id) {
+            Some(entry) => entry.vitals.view(session),
+            None => SessionView { session, last_inbound_at: None, last_ping_ok_at: None },
+        }
+    }
+
+    /// How many sessions there are, and how they are.
+    pub fn census(&self) -> Census {
+        let mut census = Census { sessions: 0, wanted: 0, working: 0 };
+        for entry in self.registry.iter() {
+            census.sessions += 1;
+            census.wanted += usize::from(entry.vitals.wanted.load(Ordering::Relaxed));
+            let working = entry.vitals.observed.borrow().status == Status::Working;
+            census.working += usize::from(working);
+        }
+        census
+    }
+
     /// Ends every connection in order and stops. What the store says of the sessions stays.
     pub async fn shutdown(&self) {
         self.supervisor
@@ -119,16 +181,19 @@ impl Sessions {
         self.supervisor.stop(None);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one question to the supervisor")]
     async fn add(&self, session: Session) -> Result<()> {
         let session = Box::new(session);
-        let asked = self
-            .supervisor
-            .call(|reply| SupervisorMessage::Add { session, reply }, Some(ADD_TIMEOUT))
-            .await;
-        match asked {
-            Ok(CallResult::Success(added)) => added,
-            _ => Err(Error::Unavailable { retry_after: Duration::from_secs(1) }),
+        self.ask(|reply| SupervisorMessage::Add { session, reply }).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one question to the supervisor")]
+    async fn ask(
+        &self,
+        message: impl FnOnce(RpcReplyPort<Result<()>>) -> SupervisorMessage,
+    ) -> Result<()> {
+        match self.supervisor.call(message, Some(SUPERVISOR_TIMEOUT)).await {
+            Ok(CallResult::Success(done)) => done,
+            _ => Err(unreachable_now()),
         }
     }
 }

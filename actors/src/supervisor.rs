@@ -1,6 +1,10 @@
 //! The supervisor: starts sessions, is the only writer of the registry, and brings crashed sessions back.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::time::Instant;
@@ -16,8 +20,8 @@ use crate::{
 };
 
 /// Crashes within [`WINDOW`] after which a session is given up until somebody starts it.
-const CRASHES: u32 = 5;
-/// A session that lived this long has a clean record again.
+const CRASHES: usize = 5;
+/// How long a crash counts.
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// What the supervisor can be told.
@@ -26,6 +30,12 @@ pub(crate) enum SupervisorMessage {
     Add { session: Box<Session>, reply: RpcReplyPort<Result<()>> },
     /// Bring a crashed session back.
     Restart(SessionId),
+    /// End a session's actor for good and start no other: its rows are about to go.
+    Detach { id: SessionId, reply: RpcReplyPort<Result<()>> },
+    /// Start a detached session's actor after all.
+    Attach { id: SessionId, reply: RpcReplyPort<Result<()>> },
+    /// Its rows are gone: nothing is left of the session.
+    Forget { id: SessionId, reply: RpcReplyPort<Result<()>> },
 }
 
 /// What the supervisor is started with.
@@ -41,13 +51,28 @@ pub(crate) struct SupervisorState {
     args: SupervisorArgs,
     sessions: HashMap<ActorId, SessionId>,
     records: HashMap<SessionId, Record>,
+    /// Sessions that are being removed.
+    detached: HashSet<SessionId>,
 }
 
-/// A session's record of crashes.
+/// A session's crashes within [`WINDOW`], oldest first.
 #[derive(Default)]
-struct Record {
-    crashes: u32,
-    last: Option<Instant>,
+struct Record(VecDeque<Instant>);
+
+impl Record {
+    /// Notes a crash; gives how many there were in the window.
+    fn add(&mut self, now: Instant) -> u32 {
+        self.0.push_back(now);
+        while self.0.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
+            self.0.pop_front();
+        }
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the last crash was one too many.
+    fn is_hopeless(&self) -> bool {
+        self.0.len() > CRASHES
+    }
 }
 
 /// The actor; its state is [`SupervisorState`].
@@ -63,7 +88,12 @@ impl Actor for Supervisor {
         _myself: ActorRef<SupervisorMessage>,
         args: SupervisorArgs,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        Ok(SupervisorState { args, sessions: HashMap::new(), records: HashMap::new() })
+        Ok(SupervisorState {
+            args,
+            sessions: HashMap::new(),
+            records: HashMap::new(),
+            detached: HashSet::new(),
+        })
     }
 
     async fn handle(
@@ -77,6 +107,19 @@ impl Actor for Supervisor {
                 drop(reply.send(state.add(&myself, &session).await));
             }
             SupervisorMessage::Restart(id) => state.restart(&myself, id).await,
+            SupervisorMessage::Detach { id, reply } => {
+                state.detach(id);
+                drop(reply.send(Ok(())));
+            }
+            SupervisorMessage::Attach { id, reply } => {
+                state.detached.remove(&id);
+                state.restart(&myself, id).await;
+                drop(reply.send(Ok(())));
+            }
+            SupervisorMessage::Forget { id, reply } => {
+                state.forget(id);
+                drop(reply.send(Ok(())));
+            }
         }
         Ok(())
     }
@@ -89,7 +132,9 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
-                if let Some(id) = state.sessions.remove(&actor.get_id()) {
+                if let Some(id) = state.sessions.remove(&actor.get_id())
+                    && !state.detached.contains(&id)
+                {
                     tracing::error!(session.id = %id, "session `{id}` crashed: {error}");
                     state.crashed(&myself, id);
                 }
@@ -181,22 +226,31 @@ impl SupervisorState {
     }
 
     fn restart_later(&mut self, myself: &ActorRef<SupervisorMessage>, id: SessionId) {
-        let record = self.records.entry(id).or_default();
-        let now = Instant::now();
-        if record.last.is_some_and(|last| now.duration_since(last) > WINDOW) {
-            record.crashes = 0;
-        }
-        record.last = Some(now);
-        record.crashes += 1;
-        let delay = backoff(
-            record.crashes - 1,
-            self.args.config.backoff_base,
-            self.args.config.backoff_max,
-        );
+        let crashes = self.records.entry(id).or_default().add(Instant::now());
+        let config = &self.args.config;
+        let delay = backoff(crashes - 1, config.backoff_base, config.backoff_max);
         myself.send_after(delay, move || SupervisorMessage::Restart(id));
     }
 
+    /// Ends a session's actor, whatever it is doing.
+    fn detach(&mut self, id: SessionId) {
+        self.detached.insert(id);
+        let actor = self.args.registry.get_mut(&id).and_then(|mut entry| entry.actor.take());
+        if let Some(actor) = actor {
+            actor.kill();
+        }
+    }
+
+    fn forget(&mut self, id: SessionId) {
+        self.detached.remove(&id);
+        self.records.remove(&id);
+        self.args.registry.remove(&id);
+    }
+
     async fn restart(&mut self, myself: &ActorRef<SupervisorMessage>, id: SessionId) {
+        if self.detached.contains(&id) {
+            return;
+        }
         let vitals = self
             .args
             .registry
@@ -204,7 +258,7 @@ impl SupervisorState {
             .filter(|entry| entry.actor.is_none())
             .map(|entry| Arc::clone(&entry.vitals));
         let Some(vitals) = vitals else { return };
-        let given_up = self.records.get(&id).is_some_and(|record| record.crashes > CRASHES);
+        let given_up = self.records.get(&id).is_some_and(Record::is_hopeless);
         if let Err(error) = self.spawn(myself, id, vitals, given_up).await {
             tracing::error!(session.id = %id, "session `{id}` is tried again: {error}");
             self.restart_later(myself, id);

@@ -8,9 +8,11 @@ mod endpoint;
 mod groups;
 mod inbound;
 mod refusal;
+mod runtime;
 mod signal;
+mod version;
 
-pub(crate) use client::{Client, Link, Shared};
+pub(crate) use client::{Client, Link, Making, Shared};
 pub(crate) use endpoint::{DialFailure, Pulse, check_endpoint};
 pub(crate) use groups::DescriptionOutcome;
 pub(crate) use inbound::Inbound;

@@ -47,7 +47,7 @@ async fn a_session_that_crashed_comes_back_without_pairing() {
     let before =
         app.running.get(&linked.path("")).await.expect(200).body["lastConnectedAt"].as_i64();
     let handle = app.running.sessions.find("default", linked.session.parse().unwrap()).unwrap();
-    handle.crash().unwrap();
+    handle.crash(wharf_actors::Crash::Actor).unwrap();
     app.running
         .until(&linked.path(""), |answer| {
             answer.body["status"] == "working" && answer.body["lastConnectedAt"].as_i64() > before

@@ -9,15 +9,15 @@ use std::{
 };
 
 use ractor::ActorRef;
-use wharf_storage::{Account, GroupSnapshot, NewEvent, Reason, Status, Wanted};
+use tokio::sync::OwnedSemaphorePermit;
+use wharf_storage::{GroupSnapshot, Reason, Status, Wanted};
 
 use super::{SessionMessage, SessionState, operations::Lane, state::Then};
 use crate::{
     clock::now_ms,
-    command::Qr,
     error::{Error, Result},
     supervisor::backoff,
-    whatsapp::{Client, DialFailure, Failure, Signal, SignalSink},
+    whatsapp::{Client, Failure, Making, Signal, SignalSink},
 };
 
 /// How often a connection is looked at.
@@ -26,68 +26,102 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 const GATE_RETRY: Duration = Duration::from_millis(50);
 /// How long a connection that was told to end may take before it is cut.
 const END_GRACE: Duration = Duration::from_secs(10);
+/// How long a connection keeps its place among those on their way.
+const ADMISSION: Duration = Duration::from_secs(10);
 /// How long the first question of a connection may take.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a session whose first sync was refused waits before it asks again.
 const RESYNC_DELAY: Duration = Duration::from_mins(1);
 
+/// The way of a client's word into the actor.
 struct Mailbox {
     actor: ActorRef<SessionMessage>,
     generation: Arc<AtomicU64>,
+    #[cfg(feature = "sandbox")]
+    vitals: Arc<crate::registry::Vitals>,
 }
 
 impl SignalSink for Mailbox {
     fn signal(&self, signal: Signal) {
+        #[cfg(feature = "sandbox")]
+        assert!(!self.vitals.trap.swap(false, Ordering::SeqCst), "a test asked for this panic");
         let generation = self.generation.load(Ordering::Acquire);
         drop(self.actor.cast(SessionMessage::Signal { generation, signal }));
     }
 }
 
 impl SessionState {
-    /// Begins the connection of this generation.
+    /// Begins the connection of this generation, as soon as there is a place for it.
     pub(super) async fn connect(&mut self, generation: u64) -> Result<()> {
         if generation != self.generation || self.running || self.wanted != Wanted::Running {
             return Ok(());
         }
         if self.client.is_none() {
-            // A run of an older client may still write what the new one would load: it is over first.
-            let Ok(_over) = Arc::clone(&self.vitals.gate).try_lock_owned() else {
+            // A run of an older client may still write what the new one would load: it is over first. And every
+            // client of this process presents the version that was looked up once.
+            let (Ok(alive), Some(version)) =
+                (Arc::clone(&self.vitals.gate).try_lock_owned(), self.shared.version())
+            else {
                 self.myself.send_after(GATE_RETRY, move || SessionMessage::Connect { generation });
                 return Ok(());
             };
+            self.forget().await?;
             // A client of its own, a count of its own: what an older one still says stays stale.
             self.current = Arc::new(AtomicU64::new(generation));
-            let sink =
-                Mailbox { actor: self.myself.clone(), generation: Arc::clone(&self.current) };
-            let client = Client::build(
-                &self.shared,
-                &self.store,
-                self.id,
-                Arc::clone(&self.vitals.pulse),
-                Arc::clone(&self.vitals.inbound),
-                Arc::clone(&self.vitals.gate),
-                sink,
-            )
+            self.born = generation;
+            let sink = Mailbox {
+                actor: self.myself.clone(),
+                generation: Arc::clone(&self.current),
+                #[cfg(feature = "sandbox")]
+                vitals: Arc::clone(&self.vitals),
+            };
+            let client = Client::build(Making {
+                shared: &self.shared,
+                store: &self.store,
+                session: self.id,
+                version,
+                pulse: Arc::clone(&self.vitals.pulse),
+                inbound: Arc::clone(&self.vitals.inbound),
+                alive,
+                sink: Arc::new(sink),
+            })
             .await?;
             self.client = Some(client);
         }
+        let actor = self.myself.clone();
+        let admissions = Arc::clone(&self.shared.admissions);
+        tokio::spawn(async move {
+            // Never closed.
+            if let Ok(place) = admissions.acquire_owned().await {
+                drop(actor.cast(SessionMessage::Admitted { generation, place }));
+            }
+        });
+        Ok(())
+    }
+
+    /// There is a place among the connections on their way.
+    pub(super) fn admitted(&mut self, generation: u64, place: OwnedSemaphorePermit) {
+        let Some(client) = &mut self.client else { return };
+        if generation != self.generation || self.running || self.wanted != Wanted::Running {
+            return;
+        }
+        self.admission = Some(place);
         self.current.store(generation, Ordering::Release);
         self.running = true;
         self.begun_at = now_ms();
         self.then = Then::Retry;
         let actor = self.myself.clone();
-        let client = self.client.as_mut().expect("it was built above");
         client.run(move |panicked| {
             drop(actor.cast(SessionMessage::RunEnded { generation, panicked }));
         });
         self.myself.send_after(CHECK_EVERY, move || SessionMessage::Check { generation });
-        Ok(())
     }
 
     /// The connection told something.
     pub(super) async fn signalled(&mut self, generation: u64, signal: Signal) -> Result<()> {
         // The library may tell of a pairing only after the connection that carried it is over.
-        if generation != self.generation && !matches!(signal, Signal::Paired(_)) {
+        let late_pairing = generation >= self.born && matches!(signal, Signal::Paired(_));
+        if generation != self.generation && !late_pairing {
             return Ok(());
         }
         let late =
@@ -100,55 +134,22 @@ impl SessionState {
             Signal::QrExhausted => self.ends_in = Some((Status::Failed, Reason::QrExpired)),
             Signal::Paired(account) => self.linked(account).await?,
             Signal::Connected => self.sync(generation),
-            Signal::LoggedOut => self.finish(Status::LoggedOut, Reason::LoggedOutByPhone).await?,
+            Signal::LoggedOut => {
+                let reason = match self.unlinking {
+                    Some(_) => Reason::LoggedOutByUser,
+                    None => Reason::LoggedOutByPhone,
+                };
+                self.finish(Status::LoggedOut, reason).await?;
+            }
             Signal::Replaced => self.finish(Status::Failed, Reason::Replaced).await?,
             Signal::Banned => self.finish(Status::Failed, Reason::Banned).await?,
             Signal::Outdated => self.finish(Status::Failed, Reason::ClientOutdated).await?,
             Signal::Refused => self.finish(Status::Failed, Reason::Internal).await?,
             Signal::Group(news) => self.group_changed(*news).await?,
+            Signal::Panicked => {
+                return Err(Error::Internal("a task of the protocol library panicked".to_owned()));
+            }
         }
-        Ok(())
-    }
-
-    async fn qr_shown(&mut self, code: String, valid: Duration) -> Result<()> {
-        let at = now_ms();
-        let event: NewEvent = self.events.qr(&code, at);
-        let expires_at = at.saturating_add(i64::try_from(valid.as_millis()).unwrap_or(i64::MAX));
-        self.qr = Some(Qr { code, expires_at });
-        self.transition(Status::ScanQrCode, None, vec![event]).await
-    }
-
-    /// A phone has linked this device.
-    async fn linked(&mut self, account: Account) -> Result<()> {
-        self.expect_login().await?;
-        self.record(account).await?;
-        if self.status() == Status::ScanQrCode {
-            self.transition(Status::Starting, None, Vec::new()).await?;
-        }
-        Ok(())
-    }
-
-    /// The device is linked: its state is written out before anybody hears of it, for a crash in between would lose
-    /// the pairing, and its first login follows at once.
-    async fn expect_login(&mut self) -> Result<()> {
-        if let Some(client) = &self.client {
-            client.flush().await?;
-        }
-        if !self.paired {
-            self.then = Then::Login;
-        }
-        self.paired = true;
-        self.ends_in = None;
-        self.pairing_since = None;
-        self.qr = None;
-        Ok(())
-    }
-
-    async fn record(&mut self, account: Account) -> Result<()> {
-        let at = now_ms();
-        let event = self.events.linked(&account, at);
-        self.store.set_account(self.id, account, at, vec![event]).await?;
-        self.recorded = true;
         Ok(())
     }
 
@@ -199,26 +200,13 @@ impl SessionState {
             client.flush().await?;
         }
         self.vitals.pulse.answered();
+        self.admission = None;
         self.attempts = 0;
         self.transition(Status::Working, None, Vec::new()).await?;
         for group in touched {
             self.read_group(group);
         }
         Ok(())
-    }
-
-    /// A process killed between the pairing and its record left a linked device without an account: the device state
-    /// has it.
-    async fn take_account(&mut self) -> Result<()> {
-        if self.recorded {
-            return Ok(());
-        }
-        let mut addresses = self.own_addresses().into_iter();
-        let Some(jid) = addresses.next() else { return Ok(()) };
-        self.paired = true;
-        self.pairing_since = None;
-        self.record(Account { jid, lid: addresses.next(), business_name: None, platform: None })
-            .await
     }
 
     /// The account's own addresses, phone number first; none before a phone has linked this device.
@@ -244,9 +232,11 @@ impl SessionState {
             return Ok(());
         }
         self.running = false;
+        self.admission = None;
         self.ending_since = None;
         self.syncing = None;
         self.reading.clear();
+        self.disturbed.clear();
         if panicked {
             return Err(Error::Internal("the protocol library panicked".to_owned()));
         }
@@ -265,10 +255,10 @@ impl SessionState {
             return self.transition(Status::Failed, Some(reason), Vec::new()).await;
         }
         self.qr = None;
-        if !self.paired && self.own_addresses().is_empty() {
+        if !self.paired() && self.own_addresses().is_empty() {
             // The library's rotation of codes outlives its connection and would end the next one: a new client.
             self.client = None;
-        } else if !self.paired {
+        } else if !self.paired() {
             self.expect_login().await?;
         }
         self.transition(Status::Starting, None, Vec::new()).await?;
@@ -286,22 +276,6 @@ impl SessionState {
         Ok(())
     }
 
-    /// A session that nobody ever paired does not knock forever.
-    fn pairing_is_hopeless(&self) -> Option<Reason> {
-        let failure = self.vitals.pulse.dial_failure();
-        if failure == Some(DialFailure::Fenced) {
-            return Some(Reason::Connect);
-        }
-        let since = self.pairing_since?;
-        let patience = i64::try_from(self.config.pairing_timeout.as_millis()).unwrap_or(i64::MAX);
-        (now_ms().saturating_sub(since) > patience).then_some(match failure {
-            Some(DialFailure::Dns) => Reason::Dns,
-            Some(DialFailure::Tls) => Reason::Tls,
-            Some(DialFailure::Connect | DialFailure::Fenced) => Reason::Connect,
-            None => Reason::PairingTimeout,
-        })
-    }
-
     /// Ends a connection that is silent, or that does not come to a login.
     pub(super) async fn check(&mut self, generation: u64) -> Result<()> {
         if generation != self.generation || !self.running {
@@ -316,6 +290,10 @@ impl SessionState {
             if let Some(client) = &self.client {
                 client.cut();
             }
+        }
+        if longer(self.begun_at, ADMISSION) {
+            // Nobody waits behind one that hangs.
+            self.admission = None;
         }
         let heard = self.vitals.pulse.last_frame().unwrap_or(0).max(self.begun_at);
         match self.status() {

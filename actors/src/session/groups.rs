@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use wharf_storage::{GroupJid, GroupSnapshot, MemberChange};
 
-use super::{SessionMessage, SessionState, settings::event_fields};
+use super::{SessionMessage, SessionState, operations::Lane, settings::event_fields};
 use crate::{
     clock::now_ms,
     error::{Refusal, Result},
@@ -36,6 +36,10 @@ impl SessionState {
         }
         if let Some(touched) = self.reading.get_mut(&group) {
             *touched = true;
+        }
+        if self.lanes.is_busy(&Lane::Group(group.clone())) {
+            // A change of ours is under way: its answer may be stored after this, though WhatsApp made it before.
+            self.disturbed.insert(group.clone());
         }
         let known = match change {
             NewsOf::Settings(change) => {
@@ -86,14 +90,20 @@ impl SessionState {
             Err(Failure::Disconnected) => {}
             Err(_) => {
                 tracing::debug!(session.id = %self.id, "a group was not read back, and is asked for again");
-                let group = group.clone();
-                self.myself.send_after(READ_AGAIN, move || SessionMessage::ReadGroup { group });
+                self.read_later(group.clone());
             }
         }
         if touched {
             self.read_group(group.clone());
         }
         Ok(())
+    }
+}
+
+impl SessionState {
+    /// Reads a group for the store after a while.
+    pub(super) fn read_later(&self, group: GroupJid) {
+        self.myself.send_after(READ_AGAIN, move || SessionMessage::ReadGroup { group });
     }
 }
 

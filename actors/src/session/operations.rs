@@ -14,7 +14,7 @@ use wharf_storage::{GroupJid, SessionId, Status, Store};
 
 use super::{SessionMessage, SessionState, settings};
 use crate::{
-    command::{ApplySettings, FetchInvite},
+    command::ApplySettings,
     error::{Error, Result},
     event::Events,
     registry::Vitals,
@@ -48,8 +48,10 @@ pub(crate) enum Job {
         reply: RpcReplyPort<Result<()>>,
         deadline: Instant,
     },
+    /// Ask for a group's invite link; `renew`: have it replaced first.
     Invite {
-        command: FetchInvite,
+        group: GroupJid,
+        renew: bool,
         reply: RpcReplyPort<Result<String>>,
         deadline: Instant,
     },
@@ -58,22 +60,21 @@ pub(crate) enum Job {
         group: GroupJid,
         deadline: Instant,
     },
+    /// Panic.
+    #[cfg(feature = "sandbox")]
+    Crash {
+        deadline: Instant,
+    },
 }
 
 impl Job {
-    fn refuse(self, error: Error) {
-        match self {
-            Self::Settings { reply, .. } => drop(reply.send(Err(error))),
-            Self::Invite { reply, .. } => drop(reply.send(Err(error))),
-            Self::Read { .. } => {}
-        }
-    }
-
     fn deadline(&self) -> Instant {
         match self {
             Self::Settings { deadline, .. }
             | Self::Invite { deadline, .. }
             | Self::Read { deadline, .. } => *deadline,
+            #[cfg(feature = "sandbox")]
+            Self::Crash { deadline } => *deadline,
         }
     }
 }
@@ -101,15 +102,15 @@ impl Operation {
         }
     }
 
-    async fn invite(&self, command: &FetchInvite) -> Result<String> {
-        match tokio::time::timeout_at(self.deadline, self.link.invite(&command.group)).await {
+    async fn invite(&self, group: &GroupJid, renew: bool) -> Result<String> {
+        match tokio::time::timeout_at(self.deadline, self.link.invite(group, renew)).await {
             Ok(outcome) => outcome.map_err(|failure| self.error(failure)),
             Err(_) => Err(Error::Timeout { read_back: None }),
         }
     }
 }
 
-fn not_connected(vitals: &Vitals) -> Error {
+pub(super) fn not_connected(vitals: &Vitals) -> Error {
     // A drop that the actor has not heard of yet: "working" would contradict the answer.
     let status = vitals.observed.borrow().status;
     Error::NotConnected {
@@ -136,16 +137,21 @@ impl SessionState {
         self.submit(lane, Job::Settings { command, reply, deadline });
     }
 
-    /// Queues a question for an invite link.
-    pub(super) fn fetch_invite(
+    /// Queues a question for an invite link, or its replacement, which is a change of the group.
+    pub(super) fn invite(
         &mut self,
-        command: FetchInvite,
+        group: GroupJid,
+        renew: bool,
         reply: RpcReplyPort<Result<String>>,
     ) {
         static QUESTIONS: AtomicU64 = AtomicU64::new(0);
-        let lane = Lane::Question(QUESTIONS.fetch_add(1, Ordering::Relaxed));
+        let lane = if renew {
+            Lane::Group(group.clone())
+        } else {
+            Lane::Question(QUESTIONS.fetch_add(1, Ordering::Relaxed))
+        };
         let deadline = Instant::now() + self.config.operation_timeout;
-        self.submit(lane, Job::Invite { command, reply, deadline });
+        self.submit(lane, Job::Invite { group, renew, reply, deadline });
     }
 
     /// Queues the reading of one group for the store. One that nobody may read now is left to the next sync.
@@ -163,11 +169,34 @@ impl SessionState {
 
     fn submit(&mut self, lane: Lane, job: Job) {
         if self.status() != Status::Working {
-            job.refuse(not_connected(&self.vitals));
+            self.refuse(job, not_connected(&self.vitals));
         } else if let Err(job) = self.lanes.submit(lane, job) {
-            job.refuse(Error::Busy { retry_after: BUSY_RETRY });
+            self.refuse(job, Error::Busy { retry_after: BUSY_RETRY });
         } else {
             self.run_next();
+        }
+    }
+
+    /// Answers a job that is not carried out. A group that was not read is read later.
+    fn refuse(&mut self, job: Job, error: Error) {
+        match job {
+            Job::Settings { reply, .. } => drop(reply.send(Err(error))),
+            Job::Invite { reply, .. } => drop(reply.send(Err(error))),
+            Job::Read { group, .. } => {
+                self.reading.remove(&group);
+                if matches!(error, Error::Busy { .. }) {
+                    self.read_later(group);
+                }
+            }
+            #[cfg(feature = "sandbox")]
+            Job::Crash { .. } => {}
+        }
+    }
+
+    /// Answers all that waits: the connection it waited for is gone.
+    pub(super) fn refuse_waiting(&mut self) {
+        for job in self.lanes.clear() {
+            self.refuse(job, not_connected(&self.vitals));
         }
     }
 
@@ -178,6 +207,12 @@ impl SessionState {
             return Err(Error::Internal("an operation panicked".to_owned()));
         }
         self.run_next();
+        if let Some(group) = lane.group()
+            && self.disturbed.remove(group)
+        {
+            // Which of the two changes WhatsApp made last, only WhatsApp knows.
+            self.read_group(group.clone());
+        }
         Ok(())
     }
 
@@ -187,7 +222,7 @@ impl SessionState {
                 self.client.as_ref().map(Client::link).filter(|_| self.status() == Status::Working);
             let Some(link) = link else {
                 self.lanes.finished(&lane);
-                job.refuse(not_connected(&self.vitals));
+                self.refuse(job, not_connected(&self.vitals));
                 continue;
             };
             let operation = Operation {
@@ -199,18 +234,40 @@ impl SessionState {
                 deadline: job.deadline(),
                 reserve: self.config.operation_timeout / 4,
             };
-            let actor = self.myself.clone();
-            let work = tokio::spawn(run(operation, job, actor.clone()));
+            let ended = Ended { actor: self.myself.clone(), lane: Some(lane) };
             tokio::spawn(async move {
-                let panicked = work.await.is_err_and(|error| error.is_panic());
-                drop(actor.cast(SessionMessage::OperationEnded { lane, panicked }));
+                // Lives in the task, so that its end is told however it comes.
+                let ended = ended;
+                run(operation, job, &ended.actor).await;
             });
+        }
+    }
+
+    /// Makes an operation panic, for tests.
+    #[cfg(feature = "sandbox")]
+    pub(super) fn crash_operation(&mut self) {
+        let deadline = Instant::now() + self.config.operation_timeout;
+        self.submit(Lane::Question(u64::MAX), Job::Crash { deadline });
+    }
+}
+
+/// Tells the actor that an operation is over.
+struct Ended {
+    actor: ActorRef<SessionMessage>,
+    lane: Option<Lane>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            let panicked = std::thread::panicking();
+            drop(self.actor.cast(SessionMessage::OperationEnded { lane, panicked }));
         }
     }
 }
 
 /// Carries a job out and answers it, whether or not the caller still listens.
-async fn run(operation: Operation, job: Job, actor: ActorRef<SessionMessage>) {
+async fn run(operation: Operation, job: Job, actor: &ActorRef<SessionMessage>) {
     match job {
         Job::Settings { command, reply, .. } => {
             let outcome = settings::apply(&operation, &command).await;
@@ -221,11 +278,15 @@ async fn run(operation: Operation, job: Job, actor: ActorRef<SessionMessage>) {
                 drop(actor.cast(SessionMessage::ReadGroup { group: command.group }));
             }
         }
-        Job::Invite { command, reply, .. } => drop(reply.send(operation.invite(&command).await)),
+        Job::Invite { group, renew, reply, .. } => {
+            drop(reply.send(operation.invite(&group, renew).await));
+        }
         Job::Read { group, deadline } => {
             let outcome = tokio::time::timeout_at(deadline, operation.link.group(&group)).await;
             let outcome = outcome.unwrap_or(Err(Failure::Timeout));
             drop(actor.cast(SessionMessage::GroupRead { group, outcome }));
         }
+        #[cfg(feature = "sandbox")]
+        Job::Crash { .. } => panic!("a test asked for this panic"),
     }
 }

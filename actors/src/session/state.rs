@@ -2,15 +2,20 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use ractor::ActorRef;
+use tokio::sync::OwnedSemaphorePermit;
 use wharf_storage::{GroupJid, Reason, SessionId, Status, StatusChange, Store, Wanted};
 
 use super::{
     SessionArgs, SessionMessage,
+    ending::Unlinking,
     operations::{Job, Lane},
 };
 use crate::{
@@ -37,13 +42,15 @@ pub(crate) struct SessionState {
     pub(super) vitals: Arc<Vitals>,
     pub(super) events: Events,
     pub(super) wanted: Wanted,
-    pub(super) paired: bool,
-    /// Whether the account is stored.
-    pub(super) recorded: bool,
+    pub(super) account: Linked,
     /// The client, while the session runs; outlives single connections.
     pub(super) client: Option<Client>,
     /// Counts connections; messages of an older one are stale.
     pub(super) generation: u64,
+    /// The generation from which on a late word of a pairing counts.
+    pub(super) born: u64,
+    /// The place among the connections on their way to a login, until this one is there.
+    pub(super) admission: Option<OwnedSemaphorePermit>,
     /// The generation that the client's signals belong to.
     pub(super) current: Arc<AtomicU64>,
     /// Whether a connection of this generation is under way.
@@ -66,6 +73,22 @@ pub(crate) struct SessionState {
     pub(super) syncing: Option<HashSet<GroupJid>>,
     /// Groups that are being read back, and whether they changed meanwhile.
     pub(super) reading: HashMap<GroupJid, bool>,
+    /// Groups that somebody else changed while a change of ours was under way.
+    pub(super) disturbed: HashSet<GroupJid>,
+    /// Set while the device is being unlinked at a caller's word.
+    pub(super) unlinking: Option<Unlinking>,
+    /// What is stored of an account that is linked no more goes before the next client is made.
+    pub(super) forgets: bool,
+}
+
+/// Whether a phone has linked the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Linked {
+    No,
+    /// The device state has it, the session's record not yet.
+    Yes,
+    /// The account is stored.
+    Recorded,
 }
 
 /// What follows a connection that is over, unless it ended in a final state.
@@ -95,10 +118,11 @@ impl SessionState {
             vitals: args.vitals,
             events: Events { session: stored.id, organization: stored.organization.clone() },
             wanted: stored.wanted,
-            paired: stored.account.is_some(),
-            recorded: stored.account.is_some(),
+            account: if stored.account.is_some() { Linked::Recorded } else { Linked::No },
             client: None,
             generation: 0,
+            born: 0,
+            admission: None,
             current: Arc::default(),
             running: false,
             begun_at: 0,
@@ -111,16 +135,32 @@ impl SessionState {
             lanes: Lanes::default(),
             syncing: None,
             reading: HashMap::new(),
+            disturbed: HashSet::new(),
+            unlinking: None,
+            forgets: false,
         };
-        let final_state = matches!(stored.status, Status::Failed | Status::LoggedOut);
+        state.set_wanted(stored.wanted);
+        let final_state =
+            matches!(stored.status, Status::Failed | Status::LoggedOut | Status::Stopped);
         if args.given_up {
             state.transition(Status::Failed, Some(Reason::CrashLoop), Vec::new()).await?;
-        } else if final_state || stored.wanted == Wanted::Stopped {
+        } else if stored.wanted == Wanted::Running && stored.status == Status::Stopped {
+            // Killed between the wish and its first effect.
+            state.begin().await?;
+        } else if final_state {
             state.observe(stored.status, stored.status_reason, stored.since);
+        } else if stored.wanted == Wanted::Stopped {
+            // Killed between the wish and its effect.
+            state.transition(Status::Stopped, None, Vec::new()).await?;
         } else {
             state.begin().await?;
         }
         Ok(state)
+    }
+
+    /// Whether a phone has linked the session.
+    pub(super) fn paired(&self) -> bool {
+        self.account != Linked::No
     }
 
     /// The status that every reader sees at this moment.
@@ -168,8 +208,7 @@ impl SessionState {
         if under_way {
             return Ok(());
         }
-        self.store.set_wanted(self.id, Wanted::Running, now_ms()).await?;
-        self.wanted = Wanted::Running;
+        self.want(Wanted::Running).await?;
         self.attempts = 0;
         if self.running {
             // The old run is over before a new one begins; its end begins anew.
@@ -184,18 +223,36 @@ impl SessionState {
         self.then = Then::Retry;
         self.client = None;
         if self.status() == Status::LoggedOut {
-            self.store.forget_account(self.id, now_ms(), Vec::new()).await?;
-            self.paired = false;
-            self.recorded = false;
+            self.forgets = true;
+            self.account = Linked::No;
+            // At once where nothing of the old client writes any more, else before the next one is made.
+            let gate = Arc::clone(&self.vitals.gate);
+            if let Ok(_over) = gate.try_lock() {
+                self.forget().await?;
+            }
         }
         self.begin().await
+    }
+
+    /// Erases an account that is linked no more, once its client is over.
+    pub(super) async fn forget(&mut self) -> Result<()> {
+        if self.forgets {
+            self.store.forget_account(self.id, now_ms(), Vec::new()).await?;
+            self.forgets = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_wanted(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        self.vitals.wanted.store(wanted == Wanted::Running, Ordering::Relaxed);
     }
 
     /// Enters `starting` and asks for a connection.
     async fn begin(&mut self) -> Result<()> {
         self.qr = None;
         self.ends_in = None;
-        self.pairing_since = (!self.paired).then(now_ms);
+        self.pairing_since = (!self.paired()).then(now_ms);
         self.transition(Status::Starting, None, Vec::new()).await?;
         self.generation += 1;
         self.tell(SessionMessage::Connect { generation: self.generation });
@@ -204,7 +261,7 @@ impl SessionState {
 
     /// The code to scan; see [`crate::SessionHandle::qr`].
     pub(super) async fn show_qr(&mut self) -> Result<Qr> {
-        if self.paired && self.status() != Status::LoggedOut {
+        if self.paired() && self.status() != Status::LoggedOut {
             return Err(Error::AlreadyPaired);
         }
         if let Some(qr) = self.qr.as_ref().filter(|qr| qr.expires_at > now_ms()) {

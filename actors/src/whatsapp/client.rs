@@ -4,27 +4,32 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
+    sync::{OwnedMutexGuard, Semaphore},
     task::{AbortHandle, JoinHandle},
 };
 use wharf_storage::{SessionId, Store};
 use whatsapp_rust::{
-    TokioRuntime, http::HttpClient, store::persistence_manager::PersistenceManager,
-    types::events::Subscription, wacore::store::DevicePropsOverride,
+    ErrorChainExt, GroupError,
+    http::HttpClient,
+    store::persistence_manager::PersistenceManager,
+    types::events::Subscription,
+    wacore::{iq::devices::RemoveCompanionDeviceSpec, store::DevicePropsOverride},
 };
 
 use super::{
+    Failure,
     endpoint::{Dialer, Endpoint, Pulse},
     inbound::{CountingHook, Inbound},
-    signal::{Handler, SignalSink, interest},
+    refusal::{failure, refusal},
+    runtime::Watched,
+    signal::{Handler, Signal, SignalSink, interest},
+    version::{ClientVersion, Version},
 };
 use crate::{
     config::{Config, InvalidEndpoint},
     error::{Error, Result},
 };
 
-/// The version that a sandbox build presents; the sandbox takes any.
-const SANDBOX_VERSION: (u32, u32, u32) = (2, 3000, 0);
 /// How long an old run may take to notice that it is over before it is cut.
 const RUN_GRACE: Duration = Duration::from_secs(5);
 /// How long a clean good-bye may take.
@@ -34,20 +39,33 @@ const CLOSE_GRACE: Duration = Duration::from_secs(8);
 pub(crate) struct Shared {
     endpoint: Arc<Endpoint>,
     http: Arc<dyn HttpClient>,
-    version: Option<(u32, u32, u32)>,
+    version: ClientVersion,
     device_name: String,
     prekeys: usize,
+    /// Connections on their way from the dial to a login, over all sessions.
+    pub(crate) admissions: Arc<Semaphore>,
 }
 
 impl Shared {
     pub(crate) fn new(config: &Config) -> Result<Self, InvalidEndpoint> {
         Ok(Self {
-            endpoint: Arc::new(Endpoint::new(&config.endpoint, config.connects_in_flight)?),
+            endpoint: Arc::new(Endpoint::new(&config.endpoint)?),
             http: http_client(),
-            version: config.client_version.or(crate::SANDBOX_BUILD.then_some(SANDBOX_VERSION)),
+            version: ClientVersion::configured(config.client_version),
             device_name: config.device_name.clone(),
             prekeys: config.prekeys,
+            admissions: Arc::new(Semaphore::new(config.connects_in_flight.max(1))),
         })
+    }
+
+    /// The client version to present; absent while it is looked up.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.version.known()
+    }
+
+    /// Looks the client version up, once per process.
+    pub(crate) async fn look_up_version(&self) {
+        self.version.look_up(&self.http).await;
     }
 }
 
@@ -81,40 +99,44 @@ pub(crate) struct Client {
     pub(super) inner: Arc<whatsapp_rust::Client>,
     persistence: Arc<PersistenceManager>,
     run: Option<Run>,
-    /// Held by the task that runs a client of this session; a new run waits for it.
-    gate: Arc<Mutex<()>>,
+    /// The session's gate, from the making of its client to the end of that client's last run: there is never a
+    /// second one.
+    alive: Option<OwnedMutexGuard<()>>,
     _subscription: Subscription,
+}
+
+/// What a client is made for and from.
+pub(crate) struct Making<'a, S> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) store: &'a Store,
+    pub(crate) session: SessionId,
+    pub(crate) version: Version,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) inbound: Arc<Inbound>,
+    pub(crate) alive: OwnedMutexGuard<()>,
+    pub(crate) sink: Arc<S>,
 }
 
 impl Client {
     /// Builds the client of a session from what is stored; speaks to nobody yet.
-    pub(crate) async fn build(
-        shared: &Shared,
-        store: &Store,
-        session: SessionId,
-        pulse: Arc<Pulse>,
-        inbound: Arc<Inbound>,
-        gate: Arc<Mutex<()>>,
-        sink: impl SignalSink,
-    ) -> Result<Self> {
+    pub(crate) async fn build<S: SignalSink>(making: Making<'_, S>) -> Result<Self> {
+        let Making { shared, store, session, version, pulse, inbound, alive, sink } = making;
         let broken =
             |what: &str, error: &dyn std::fmt::Display| Error::Internal(format!("{what}: {error}"));
         let persistence = PersistenceManager::new(Arc::new(store.whatsapp(session)))
             .await
             .map_err(|error| broken("the device state does not load", &error))?;
         let persistence = Arc::new(persistence);
-        let mut builder = whatsapp_rust::Client::builder()
-            .with_runtime(TokioRuntime)
+        let alarm = Arc::clone(&sink);
+        let inner = whatsapp_rust::Client::builder()
+            .with_runtime(Watched(Arc::new(move || alarm.signal(Signal::Panicked))))
             .with_persistence_manager(Arc::clone(&persistence))
             .with_transport_factory(Dialer { endpoint: Arc::clone(&shared.endpoint), pulse })
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_inbound_durability_hook(CountingHook(inbound))
             .with_skip_history_sync(true)
-            .with_wanted_pre_key_count(shared.prekeys);
-        if let Some(version) = shared.version {
-            builder = builder.with_version_override(version);
-        }
-        let inner = builder
+            .with_wanted_pre_key_count(shared.prekeys)
+            .with_version_override(version)
             .build()
             .await
             .map_err(|error| broken("the client does not build", &error))?
@@ -124,18 +146,14 @@ impl Client {
             .set_device_props(DevicePropsOverride::new().with_os(shared.device_name.clone()))
             .await;
         let subscription = inner.subscribe(interest(), Arc::new(Handler(sink)));
-        Ok(Self { inner, persistence, run: None, gate, _subscription: subscription })
+        Ok(Self { inner, persistence, run: None, alive: Some(alive), _subscription: subscription })
     }
 
     /// Makes one connection and keeps it until it ends, then calls `ended` (true: the library panicked). The previous
-    /// run of the session, whoever started it, is over before this one begins.
+    /// run must be over.
     pub(crate) fn run(&mut self, ended: impl FnOnce(bool) + Send + 'static) {
         let client = Arc::clone(&self.inner);
-        let gate = Arc::clone(&self.gate);
-        let connection = tokio::spawn(async move {
-            let _only = gate.lock_owned().await;
-            client.run().await;
-        });
+        let connection = tokio::spawn(async move { client.run().await });
         let abort = connection.abort_handle();
         let done = tokio::spawn(async move {
             let panicked = connection.await.is_err_and(|error| error.is_panic());
@@ -178,9 +196,13 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.inner.signal_shutdown_sync();
+        let alive = self.alive.take();
         let Some(run) = self.run.take() else { return };
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(run.end());
+            runtime.spawn(async move {
+                run.end().await;
+                drop(alive);
+            });
         } else {
             run.abort.abort();
         }
@@ -195,10 +217,11 @@ struct Run {
 
 impl Run {
     /// Waits for the run to end by itself for a while, then cuts it.
-    async fn end(self) {
-        if tokio::time::timeout(RUN_GRACE, self.done).await.is_err() {
+    async fn end(mut self) {
+        if tokio::time::timeout(RUN_GRACE, &mut self.done).await.is_err() {
             tracing::warn!("a client's run did not end in {RUN_GRACE:?} and was cut");
             self.abort.abort();
+            drop(self.done.await);
         }
     }
 }
@@ -213,6 +236,22 @@ impl Link {
     /// Drops the connection, so that its run ends and the next one can begin.
     pub(crate) async fn drop_connection(&self) {
         self.inner.reconnect_immediately().await;
+    }
+
+    /// Takes this device off the account, as its owner would in the phone's settings.
+    pub(crate) async fn unlink(&self) -> Result<(), Failure> {
+        let Some(device) = self.inner.pn() else { return Ok(()) };
+        match self.inner.execute(RemoveCompanionDeviceSpec::new(&device)).await {
+            Ok(()) => Ok(()),
+            Err(error) => match error.server_rejection() {
+                Some(rejection) => Err(Failure::Refused(refusal(
+                    rejection.code,
+                    rejection.text,
+                    rejection.backoff,
+                ))),
+                None => Err(failure(&GroupError::from(error))),
+            },
+        }
     }
 
     /// The account's own addresses without device, phone number first.

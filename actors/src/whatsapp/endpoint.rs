@@ -16,7 +16,6 @@ use http::{HeaderValue, Uri, header::ORIGIN};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
-    sync::Semaphore,
 };
 use tokio_websockets::{ClientBuilder, Connector};
 use whatsapp_rust::{
@@ -85,16 +84,14 @@ pub(crate) struct Endpoint {
     host: String,
     port: u16,
     connector: Connector,
-    /// Dials under way at once, over all sessions.
-    dials: Semaphore,
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &str, dials: usize) -> Result<Self, InvalidEndpoint> {
+    pub(crate) fn new(address: &str) -> Result<Self, InvalidEndpoint> {
         let (uri, host, port) = parse(address)?;
         let tls = uri.scheme_str() == Some("wss");
         let connector = if tls { default_tls_connector() } else { Connector::Plain };
-        Ok(Self { uri, host, port, connector, dials: Semaphore::new(dials.max(1)) })
+        Ok(Self { uri, host, port, connector })
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>, (DialFailure, anyhow::Error)> {
@@ -119,8 +116,6 @@ impl Endpoint {
 
     /// Dials the very addresses that were checked, so that a name cannot change its mind in between.
     async fn dial(&self, pulse: &Arc<Pulse>) -> Result<Socket, (DialFailure, anyhow::Error)> {
-        let _permit =
-            self.dials.acquire().await.map_err(|closed| (DialFailure::Connect, closed.into()))?;
         let addresses = self.addresses().await?;
         let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|error| {
             (
@@ -274,7 +269,7 @@ mod tests {
     #[cfg(feature = "sandbox")]
     #[tokio::test]
     async fn a_dial_of_a_sandbox_build_ends_before_the_network() {
-        let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat", 1).unwrap();
+        let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat").unwrap();
         let (failure, error) =
             endpoint.dial(&Arc::new(Pulse::default())).await.err().expect("it is fenced");
         assert_eq!(failure, DialFailure::Fenced, "{error}");

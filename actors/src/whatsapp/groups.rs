@@ -69,12 +69,12 @@ impl Link {
         self.inner.groups().set_locked(jid(group)?, on).await.map_err(|error| failure(&error))
     }
 
-    /// The group's invite link, as an address.
-    pub(crate) async fn invite(&self, group: &GroupJid) -> Result<String, Failure> {
+    /// The group's invite link, as an address; `renew` makes a new one and ends the old.
+    pub(crate) async fn invite(&self, group: &GroupJid, renew: bool) -> Result<String, Failure> {
         let link = self
             .inner
             .groups()
-            .get_invite_link(jid(group)?, false)
+            .get_invite_link(jid(group)?, renew)
             .await
             .map_err(|error| failure(&error))?;
         Ok(if link.starts_with("https://") {

@@ -34,6 +34,8 @@ pub(crate) enum Signal {
     Outdated,
     /// WhatsApp refused the login for another reason, for good.
     Refused,
+    /// A task of the library panicked.
+    Panicked,
     /// A group changed.
     Group(Box<GroupNews>),
 }
@@ -64,7 +66,7 @@ pub(crate) trait SignalSink: Send + Sync + 'static {
     fn signal(&self, signal: Signal);
 }
 
-pub(super) struct Handler<S>(pub(super) S);
+pub(super) struct Handler<S>(pub(super) Arc<S>);
 
 impl<S: SignalSink> EventHandler for Handler<S> {
     fn handle_event(&self, event: Arc<Event>) {
