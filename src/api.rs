@@ -9,10 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -116,9 +114,16 @@ fn forget_null(schema: &mut RefOr<Schema>) {
 
 /// The whole service over the parts in `state`; no request takes longer than `time_limit`.
 pub fn app(state: AppState, time_limit: Duration) -> Router {
+    app_with(state, time_limit, Router::new())
+}
+
+/// [`app`] with routes of the embedder's own beside it, behind the same middleware. A handler that takes
+/// [`crate::Authenticated`] is open to callers with the capability `read` alone.
+pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
     let (router, document) = routes().split_for_parts();
     let document: Arc<str> = text(&as_callers_write(document)).into();
     let router = router
+        .merge(more)
         .route_layer(from_fn(request::name_route))
         .fallback(async || ApiError::not_found("path"))
         .method_not_allowed_fallback(async || {
@@ -127,14 +132,7 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
         .layer(Extension(health::Document(document)))
         .with_state(state);
     // Layers of a router run after its routing, so what must come before it sits on a router of its own.
-    Router::new()
-        .fallback_service(router)
-        .layer(from_fn(verbs::rewrite))
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(request::panicked))
-        .layer(from_fn_with_state(time_limit, request::limit_time))
-        .layer(from_fn(request::limit_size))
-        .layer(from_fn(request::identify))
+    Router::new().fallback_service(router).layer(from_fn_with_state(time_limit, request::surround))
 }
 
 /// The document as it is served and printed.

@@ -7,6 +7,7 @@ mod page;
 mod path;
 
 pub(crate) use body::{BODY_LIMIT, Fields, FromFields, JsonBody};
+pub use caller::Authenticated;
 pub(crate) use caller::{Caller, Manage, ManageAll, Read, Send};
 pub(crate) use page::Page;
 pub(crate) use path::{GroupPath, Path, SessionPath};

@@ -21,6 +21,7 @@ pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 
-pub use api::{app, document, text as document_text};
+pub use api::{app, app_with, document, text as document_text};
+pub use extract::Authenticated;
 pub use server::{Error, Result, open_store, run, run_with};
 pub use state::AppState;

@@ -13,6 +13,10 @@ use wharf::{
     keys, server, shutdown, telemetry,
 };
 
+/// Chosen by measurement; see `docs/capacity.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

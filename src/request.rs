@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
@@ -11,6 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::{error::ApiError, extract::BODY_LIMIT, verbs};
@@ -21,8 +23,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a caller, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// Layer: gives the request its id, a span with it, and one line in the log.
-pub(crate) async fn identify(request: Request, next: Next) -> Response {
+/// Layer around everything: gives the request its id, a span with it, and one line in the log; keeps its limits; has an
+/// answer whatever happens inside. It is one layer because each costs every request.
+pub(crate) async fn surround(
+    State(limit): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -37,12 +44,34 @@ pub(crate) async fn identify(request: Request, next: Next) -> Response {
         http.route = tracing::field::Empty,
     );
     let begun = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = answer(limit, request, next).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// The answer of what is inside, within `limit`; of a body that says itself that it is too large, and of a handler that
+/// panics, our own.
+async fn answer(limit: Duration, mut request: Request, next: Next) -> Response {
+    if announced_size(&request) > BODY_LIMIT as u64 {
+        return ApiError::too_large(BODY_LIMIT).into_response();
+    }
+    if let Err(error) = verbs::rewrite(&mut request) {
+        return error.into_response();
+    }
+    match tokio::time::timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => panicked(&*panic),
+        Err(_) => ApiError::overdue().into_response(),
+    }
+}
+
+/// How long the request says that its body is, in bytes.
+fn announced_size(request: &Request) -> u64 {
+    let header = request.headers().get(header::CONTENT_LENGTH);
+    header.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
 /// Layer below the router: tells the span which route it is.
@@ -51,33 +80,8 @@ pub(crate) async fn name_route(route: MatchedPath, request: Request, next: Next)
     next.run(request).await
 }
 
-/// Layer: refuses a body that says itself that it is too large, whatever it is sent to.
-pub(crate) async fn limit_size(request: Request, next: Next) -> Response {
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length > BODY_LIMIT as u64) {
-        return ApiError::too_large(BODY_LIMIT).into_response();
-    }
-    next.run(request).await
-}
-
-/// Layer: an answer within the time that a request may take.
-pub(crate) async fn limit_time(
-    State(limit): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::overdue().into_response(),
-    }
-}
-
 /// The answer in place of a handler that panicked.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
-pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -117,9 +121,7 @@ mod tests {
     async fn answer(handler: axum::routing::MethodRouter) -> Response {
         let router = axum::Router::new()
             .route("/", handler)
-            .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
-            .layer(axum::middleware::from_fn_with_state(Duration::from_secs(30), limit_time))
-            .layer(axum::middleware::from_fn(identify));
+            .layer(axum::middleware::from_fn_with_state(Duration::from_secs(30), surround));
         tower::ServiceExt::oneshot(router, Request::new(axum::body::Body::empty())).await.unwrap()
     }
 

@@ -8,8 +8,6 @@
 use axum::{
     extract::Request,
     http::{Uri, uri::PathAndQuery},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
 use crate::error::ApiError;
@@ -20,20 +18,21 @@ const VERBS: [&str; 1] = ["/api/v1/sessions/{session}:start"];
 /// What the routed form of a verb starts with.
 const MARK: char = '~';
 
-/// Layer before the router: gives a path with a verb its routed form.
-pub(crate) async fn rewrite(mut request: Request, next: Next) -> Response {
+/// Gives a request whose path has a verb the routed form of the path; before the router.
+pub(crate) fn rewrite(request: &mut Request) -> Result<(), ApiError> {
     let path = request.uri().path();
     if is_routed_form(path) {
         // The routed form is ours alone: to a caller it is a path like any other that does not exist.
-        return ApiError::not_found("path").into_response();
+        return Err(ApiError::not_found("path"));
+    }
+    if !path.contains(':') {
+        return Ok(());
     }
     if let Some(routed) = VERBS.iter().find_map(|template| matched(template, path)) {
-        match replace_path(request.uri(), &routed) {
-            Ok(uri) => *request.uri_mut() = uri,
-            Err(error) => return ApiError::internal(error.to_string()).into_response(),
-        }
+        let uri = replace_path(request.uri(), &routed);
+        *request.uri_mut() = uri.map_err(|error| ApiError::internal(error.to_string()))?;
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// The path as the document shows it, for the path as the router knows it.
@@ -48,7 +47,7 @@ fn routed(template: &str) -> String {
 }
 
 fn is_routed_form(path: &str) -> bool {
-    VERBS.iter().any(|template| fits(&routed(template), path))
+    path.contains(MARK) && VERBS.iter().any(|template| fits(&routed(template), path))
 }
 
 fn matched(template: &str, path: &str) -> Option<String> {

@@ -77,8 +77,8 @@ impl From<SettingsFailure> for ApiError {
         let field = failure.failed.as_str();
         error.message = match error.code {
             Code::Internal => error.message,
-            // Nobody knows: WhatsApp may still carry it out.
-            Code::UpstreamTimeout => {
+            // Nobody knows: WhatsApp may still carry it out, or its answer was lost with the connection.
+            Code::UpstreamTimeout | Code::NotImplemented => {
                 format!("`{field}` may not have been changed: {}", error.message)
             }
             _ => format!("`{field}` was not changed: {}", error.message),

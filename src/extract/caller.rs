@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use wharf_storage::{ApiKey, Capability, SessionId};
 
@@ -71,6 +72,19 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
             .ok_or_else(|| ApiError::unauthorized("the credential does not verify"))?;
         check::<N>(&key)?;
         Ok(Self { organization: key.organization, sessions: key.sessions, needs: PhantomData })
+    }
+}
+
+/// A caller with a credential that may read, for routes that [`crate::app_with`] adds.
+#[derive(Debug)]
+pub struct Authenticated(());
+
+impl FromRequestParts<AppState> for Authenticated {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let caller = Caller::<Read>::from_request_parts(parts, state).await;
+        caller.map(|_| Self(())).map_err(IntoResponse::into_response)
     }
 }
 

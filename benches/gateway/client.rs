@@ -1,0 +1,94 @@
+//! The yardstick: the bare protocol client with its own in-memory backend, doing the same operations.
+
+use std::{sync::Arc, time::Instant};
+
+use serde_json::json;
+use tokio::task::JoinSet;
+use whatsapp_rust::{
+    GroupSubject, Jid, TokioRuntime,
+    client::Client,
+    http::UreqHttpClient,
+    store::persistence_manager::PersistenceManager,
+    transport::TokioWebSocketTransportFactory,
+    types::events::{ChannelEventHandler, Event, EventInterest},
+    wacore::store::InMemoryBackend,
+};
+
+use crate::{GROUPS, SESSIONS, load::Control, measure::median_us, process::Orders};
+
+pub(crate) async fn run(whatsapp: &str, control: &str) {
+    let control = Control::new(control);
+    let mut groups = Vec::new();
+    for index in 0..SESSIONS {
+        let phone = format!("bare-{index}");
+        control.has_groups(&phone).await;
+        let client = linked(whatsapp, &control, &phone).await;
+        let found = client.groups().get_participating().await.expect("WhatsApp tells the groups");
+        assert_eq!(found.len(), GROUPS, "every group is there");
+        groups.extend(found.into_values().map(|group| (Arc::clone(&client), group.id)));
+    }
+    let mut orders = Orders::ready(&json!({}));
+    while let Some(order) = orders.next().await {
+        let number = |name: &str| {
+            usize::try_from(order[name].as_u64().expect("a number")).expect("a small number")
+        };
+        let took = changes(&groups, number("operations"), number("inFlight")).await;
+        println!("{}", json!({"p50Us": median_us(&took)}));
+    }
+}
+
+/// Changes the groups, one operation at a time on each of the first `in_flight`.
+async fn changes(
+    groups: &[(Arc<Client>, Jid)],
+    operations: usize,
+    in_flight: usize,
+) -> Vec<std::time::Duration> {
+    let mut workers = JoinSet::new();
+    for pair in groups.iter().take(in_flight) {
+        let (client, group) = pair.clone();
+        workers.spawn(async move {
+            let mut took = Vec::new();
+            for index in 0..operations / in_flight {
+                let subject = GroupSubject::new(format!("Round {index} of {group}"));
+                let subject = subject.expect("the name is short enough");
+                let begun = Instant::now();
+                let changed = client.groups().set_subject(group.clone(), subject).await;
+                changed.expect("WhatsApp takes the change");
+                took.push(begun.elapsed());
+            }
+            took
+        });
+    }
+    workers.join_all().await.into_iter().flatten().collect()
+}
+
+/// A client that is linked to the phone and logged in; it lives as long as the process.
+async fn linked(whatsapp: &str, control: &Control, phone: &str) -> Arc<Client> {
+    let backend = Arc::new(InMemoryBackend::new());
+    let persistence = PersistenceManager::new(backend).await.expect("an empty store loads");
+    let client = Client::builder()
+        .with_runtime(TokioRuntime)
+        .with_persistence_manager(Arc::new(persistence))
+        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(whatsapp))
+        .with_http_client(UreqHttpClient::new())
+        .with_version_override((2, 3000, 0))
+        .with_skip_history_sync(true)
+        .with_wanted_pre_key_count(20)
+        .build()
+        .await
+        .expect("the client builds")
+        .into_client();
+    let (handler, events) = ChannelEventHandler::new();
+    let subscription = client.subscribe(EventInterest::ALL, handler);
+    let running = Arc::clone(&client);
+    tokio::spawn(async move { running.run().await });
+    loop {
+        match &*events.recv().await.expect("the client tells what happens") {
+            Event::PairingQrCode(qr) => control.scans(phone, &qr.code).await,
+            Event::Connected(_) => break,
+            _ => {}
+        }
+    }
+    drop(subscription);
+    client
+}

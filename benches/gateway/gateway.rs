@@ -1,0 +1,51 @@
+//! The gateway as `serve` runs it, with one more route: the bytes that it is given, from memory.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{Router, body::Bytes, http::header, routing};
+use serde_json::json;
+use tokio::net::TcpListener;
+use wharf::{AppState, Authenticated, keys};
+use wharf_actors::Sessions;
+use wharf_storage::{Options, Store};
+
+use crate::{load::SAME_BYTES, process::Orders};
+
+pub(crate) async fn run(whatsapp: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let store = Store::open(&folder.path().join("wharf.redb"), &Options::default())
+        .expect("the store opens");
+    let config =
+        wharf_actors::Config { endpoint: whatsapp.to_owned(), ..wharf_actors::Config::default() };
+    let sessions = Sessions::start(store.clone(), config).await.expect("the sessions start");
+    let new = keys::NewKey {
+        organization: "default".to_owned(),
+        name: "bench".to_owned(),
+        capabilities: keys::all_capabilities(),
+    };
+    let key = keys::create(&store, new).await.expect("a key is made");
+    let bytes = Arc::new(OnceLock::<Bytes>::new());
+    let fixed = Arc::clone(&bytes);
+    let same = Router::new().route(
+        SAME_BYTES,
+        routing::get(async move |_: Authenticated| {
+            let bytes = fixed.get().cloned().unwrap_or_default();
+            ([(header::CONTENT_TYPE, "application/json")], bytes)
+        }),
+    );
+    let state = AppState::new(store, sessions, "bench");
+    let app = wharf::app_with(state, Duration::from_secs(30), same);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("the listener has an address");
+    let served = tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut orders = Orders::ready(&json!({"base": format!("http://{address}"), "key": key}));
+    while let Some(order) = orders.next().await {
+        let body = order["bytes"].as_str().expect("a text").to_owned();
+        bytes.set(Bytes::from(body)).expect("the bytes are given once");
+        println!("{}", json!({}));
+    }
+    served.abort();
+}
