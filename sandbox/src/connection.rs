@@ -2,20 +2,23 @@
 
 mod dispatch;
 mod framing;
+mod line;
 pub(crate) mod login;
+mod requests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tracing::debug;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Node, OwnedNodeRef, marshal_auto, util};
+use wacore_binary::{OwnedNodeRef, marshal_auto, util};
 
 use crate::noise::{self, Answered, Half, Session};
-use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
+use crate::state::{DeviceAddr, LinkId, State, lock};
 use framing::{Framing, Opened};
+pub(crate) use line::{Line, admit};
 
 /// From the upgrade to the end of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -47,35 +50,41 @@ enum Ended {
 }
 
 /// Serves a client until either side ends it.
-pub(crate) async fn serve(socket: WebSocket, shared: Shared, identity: Arc<noise::Identity>) {
-    let (link, queue) = lock(&shared).links.open();
-    let mut connection =
-        Connection { socket, queue, framing: Framing::default(), shared: shared.clone(), link };
-    let ended = connection.run(&identity).await;
-    debug!(link = link.0, reason = %ended, "connection `{}` ended", link.0);
-    let cut = lock(&shared).links.is_cut(link);
-    if !cut {
-        let _ = tokio::time::timeout(FAREWELL, connection.say_goodbye()).await;
+pub(crate) async fn serve(socket: WebSocket, line: Line, identity: Arc<noise::Identity>) {
+    let hanging = lock(&line.shared).network.watch();
+    let cut = line.cut.clone();
+    let mut connection = Connection { socket, framing: Framing::default(), hanging, line };
+    let id = connection.line.link.0;
+    tokio::select! {
+        biased;
+        () = cut.cancelled() => debug!(link = id, "connection `{id}` was cut"),
+        () = connection.live(&identity) => {}
     }
-    drop(connection);
-    let mut state = lock(&shared);
-    dispatch::gone(&mut state, link);
 }
 
 /// Takes a device from its account and tells its client, if it is connected.
 pub(crate) fn unlink(state: &mut State, addr: DeviceAddr) {
-    let Some(account) = state.accounts.get_mut(addr.account) else { return };
-    let Some(position) = account.devices.iter().position(|device| device.id == addr.device) else {
-        return;
-    };
-    let device = account.devices.remove(position);
-    if let Some(link) = device.link {
-        end(state, link, "device_removed", Some(401));
+    if let Some(link) = remove(state, addr) {
+        end_removed(state, link);
     }
 }
 
+/// Takes a device from its account; its connection, if it has one, stays and is nobody's.
+fn remove(state: &mut State, addr: DeviceAddr) -> Option<LinkId> {
+    let account = state.accounts.get_mut(addr.account)?;
+    let position = account.devices.iter().position(|device| device.id == addr.device)?;
+    let link = account.devices.remove(position).link?;
+    state.links.orphan(link);
+    Some(link)
+}
+
+/// Ends the connection of a device that is linked no more.
+fn end_removed(state: &mut State, link: LinkId) {
+    end(state, link, "device_removed", Some(401));
+}
+
 /// Ends a connection with a conflict: the device is elsewhere, or no more.
-pub(crate) fn end(state: &mut State, link: LinkId, conflict: &str, code: Option<u16>) {
+fn end(state: &mut State, link: LinkId, conflict: &str, code: Option<u16>) {
     let mut node = NodeBuilder::new("stream:error")
         .children([NodeBuilder::new("conflict").attr("type", conflict).build()]);
     if let Some(code) = code {
@@ -85,20 +94,31 @@ pub(crate) fn end(state: &mut State, link: LinkId, conflict: &str, code: Option<
     state.links.close(link);
 }
 
+/// Field order is drop order: the socket is closed before the link is gone.
 struct Connection {
     socket: WebSocket,
-    queue: mpsc::Receiver<Node>,
     framing: Framing,
-    shared: Shared,
-    link: LinkId,
+    hanging: watch::Receiver<bool>,
+    line: Line,
 }
 
 impl Connection {
+    async fn live(&mut self, identity: &noise::Identity) {
+        let link = self.line.link.0;
+        let ended = self.run(identity).await;
+        debug!(link, reason = %ended, "connection `{link}` ended");
+        let _ = tokio::time::timeout(FAREWELL, self.say_goodbye()).await;
+    }
+
     async fn run(&mut self, identity: &noise::Identity) -> Ended {
-        let session = match tokio::time::timeout(HANDSHAKE, self.shake_hands(identity)).await {
-            Ok(Ok(session)) => session,
-            Ok(Err(ended)) => return ended,
-            Err(_) => return Ended::Slow,
+        let hanging = self.hanging.clone();
+        let session = tokio::select! {
+            session = self.shake_hands(identity) => session,
+            () = too_slow(hanging) => Err(Ended::Slow),
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(ended) => return ended,
         };
         match self.converse(session).await {
             Ok(never) => match never {},
@@ -119,7 +139,7 @@ impl Connection {
         match identity.answer(prologue, &hello)? {
             Answered::Done(reply, session) => {
                 self.send(&reply).await?;
-                lock(&self.shared).resumptions += 1;
+                lock(&self.line.shared).resumptions += 1;
                 Ok(*session)
             }
             Answered::Waiting(reply, half) => {
@@ -134,16 +154,22 @@ impl Connection {
     async fn converse(&mut self, session: Session) -> Result<std::convert::Infallible, Ended> {
         let Session { incoming, outgoing, client, payload } = session;
         let (mut read, mut written) = (0_u32, 0_u32);
-        login::greet(&mut lock(&self.shared), self.link, client, &payload);
+        self.goes_on().await;
+        login::greet(&mut lock(&self.line.shared), self.line.link, client, &payload);
         loop {
             while let Some(mut frame) = self.framing.next() {
                 incoming.decrypt_in_place_with_counter(read, &mut frame)?;
                 read = read.checked_add(1).ok_or(Ended::Exhausted)?;
                 let node = OwnedNodeRef::new(util::unpack_bytes(frame)?)?.to_owned_node();
-                dispatch::stanza(&self.shared, self.link, node).await;
+                while !dispatch::stanza(&self.line.shared, self.line.link, &node).await {
+                    self.goes_on().await;
+                }
             }
+            self.goes_on().await;
             tokio::select! {
-                node = self.queue.recv() => {
+                // Once more from the top, where it waits.
+                _ = self.hanging.changed() => {}
+                node = self.line.queue.recv() => {
                     let node = node.ok_or(Ended::ByServer)?;
                     let mut plain = marshal_auto(&node)?;
                     outgoing.encrypt_in_place_with_counter(written, &mut plain)?;
@@ -153,6 +179,11 @@ impl Connection {
                 received = self.socket.recv() => self.feed(received)?,
             }
         }
+    }
+
+    /// Waits while everything hangs. The sender lives in the state, so it does not fail before that is gone.
+    async fn goes_on(&mut self) {
+        let _ = self.hanging.wait_for(|hangs| !hangs).await;
     }
 
     /// Closes the WebSocket and reads on until the client has closed it too: a socket closed over unread bytes is
@@ -175,8 +206,10 @@ impl Connection {
 
     /// Waits for bytes, unless the server ends the connection; nothing is queued before the handshake is through.
     async fn receive(&mut self) -> Result<(), Ended> {
+        self.goes_on().await;
         tokio::select! {
-            _ = self.queue.recv() => Err(Ended::ByServer),
+            _ = self.hanging.changed() => Ok(()),
+            _ = self.line.queue.recv() => Err(Ended::ByServer),
             received = self.socket.recv() => self.feed(received),
         }
     }
@@ -194,6 +227,18 @@ impl Connection {
     async fn send(&mut self, payload: &[u8]) -> Result<(), Ended> {
         let frame =
             wacore_noise::framing::encode_frame(payload, None).map_err(|_| Ended::TooLarge)?;
+        self.goes_on().await;
         self.socket.send(Message::Binary(frame.into())).await.map_err(|_| Ended::ByClient)
+    }
+}
+
+/// The end of the time for a handshake, which begins anew when the server has been hanging.
+async fn too_slow(mut hanging: watch::Receiver<bool>) {
+    loop {
+        let _ = hanging.wait_for(|hangs| !hangs).await;
+        tokio::select! {
+            () = tokio::time::sleep(HANDSHAKE) => return,
+            _ = hanging.changed() => {}
+        }
     }
 }

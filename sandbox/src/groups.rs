@@ -8,6 +8,7 @@ mod change;
 mod group;
 mod invite;
 mod levers;
+mod members;
 mod people;
 mod registry;
 mod request;

@@ -1,7 +1,8 @@
 //! The levers of a test: phones to add, codes to scan, connections to drop.
 
-use crate::state::{self, DeviceAddr, Shared};
-use crate::{Entry, Error, Result, Sandbox, connection, pairing};
+use crate::faults::Operation;
+use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
+use crate::{Entry, Error, Fault, Result, Sandbox, connection, pairing};
 
 /// A device that a phone has linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,39 @@ impl Sandbox {
 
     /// Breaks every connection as a network would, without a closing word; returns when all of them are gone.
     pub async fn drops_connections(&self) {
-        drop_connections(self.state()).await;
+        drop_connections(self.state(), |_| true).await;
+    }
+
+    /// The next `count` requests of this kind, whoever makes them, meet the fault. A request meets one fault: the one
+    /// that was ordered first.
+    ///
+    /// Operations are `group.subject`, `group.description`, `group.announce`, `group.locked`, `group.query`,
+    /// `group.participating`, `group.invite`, `group.revoke_invite`, `group.promote`, `group.demote`, `group.add`,
+    /// `group.remove`, `group.leave`, `ping`, `logout`, and `any` for every request of a linked device.
+    ///
+    /// # Panics
+    /// If there is no such operation.
+    pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
+        let operation = Operation::named(operation).unwrap_or_else(|| {
+            panic!("there is no operation `{operation}`: it is one of {:?}", Operation::NAMES)
+        });
+        state::lock(self.state()).faults.order(operation, count, fault);
+    }
+
+    /// Sets whether new clients are turned away at once; the others stay.
+    pub fn refuses_connections(&self, on: bool) {
+        state::lock(self.state()).network.refusing = on;
+    }
+
+    /// Sets whether the server hangs: connections stay and new ones are taken, but nothing is read, answered or sent.
+    /// Afterwards it goes on with what waits.
+    pub fn hangs(&self, on: bool) {
+        state::lock(self.state()).network.hang(on);
+    }
+
+    /// Forgets every fault that nothing met yet, and takes, reads and answers again.
+    pub fn heals(&self) {
+        heal(self.state());
     }
 
     /// How many connections were begun by a client that knew the server's key: one round trip, pattern IK.
@@ -82,6 +115,14 @@ impl Phone {
         account.devices.iter().map(linked).collect()
     }
 
+    /// Breaks the connections of the account's devices, without a closing word; returns when all of them are gone.
+    pub async fn drops_connections(&self) {
+        let account = state::lock(&self.shared).accounts.by_name(&self.name).map(|found| found.id);
+        if let Some(account) = account {
+            drop_connections(&self.shared, of_account(account)).await;
+        }
+    }
+
     /// Unlinks every device of the account, as its owner does in the phone's settings; returns how many there were.
     pub fn unlinks(&self) -> usize {
         let mut state = state::lock(&self.shared);
@@ -101,16 +142,36 @@ pub(crate) fn add_phone(shared: &Shared, name: &str) -> Result<()> {
     added.map(|_| ()).ok_or_else(|| Error::PhoneExists(name.to_owned()))
 }
 
-/// Breaks every connection and waits until all of them are gone.
-pub(crate) async fn drop_connections(shared: &Shared) {
-    let (last, mut ended) = {
+/// Forgets every fault, refusal and freeze; says how many requests would still have met a fault.
+pub(crate) fn heal(shared: &Shared) -> usize {
+    let mut state = state::lock(shared);
+    state.network.refusing = false;
+    state.network.hang(false);
+    state.faults.clear()
+}
+
+/// The connections of an account's devices.
+pub(crate) fn of_account(account: AccountId) -> impl Fn(Option<DeviceAddr>) -> bool {
+    move |addr| addr.is_some_and(|addr| addr.account == account)
+}
+
+/// Breaks connections, by who is logged in, and waits until they are gone; says how many were open.
+pub(crate) async fn drop_connections(
+    shared: &Shared,
+    which: impl Fn(Option<DeviceAddr>) -> bool,
+) -> usize {
+    let (mut going, dropped, mut ended) = {
         let mut state = state::lock(shared);
-        state.links.close_all();
-        (state.links.last(), state.links.ended())
+        let going: Vec<LinkId> = state.links.running(which).collect();
+        let dropped = going.iter().filter(|link| state.links.cut(**link)).count();
+        (going, dropped, state.links.ended())
     };
-    while state::lock(shared).links.any_until(last) {
-        if ended.changed().await.is_err() {
-            return;
+    while let Some(link) = going.last() {
+        if !state::lock(shared).links.runs(*link) {
+            going.pop();
+        } else if ended.changed().await.is_err() {
+            break;
         }
     }
+    dropped
 }

@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod control;
 mod error;
+mod faults;
 mod groups;
 mod iq;
 mod journal;
@@ -20,6 +21,7 @@ mod stanza;
 mod state;
 
 pub use error::{Error, Result};
+pub use faults::Fault;
 pub use groups::{GroupLever, NewGroup, Refusal, Role};
 pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{State as Held, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -81,7 +82,8 @@ impl Sandbox {
     /// Closes every connection, then the listener; returns when all is gone.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        levers::drop_connections(&self.state).await;
+        state::lock(&self.state).network.refusing = true;
+        levers::drop_connections(&self.state, |_| true).await;
         if let Some(serving) = self.serving.take() {
             // An idle HTTP client may hold its connection open: nothing is worth waiting for it.
             serving.abort();
@@ -97,7 +99,10 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop.cancel();
-        state::lock(&self.state).links.close_all();
+        let mut state = state::lock(&self.state);
+        state.network.refusing = true;
+        state.links.cut_all();
+        drop(state);
         if let Some(serving) = self.serving.take() {
             serving.abort();
         }
@@ -117,10 +122,13 @@ fn router(state: Shared) -> Router {
 }
 
 async fn upgrade(Held(chat): Held<Chat>, socket: WebSocketUpgrade) -> Response {
+    let Some(line) = connection::admit(chat.state).await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     socket
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| connection::serve(socket, chat.state, chat.identity))
+        .on_upgrade(move |socket| connection::serve(socket, line, chat.identity))
 }

@@ -1,5 +1,7 @@
 //! Replies and other nodes that every part of the server writes.
 
+use std::sync::Arc;
+
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, NodeContent, NodeValue, SERVER_JID};
 
@@ -17,8 +19,8 @@ pub(crate) struct Push {
     pub(crate) account: crate::state::AccountId,
     /// The device that caused it and has its reply already.
     pub(crate) except: Option<crate::state::DeviceAddr>,
-    /// The stanza; it needs an `id` if devices are to acknowledge it.
-    pub(crate) node: Node,
+    /// The stanza, one for all of them; it needs an `id` if devices are to acknowledge it.
+    pub(crate) node: Arc<Node>,
 }
 
 impl From<Node> for Answer {
@@ -39,8 +41,16 @@ pub(crate) fn result_with(iq: &Node, child: Node) -> Node {
 
 /// The reply that says no: a numeric code, and a word for it such as `item-not-found`.
 pub(crate) fn error(iq: &Node, code: u16, text: &str) -> Node {
-    let error = NodeBuilder::new("error").attr("code", code).attr("text", text).build();
-    reply(iq, "error").children([error]).build()
+    refusal(iq, code, text, None)
+}
+
+/// An [`error`] that may say after how many seconds the client is to try again.
+pub(crate) fn refusal(iq: &Node, code: u16, text: &str, backoff: Option<u32>) -> Node {
+    let mut error = NodeBuilder::new("error").attr("code", code).attr("text", text);
+    if let Some(seconds) = backoff {
+        error = error.attr("backoff", seconds);
+    }
+    reply(iq, "error").children([error.build()]).build()
 }
 
 fn reply(iq: &Node, kind: &'static str) -> NodeBuilder {

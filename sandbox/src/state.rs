@@ -3,6 +3,7 @@
 mod account;
 mod device;
 mod links;
+mod network;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,7 +12,9 @@ use wacore_binary::Node;
 pub(crate) use account::{Account, AccountId, Accounts};
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use links::{LinkId, Links};
+pub(crate) use network::Network;
 
+use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::pairing::Pairings;
@@ -24,9 +27,11 @@ pub(crate) type Shared = Arc<Mutex<State>>;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
+    pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) journal: Journal,
     pub(crate) links: Links,
+    pub(crate) network: Network,
     pub(crate) pairings: Pairings,
     /// How many IQs were answered with 501.
     pub(crate) unknown_iqs: u64,
@@ -58,15 +63,15 @@ impl State {
             .filter(|addr| Some(*addr) != except)
             .collect();
         for addr in devices {
-            self.deliver(addr, node.clone());
+            self.deliver(addr, Arc::clone(&node));
         }
     }
 
     /// Hands a stanza to one device. It is kept until the device has acknowledged it.
-    pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Node) {
+    pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {
         let Some(device) = self.accounts.device_mut(addr) else { return };
         if let Some(link) = device.listening() {
-            self.links.send(link, node.clone());
+            self.links.send(link, Arc::clone(&node));
         }
         device.keep(node);
     }

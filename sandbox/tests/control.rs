@@ -6,36 +6,41 @@ use wharf_sandbox::Sandbox;
 
 use crate::client::{DEADLINE, Device};
 
-struct Control {
-    sandbox: Sandbox,
+pub(crate) struct Control {
+    pub(crate) sandbox: Sandbox,
     http: Client,
 }
 
 impl Control {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let sandbox = Sandbox::start(wharf_sandbox::Config::default()).await.unwrap();
         let http = Client::builder().timeout(DEADLINE).build().unwrap();
         Self { sandbox, http }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.sandbox.http_url()))
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         answer(self.request(Method::GET, path)).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
         answer(self.request(method, path).json(&body)).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         self.send(Method::POST, path, body).await
     }
 
     /// Phones `boss`, `shop` and `mia`, and a group of theirs; returns its address.
-    async fn crew(&self) -> String {
+    pub(crate) async fn crew(&self) -> String {
         for name in ["boss", "shop", "mia"] {
             assert_eq!(self.post("/admin/phones", json!({ "name": name })).await.0, 201);
         }
@@ -53,7 +58,7 @@ async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     (status, response.json().await.unwrap())
 }
 
-fn error(body: &Value) -> &str {
+pub(crate) fn error(body: &Value) -> &str {
     body["error"].as_str().unwrap()
 }
 

@@ -11,7 +11,7 @@ use whatsapp_rust::{
 use crate::client::{Device, refusal};
 
 /// A sandbox with the phones `boss`, `shop` and `mia`, and a group of the three; `shop` is an admin in it.
-async fn crew() -> (Sandbox, Jid) {
+pub(crate) async fn crew() -> (Sandbox, Jid) {
     let sandbox = Sandbox::start(wharf_sandbox::Config::default()).await.unwrap();
     for name in ["boss", "shop", "mia"] {
         sandbox.add_phone(name);
@@ -21,7 +21,7 @@ async fn crew() -> (Sandbox, Jid) {
     (sandbox, gid)
 }
 
-async fn links(sandbox: &Sandbox, phone: &str) -> Device {
+pub(crate) async fn links(sandbox: &Sandbox, phone: &str) -> Device {
     let device = Device::starts(&sandbox.ws_url()).await;
     let qr = device.qr().await;
     sandbox.phone(phone).scans(&qr).await.unwrap();
@@ -29,7 +29,7 @@ async fn links(sandbox: &Sandbox, phone: &str) -> Device {
     device
 }
 
-fn subject(text: &str) -> GroupSubject {
+pub(crate) fn subject(text: &str) -> GroupSubject {
     GroupSubject::new(text).unwrap()
 }
 

@@ -6,6 +6,10 @@
 
 mod client;
 mod control;
+mod disturb;
+mod faults;
 mod groups;
 mod linking;
 mod logins;
+mod members;
+mod network;

@@ -4,21 +4,32 @@ use tracing::{debug, warn};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, SERVER_JID};
 
-use crate::iq::{self, Then};
+use super::requests::{self, Later};
 use crate::phone::KeyShare;
 use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
-use crate::{clock, pairing, stanza};
+use crate::{clock, iq, pairing, stanza};
 
-/// Acts on one stanza of this connection.
-pub(super) async fn stanza(shared: &Shared, link: LinkId, node: Node) {
+/// Acts on one stanza of this connection; says no if it has to wait, because everything hangs.
+pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     // A statement of its own, so that the lock is gone before the await.
-    let share = act(&mut lock(shared), link, &node);
-    if let Some((addr, share)) = share {
-        match share.seal().await {
-            Ok(sealed) => deliver_keys(&mut lock(shared), addr, sealed),
-            Err(error) => warn!(%error, "the phone could not share its keys"),
+    let Some(later) = act(&mut lock(shared), link, node) else { return false };
+    for later in later {
+        match later {
+            Later::Share(addr, share) => share_keys(shared, addr, *share).await,
+            Later::Answer { after, reply, last } => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    let mut state = lock(&shared);
+                    state.links.send(link, reply);
+                    if last {
+                        super::end_removed(&mut state, link);
+                    }
+                });
+            }
         }
     }
+    true
 }
 
 /// The connection's task has ended.
@@ -31,13 +42,19 @@ pub(super) fn gone(state: &mut State, link: LinkId) {
     state.pairings.forget(link);
 }
 
-fn act(state: &mut State, link: LinkId, node: &Node) -> Option<(DeviceAddr, KeyShare)> {
+fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
+    if state.network.hangs() {
+        return None;
+    }
+    if !state.links.is_open(link) {
+        return Some(Vec::new());
+    }
     let Some(from) = state.links.addr(link) else {
         unlinked(state, link, node);
-        return None;
+        return Some(Vec::new());
     };
     match node.tag.as_ref() {
-        "iq" => return request(state, link, from, node),
+        "iq" => return Some(requests::act(state, link, from, node)),
         "message" => state.links.send(link, message_ack(node)),
         "receipt" => {
             acknowledge(state, from, node);
@@ -47,10 +64,11 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<(DeviceAddr, KeyS
         "presence" | "chatstate" | "ib" => {}
         other => warn!(tag = other, "unknown stanza `{other}`"),
     }
-    None
+    Some(Vec::new())
 }
 
-/// A client that is not linked only answers the server and keeps its connection alive.
+/// A client that is not linked only answers the server and keeps its connection alive. One that is linked no more,
+/// and has not been told so, hears nothing else.
 fn unlinked(state: &mut State, link: LinkId, node: &Node) {
     let kind = stanza::attr(node, "type").unwrap_or_default();
     match (node.tag.as_ref(), kind.as_str()) {
@@ -58,6 +76,7 @@ fn unlinked(state: &mut State, link: LinkId, node: &Node) {
         ("iq", _) if stanza::attr(node, "xmlns").as_deref() == Some("w:p") => {
             state.links.send(link, stanza::result(node));
         }
+        _ if state.links.is_orphaned(link) => {}
         ("iq", _) => {
             let reply = iq::unknown(state, node);
             state.links.send(link, reply);
@@ -66,31 +85,10 @@ fn unlinked(state: &mut State, link: LinkId, node: &Node) {
     }
 }
 
-fn request(
-    state: &mut State,
-    link: LinkId,
-    from: DeviceAddr,
-    node: &Node,
-) -> Option<(DeviceAddr, KeyShare)> {
-    if matches!(stanza::attr(node, "type").as_deref(), Some("result" | "error")) {
-        return None;
-    }
-    let (answer, then) = iq::answer(state, from, node);
-    state.links.send(link, answer.reply);
-    for push in answer.pushes {
-        state.push(push);
-    }
-    match then {
-        Then::Nothing => None,
-        Then::Replay => {
-            state.replay(from);
-            None
-        }
-        Then::ShareKeys => KeyShare::for_device(state, from).map(|share| (from, share)),
-        Then::Unlink => {
-            super::unlink(state, from);
-            None
-        }
+async fn share_keys(shared: &Shared, addr: DeviceAddr, share: KeyShare) {
+    match share.seal().await {
+        Ok(sealed) => deliver_keys(&mut lock(shared), addr, sealed),
+        Err(error) => warn!(%error, "the phone could not share its keys"),
     }
 }
 
@@ -107,7 +105,7 @@ fn deliver_keys(state: &mut State, addr: DeviceAddr, sealed: Vec<u8>) {
         .attr("t", clock::now())
         .children([enc])
         .build();
-    state.deliver(addr, node);
+    state.deliver(addr, node.into());
 }
 
 fn acknowledge(state: &mut State, from: DeviceAddr, node: &Node) {

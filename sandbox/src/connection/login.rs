@@ -2,8 +2,8 @@
 
 use buffa::Message;
 use tracing::{debug, warn};
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
 use waproto::whatsapp::ClientPayload;
 
 use crate::state::{DeviceAddr, LinkId, State};
@@ -33,8 +33,7 @@ pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &
 
 /// The device that logs in, if it is linked and holds the key that it was linked with.
 fn known(state: &State, payload: &ClientPayload, noise: [u8; 32]) -> Option<DeviceAddr> {
-    let digits = payload.username?.to_string();
-    let account = state.accounts.iter().find(|account| account.phone == digits)?;
+    let account = state.accounts.by_jid(&Jid::pn(payload.username?.to_string()))?;
     let device = account.device(u16::try_from(payload.device?).ok()?)?;
     (device.noise == noise).then_some(DeviceAddr { account: account.id, device: device.id })
 }
@@ -90,6 +89,8 @@ pub(crate) fn offline_done(count: usize) -> Node {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::stanza::attr;
     use crate::state::Device;
@@ -107,8 +108,8 @@ mod tests {
     }
 
     /// The first stanza that a login gets, and whether the connection is still open.
-    fn login(state: &mut State, username: u64, device: u32, noise: [u8; 32]) -> (Node, bool) {
-        let (link, mut queue) = state.links.open();
+    fn login(state: &mut State, username: u64, device: u32, noise: [u8; 32]) -> (Arc<Node>, bool) {
+        let (link, mut queue, _) = state.links.open();
         let payload =
             ClientPayload { username: Some(username), device: Some(device), ..Default::default() };
         greet(state, link, noise, &payload.encode_to_vec());
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn a_payload_that_does_not_parse_is_refused() {
         let mut state = linked();
-        let (link, mut queue) = state.links.open();
+        let (link, mut queue, _) = state.links.open();
         greet(&mut state, link, KEY, &[0xFF; 8]);
         let first = queue.try_recv().expect("an answer");
         assert_eq!(attr(&first, "reason").as_deref(), Some("400"));

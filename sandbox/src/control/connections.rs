@@ -1,11 +1,34 @@
-//! `/admin/drop-connections`: what a bad network does.
+//! `/admin/connections` and what drops them: a bad network, a server that is down, one that hangs.
 
 use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
 
+use super::body::Body;
+use super::error::Error;
 use crate::levers;
-use crate::state::{Shared, lock};
+use crate::state::{self, Shared, lock};
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Open,
+    Refuse,
+    Hang,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModeBody {
+    mode: Mode,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ConnectionsBody {
+    mode: Mode,
+    /// How many connections are open.
+    open: usize,
+}
 
 #[derive(Serialize)]
 pub(crate) struct Dropped {
@@ -13,8 +36,42 @@ pub(crate) struct Dropped {
     dropped: usize,
 }
 
+impl From<&state::State> for ConnectionsBody {
+    fn from(state: &state::State) -> Self {
+        let mode = match (state.network.refusing, state.network.hangs()) {
+            (true, _) => Mode::Refuse,
+            (false, true) => Mode::Hang,
+            (false, false) => Mode::Open,
+        };
+        Self { mode, open: state.links.len() }
+    }
+}
+
+pub(crate) async fn read(State(shared): State<Shared>) -> Json<ConnectionsBody> {
+    Json((&*lock(&shared)).into())
+}
+
+pub(crate) async fn set(
+    State(shared): State<Shared>,
+    Body(ModeBody { mode }): Body<ModeBody>,
+) -> Json<ConnectionsBody> {
+    let mut state = lock(&shared);
+    state.network.refusing = matches!(mode, Mode::Refuse);
+    state.network.hang(matches!(mode, Mode::Hang));
+    Json((&*state).into())
+}
+
 pub(crate) async fn drop_all(State(shared): State<Shared>) -> Json<Dropped> {
-    let dropped = lock(&shared).links.len();
-    levers::drop_connections(&shared).await;
-    Json(Dropped { dropped })
+    Json(Dropped { dropped: levers::drop_connections(&shared, |_| true).await })
+}
+
+pub(crate) async fn drop_of_phone(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Json<Dropped>, Error> {
+    let account = lock(&shared).accounts.by_name(&name).map(|account| account.id);
+    let account =
+        account.ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{name}`")))?;
+    let dropped = levers::drop_connections(&shared, levers::of_account(account)).await;
+    Ok(Json(Dropped { dropped }))
 }

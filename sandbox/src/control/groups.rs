@@ -37,7 +37,15 @@ pub(crate) struct ChangeBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MemberName {
+pub(crate) struct MemberChange {
+    name: String,
+    /// Who makes the change; the creator if nobody is named.
+    by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeaverBody {
     name: String,
 }
 
@@ -136,19 +144,19 @@ pub(crate) async fn change(
 pub(crate) async fn add_member(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(member): Body<MemberName>,
+    Body(member): Body<MemberChange>,
 ) -> Answer {
     let gid = address(&gid)?;
     let person = groups::person(&lock(&shared), &member.name)
         .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
-    apply(&shared, &gid, None, "name", |_| Change::Add(vec![person]))?;
+    apply(&shared, &gid, member.by.as_deref(), "name", |_| Change::Add(vec![person]))?;
     read(&shared, &gid)
 }
 
 pub(crate) async fn remove_member(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(member): Body<MemberName>,
+    Body(member): Body<MemberChange>,
 ) -> Answer {
     change_member(&shared, &gid, member, Change::Remove)
 }
@@ -156,7 +164,7 @@ pub(crate) async fn remove_member(
 pub(crate) async fn promote(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(member): Body<MemberName>,
+    Body(member): Body<MemberChange>,
 ) -> Answer {
     change_member(&shared, &gid, member, Change::Promote)
 }
@@ -164,19 +172,30 @@ pub(crate) async fn promote(
 pub(crate) async fn demote(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(member): Body<MemberName>,
+    Body(member): Body<MemberChange>,
 ) -> Answer {
     change_member(&shared, &gid, member, Change::Demote)
+}
+
+pub(crate) async fn leave(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(LeaverBody { name }): Body<LeaverBody>,
+) -> Answer {
+    let gid = address(&gid)?;
+    phone(&shared, "name", &name)?;
+    apply(&shared, &gid, Some(&name), "name", |_| Change::Leave)?;
+    read(&shared, &gid)
 }
 
 fn change_member(
     shared: &Shared,
     gid: &str,
-    member: MemberName,
+    member: MemberChange,
     change: fn(Vec<String>) -> Change,
 ) -> Answer {
     let gid = address(gid)?;
-    apply(shared, &gid, None, "name", |_| change(vec![member.name]))?;
+    apply(shared, &gid, member.by.as_deref(), "name", |_| change(vec![member.name]))?;
     read(shared, &gid)
 }
 
@@ -186,6 +205,12 @@ fn address(gid: &str) -> Result<Jid, Error> {
 
 fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group, Error> {
     state.groups.find(gid).map_err(|_| Error::NotFound(format!("there is no group `{gid}`")))
+}
+
+fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
+    let known = lock(shared).accounts.by_name(name).is_some();
+    let unknown = || Error::NotFound(format!("`{field}`: there is no phone `{name}`"));
+    known.then_some(()).ok_or_else(unknown)
 }
 
 fn read(shared: &Shared, gid: &Jid) -> Answer {
@@ -199,6 +224,7 @@ fn apply(
     field: &'static str,
     change: impl FnOnce(&Group) -> Change,
 ) -> Result<(), Error> {
+    by.map_or(Ok(()), |name| phone(shared, "by", name))?;
     groups::change_as(shared, gid, by, change)
         .map_err(|refusal: Refusal| Error::Refused { field, refusal })
 }

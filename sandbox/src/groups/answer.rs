@@ -1,14 +1,17 @@
 //! Answers to the IQs of namespace `w:g2`.
 
+use std::sync::Arc;
+
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use super::change::{Change, Refusal};
 use super::group::{Person, Role};
+use super::members::Move;
 use super::registry::{Founding, Notice};
 use super::request::{self, Create, Request};
 use super::stanza::Parts;
-use super::{invite, people, stanza as node};
+use super::{invite, members, people, stanza as node};
 use crate::clock;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
@@ -52,6 +55,10 @@ fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Requ
         }
         Request::Create(create) => found(state, from, author, *create),
         Request::Change(gid, change) => apply(state, from, author, &gid, &change),
+        Request::Members(gid, movement, people) => {
+            change_members(state, from, author, &gid, movement, &people)
+        }
+        Request::Leave(groups) => leave(state, from, author, &groups),
     }
 }
 
@@ -89,11 +96,56 @@ fn apply(
     Ok((content, pushes(state, notice, Some(from))))
 }
 
+/// Who may be moved is moved, as one change; the answer says of everybody how it went.
+fn change_members(
+    state: &mut State,
+    from: DeviceAddr,
+    author: &Person,
+    gid: &Jid,
+    movement: Move,
+    asked: &[Jid],
+) -> Outcome {
+    let group = state.groups.find(gid)?;
+    group.for_admin(&author.name)?;
+    let mut moved: Vec<Person> = Vec::new();
+    let fates = asked.iter().map(|jid| {
+        let person = people::of_jid(state, jid);
+        let allowed = match &person {
+            Some(person) => group.allows(movement, &person.name),
+            None => Err(Refusal::NotFound),
+        };
+        let fate = members::fate(jid, person.as_ref(), allowed.err());
+        moved.extend(person.filter(|person| allowed.is_ok() && !moved.contains(person)));
+        fate
+    });
+    let content = NodeBuilder::new(movement.tag()).children(fates.collect::<Vec<_>>()).build();
+    if moved.is_empty() {
+        return Ok((Some(content), Vec::new()));
+    }
+    let (_, pushes) = apply(state, from, author, gid, &movement.of(moved))?;
+    Ok((Some(content), pushes))
+}
+
+/// All of the groups are left, or none.
+fn leave(state: &mut State, from: DeviceAddr, author: &Person, groups: &[Jid]) -> Outcome {
+    for gid in groups {
+        state.groups.find(gid)?.role_of(&author.name)?;
+    }
+    let mut heard = Vec::new();
+    for gid in groups {
+        heard.extend(apply(state, from, author, gid, &Change::Leave)?.1);
+    }
+    let left = groups.iter().map(|gid| NodeBuilder::new("group").attr("id", gid).build());
+    let content = NodeBuilder::new("leave").children(left.collect::<Vec<_>>()).build();
+    Ok((Some(content), heard))
+}
+
 /// A notice as one push for each member's account.
 pub(super) fn pushes(state: &State, notice: Notice, acting: Option<DeviceAddr>) -> Vec<Push> {
     let Notice { to, node } = notice;
+    let node = Arc::new(node);
     to.into_iter()
         .filter_map(|name| state.accounts.by_name(&name))
-        .map(|account| Push { account: account.id, except: acting, node: node.clone() })
+        .map(|account| Push { account: account.id, except: acting, node: Arc::clone(&node) })
         .collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::group::{Description, Group, Member, Person, Role, Subject};
+use super::members::Move;
 
 /// Longest subject, in Unicode scalar values.
 pub(crate) const SUBJECT_MAX: usize = 100;
@@ -132,10 +133,15 @@ impl Group {
         if self.role_of(name)?.is_admin() { Ok(&self.invite) } else { Err(Refusal::NotAuthorized) }
     }
 
+    /// Lets admins through.
+    pub(crate) fn for_admin(&self, name: &str) -> Result<(), Refusal> {
+        self.role_of(name)?.is_admin().then_some(()).ok_or(Refusal::Forbidden)
+    }
+
     /// Says whether `author` may do this now. Rights come before values, values before conflicts.
     pub(crate) fn check(&self, author: &str, change: &Change) -> Result<(), Refusal> {
         let role = self.role_of(author)?;
-        let admin = || if role.is_admin() { Ok(()) } else { Err(Refusal::Forbidden) };
+        let admin = || role.is_admin().then_some(()).ok_or(Refusal::Forbidden);
         match change {
             Change::Subject(subject) => {
                 if self.locked {
@@ -153,28 +159,30 @@ impl Group {
                 if let Some(text) = text {
                     check_description(text)?;
                 }
-                let current = self.description.as_ref().map(|description| &description.id);
-                if current == prev.as_ref() { Ok(()) } else { Err(Refusal::Conflict) }
+                let known = match &self.description {
+                    Some(current) => prev.as_ref() == Some(&current.id),
+                    // A client knows that there is none, or which change deleted it.
+                    None => prev.is_none() || *prev == self.undescribed,
+                };
+                if known { Ok(()) } else { Err(Refusal::Conflict) }
             }
             Change::Announce(_) | Change::Locked(_) => admin(),
             Change::Invite(_) => self.invite_for(author).map(|_| ()),
             Change::Add(people) => {
                 admin()?;
-                let known = people.iter().any(|person| self.member(&person.name).is_some());
-                if known { Err(Refusal::Conflict) } else { Ok(()) }
+                people.iter().try_for_each(|person| self.allows(Move::Add, &person.name))
             }
-            Change::Remove(names) | Change::Demote(names) => {
+            Change::Remove(names) => {
                 admin()?;
-                names.iter().try_for_each(|name| match self.member(name) {
-                    None => Err(Refusal::NotFound),
-                    Some(member) if member.role == Role::Superadmin => Err(Refusal::Forbidden),
-                    Some(_) => Ok(()),
-                })
+                names.iter().try_for_each(|name| self.allows(Move::Remove, name))
             }
             Change::Promote(names) => {
                 admin()?;
-                let unknown = names.iter().any(|name| self.member(name).is_none());
-                if unknown { Err(Refusal::NotFound) } else { Ok(()) }
+                names.iter().try_for_each(|name| self.allows(Move::Promote, name))
+            }
+            Change::Demote(names) => {
+                admin()?;
+                names.iter().try_for_each(|name| self.allows(Move::Demote, name))
             }
             Change::Leave => Ok(()),
         }
@@ -187,6 +195,7 @@ impl Group {
                 self.subject = Subject { text: subject.clone(), author: author.clone(), at_ms };
             }
             Change::Description { id, text, .. } => {
+                self.undescribed = text.is_none().then(|| id.clone());
                 self.description = text.as_ref().map(|text| Description {
                     id: id.clone(),
                     text: text.clone(),

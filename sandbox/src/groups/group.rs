@@ -95,6 +95,8 @@ pub(crate) struct Group {
     pub(crate) id: String,
     pub(crate) subject: Subject,
     pub(crate) description: Option<Description>,
+    /// The id of the change that deleted the description, while there is none.
+    pub(crate) undescribed: Option<String>,
     pub(crate) announce: bool,
     pub(crate) locked: bool,
     pub(crate) options: Options,
@@ -119,6 +121,7 @@ impl Group {
             id,
             subject: Subject { text: subject, author: creator.clone(), at_ms },
             description: None,
+            undescribed: None,
             announce: false,
             locked: false,
             options: Options::default(),

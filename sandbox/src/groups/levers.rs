@@ -234,6 +234,11 @@ impl GroupLever {
         self.changes(|_| Change::Locked(locked));
     }
 
+    /// Gives the group a new invite code, which makes the old one worthless.
+    pub fn resets_invite(&self) {
+        self.changes(|_| Change::Invite(invite::fresh_code()));
+    }
+
     /// The subject.
     pub fn subject(&self) -> String {
         self.read(|group| group.subject.text.clone())

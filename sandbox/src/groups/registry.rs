@@ -1,6 +1,6 @@
 //! Every group of the server, and the one way in which any of them changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
 use wacore_binary::{Jid, Node, Server};
@@ -13,7 +13,7 @@ use crate::journal::Journal;
 /// What the members' devices are to hear.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    /// Account names: the members before and after, each once.
+    /// Account names: the members, those who go or come with this change among them.
     pub(crate) to: Vec<String>,
     /// The notification.
     pub(crate) node: Node,
@@ -36,6 +36,8 @@ pub(crate) struct Founding {
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     by_id: BTreeMap<String, Group>,
+    /// Ids of the groups that an account is in, by its name.
+    by_member: HashMap<String, BTreeSet<String>>,
     made: u64,
     notified: u64,
 }
@@ -55,7 +57,8 @@ impl Groups {
 
     /// The groups that somebody is in.
     pub(crate) fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Group> {
-        self.all().filter(move |group| group.member(name).is_some())
+        let ids = self.by_member.get(name).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id))
     }
 
     /// Makes a group, writes it into the journal and says who is to hear of it.
@@ -86,14 +89,19 @@ impl Groups {
             }
         }
         let gid = group.jid();
-        let names: Vec<&str> =
-            group.members.iter().map(|member| member.person.name.as_str()).collect();
-        let detail = json!({ "subject": group.subject.text, "members": names });
+        let to = names(&group);
+        let detail = json!({ "subject": group.subject.text, "members": to });
         journal.record(at_ms, &creator.name, "group.create", &gid.to_string(), detail);
+        for name in &to {
+            self.by_member.entry(name.clone()).or_default().insert(group.id.clone());
+        }
         let action = stanza::created(&group);
-        let notice = self.notice(&group, &group, &creator, at_ms, action);
         self.by_id.insert(group.id.clone(), group);
-        Ok((gid, notice))
+        let id = self.next_notice();
+        Ok((
+            gid.clone(),
+            Notice { to, node: stanza::notification(&gid, &id, &creator, at_ms, action) },
+        ))
     }
 
     /// Changes a group if its author may, writes it into the journal and says who is to hear of it.
@@ -105,35 +113,49 @@ impl Groups {
         change: &Change,
         at_ms: i64,
     ) -> Result<Notice, Refusal> {
-        let before = self.find(gid)?.clone();
-        before.check(&author.name, change)?;
-        let mut after = before.clone();
-        after.apply(author, change, at_ms);
-        let object = gid.to_string();
-        journal.record(at_ms, &author.name, change.operation(), &object, change.detail());
-        let action = stanza::action(&before, &after, author, change);
-        let notice = self.notice(&before, &after, author, at_ms, action);
-        self.by_id.insert(after.id.clone(), after);
-        Ok(notice)
+        self.find(gid)?.check(&author.name, change)?;
+        let id = self.next_notice();
+        let group = self.by_id.get_mut(gid.user.as_str()).ok_or(Refusal::NotFound)?;
+        // Who goes is told, and shown, as the member that they were.
+        let goes = matches!(change, Change::Remove(_) | Change::Leave);
+        let before = goes.then(|| (stanza::action(group, author, change), names(group)));
+        group.apply(author, change, at_ms);
+        let (action, to) =
+            before.unwrap_or_else(|| (stanza::action(group, author, change), names(group)));
+        self.index(gid.user.as_str(), author, change);
+        journal.record(at_ms, &author.name, change.operation(), &gid.to_string(), change.detail());
+        Ok(Notice { to, node: stanza::notification(gid, &id, author, at_ms, action) })
     }
 
-    fn notice(
-        &mut self,
-        before: &Group,
-        after: &Group,
-        author: &Person,
-        at_ms: i64,
-        action: Node,
-    ) -> Notice {
+    fn next_notice(&mut self) -> String {
         self.notified += 1;
-        let id = format!("gp2-{}", self.notified);
-        let mut to: Vec<String> =
-            after.members.iter().map(|member| member.person.name.clone()).collect();
-        let gone =
-            before.members.iter().filter(|member| after.member(&member.person.name).is_none());
-        to.extend(gone.map(|member| member.person.name.clone()));
-        Notice { to, node: stanza::notification(after, &id, author, at_ms, action) }
+        format!("gp2-{}", self.notified)
     }
+
+    /// Keeps track of who is where.
+    fn index(&mut self, id: &str, author: &Person, change: &Change) {
+        match change {
+            Change::Add(people) => {
+                for person in people {
+                    self.by_member.entry(person.name.clone()).or_default().insert(id.to_owned());
+                }
+            }
+            Change::Remove(names) => names.iter().for_each(|name| self.forget(id, name)),
+            Change::Leave => self.forget(id, &author.name),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, id: &str, name: &str) {
+        if let Some(groups) = self.by_member.get_mut(name) {
+            groups.remove(id);
+        }
+    }
+}
+
+/// Account names of the members.
+fn names(group: &Group) -> Vec<String> {
+    group.members.iter().map(|member| member.person.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -181,6 +203,17 @@ mod tests {
         assert_eq!((entry.account.as_str(), entry.operation.as_str()), ("shop", "group.announce"));
         assert_eq!(entry.object, gid.to_string());
         assert!(groups.find(&gid).expect("known").announce);
+    }
+
+    #[test]
+    fn who_comes_back_is_listed_again() {
+        let (mut groups, mut journal, gid) = founded();
+        groups.change(&mut journal, &gid, &person("mia"), &Change::Leave, 2).expect("allowed");
+        assert_eq!(groups.of("mia").count(), 0);
+        let change = Change::Add(vec![person("mia")]);
+        let notice = groups.change(&mut journal, &gid, &person("boss"), &change, 3);
+        assert_eq!(notice.expect("allowed").to, ["boss", "shop", "mia"]);
+        assert_eq!(groups.of("mia").count(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use wacore_binary::{Jid, Node};
 use super::change::{Change, Refusal};
 use super::group::Options;
 use super::invite;
+use super::members::Move;
 
 /// A request that this server answers.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub(crate) enum Request {
     Create(Box<Create>),
     /// A change to a group.
     Change(Jid, Change),
+    /// Members who come, go, rise or fall.
+    Members(Jid, Move, Vec<Jid>),
+    /// The account leaves these groups, each named once.
+    Leave(Vec<Jid>),
 }
 
 /// A group that a client wants made.
@@ -49,6 +54,10 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
         ("get", true, "query") => Some(Ok(Request::Info(to))),
         ("get", true, "invite") => Some(Ok(Request::Invite(to))),
         ("set", false, "create") => create(child),
+        ("set", false, "leave") => Some(leave(child)),
+        ("set", true, tag) if let Some(movement) = Move::of_tag(tag) => {
+            Some(participants(child).map(|people| Request::Members(to, movement, people)))
+        }
         ("set", true, _) => change(child).map(|change| Ok(Request::Change(to, change?))),
         _ => None,
     }
@@ -68,9 +77,12 @@ fn change(child: &Node) -> Option<Result<Change, Refusal>> {
 }
 
 fn description(child: &Node) -> Result<Change, Refusal> {
-    let id = attribute(child, "id").ok_or(Refusal::BadRequest)?;
+    let deletes = attribute(child, "delete");
+    // Some clients give a deletion no id of its own.
+    let fresh = || deletes.as_ref().map(|_| invite::fresh_description_id());
+    let id = attribute(child, "id").or_else(fresh).ok_or(Refusal::BadRequest)?;
     let prev = attribute(child, "prev");
-    let text = match (child.get_optional_child("body"), attribute(child, "delete").as_deref()) {
+    let text = match (child.get_optional_child("body"), deletes.as_deref()) {
         (Some(body), None) => Some(self::text(body)),
         (None, Some("true")) => None,
         _ => return Err(Refusal::BadRequest),
@@ -100,6 +112,26 @@ fn create(child: &Node) -> Option<Result<Request, Refusal>> {
             options: options(child),
         }))
     }))
+}
+
+/// Who is concerned: somebody.
+fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
+    let people: Vec<Jid> = child
+        .get_children_by_tag("participant")
+        .map(|node| node.attrs().optional_jid("jid").ok_or(Refusal::BadRequest))
+        .collect::<Result<_, _>>()?;
+    if people.is_empty() { Err(Refusal::BadRequest) } else { Ok(people) }
+}
+
+fn leave(child: &Node) -> Result<Request, Refusal> {
+    let mut groups = Vec::new();
+    for node in child.get_children_by_tag("group") {
+        let group = node.attrs().optional_jid("id").ok_or(Refusal::BadRequest)?;
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    if groups.is_empty() { Err(Refusal::BadRequest) } else { Ok(Request::Leave(groups)) }
 }
 
 fn options(child: &Node) -> Options {
@@ -184,9 +216,38 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_needs_no_id() {
+        let node = NodeBuilder::new("description").attr("delete", "true").build();
+        let read = set(node);
+        let Some(Ok(Change::Description { id, text: None, .. })) = read else {
+            panic!("not a deletion: {read:?}");
+        };
+        assert!(!id.is_empty());
+    }
+
+    #[test]
+    fn members_and_groups_to_leave_are_named() {
+        let one = Jid::lid("7");
+        let participant = NodeBuilder::new("participant").attr("jid", &one).build();
+        let promote = |people: Vec<Node>| {
+            read(&iq("set", GROUP, NodeBuilder::new("promote").children(people).build()))
+        };
+        let gid: Jid = GROUP.parse().expect("a JID");
+        let expected = Request::Members(gid.clone(), Move::Promote, vec![one]);
+        assert_eq!(promote(vec![participant]), Some(Ok(expected)));
+        assert_eq!(promote(vec![]), Some(Err(Refusal::BadRequest)));
+
+        let group = NodeBuilder::new("group").attr("id", &gid).build();
+        let leave = NodeBuilder::new("leave").children([group.clone(), group]).build();
+        assert_eq!(read(&iq("set", "g.us", leave)), Some(Ok(Request::Leave(vec![gid]))));
+        let nothing = NodeBuilder::new("leave").build();
+        assert_eq!(read(&iq("set", "g.us", nothing)), Some(Err(Refusal::BadRequest)));
+    }
+
+    #[test]
     fn what_is_not_known_is_not_read() {
         assert_eq!(set(NodeBuilder::new("membership_requests_action").build()), None);
-        assert_eq!(set(NodeBuilder::new("add").build()), None);
+        assert_eq!(set(NodeBuilder::new("link").build()), None);
         let community = NodeBuilder::new("create")
             .attr("subject", "All")
             .children([NodeBuilder::new("parent").build()])

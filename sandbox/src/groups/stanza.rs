@@ -2,8 +2,8 @@
 //!
 //! Texts of enumerations are string content, not bytes: clients read nothing else there.
 
-use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
 
 use super::change::Change;
 use super::group::{Description, Group, Member, Person};
@@ -54,15 +54,9 @@ pub(crate) fn group(group: &Group, parts: Parts) -> Node {
 }
 
 /// The notification that tells devices of a change somebody made.
-pub(crate) fn notification(
-    group: &Group,
-    id: &str,
-    author: &Person,
-    at_ms: i64,
-    action: Node,
-) -> Node {
+pub(crate) fn notification(gid: &Jid, id: &str, author: &Person, at_ms: i64, action: Node) -> Node {
     NodeBuilder::new("notification")
-        .attr("from", group.jid())
+        .attr("from", gid)
         .attr("type", "w:gp2")
         .attr("id", id)
         .attr("participant", &author.lid)
@@ -81,17 +75,17 @@ pub(crate) fn created(group: &Group) -> Node {
         .build()
 }
 
-/// What a change's notification carries. `before` and `after` are the group on both sides of it.
-pub(crate) fn action(before: &Group, after: &Group, author: &Person, change: &Change) -> Node {
+/// What a change's notification carries: of the group after it, but before it where members go.
+pub(crate) fn action(group: &Group, author: &Person, change: &Change) -> Node {
     let flag = |on: bool, yes, no| NodeBuilder::new(if on { yes } else { no }).build();
     match change {
         Change::Subject(subject) => NodeBuilder::new("subject")
             .attr("subject", subject.as_str())
-            .attr("s_t", seconds(after.subject.at_ms))
+            .attr("s_t", seconds(group.subject.at_ms))
             .attr("s_o", &author.lid)
             .attr("s_o_pn", &author.phone)
             .build(),
-        Change::Description { id, .. } => after.description.as_ref().map_or_else(
+        Change::Description { id, .. } => group.description.as_ref().map_or_else(
             || {
                 let delete = NodeBuilder::new("delete").build();
                 NodeBuilder::new("description").attr("id", id.as_str()).children([delete]).build()
@@ -102,12 +96,12 @@ pub(crate) fn action(before: &Group, after: &Group, author: &Person, change: &Ch
         Change::Locked(on) => flag(*on, "locked", "unlocked"),
         Change::Invite(code) => NodeBuilder::new("invite").attr("code", code.as_str()).build(),
         Change::Add(people) => {
-            members("add", after, people.iter().map(|person| person.name.as_str()))
+            members("add", group, people.iter().map(|person| person.name.as_str()))
         }
-        Change::Remove(names) => members("remove", before, names.iter().map(String::as_str)),
-        Change::Promote(names) => members("promote", after, names.iter().map(String::as_str)),
-        Change::Demote(names) => members("demote", after, names.iter().map(String::as_str)),
-        Change::Leave => members("remove", before, std::iter::once(author.name.as_str())),
+        Change::Remove(names) => members("remove", group, names.iter().map(String::as_str)),
+        Change::Promote(names) => members("promote", group, names.iter().map(String::as_str)),
+        Change::Demote(names) => members("demote", group, names.iter().map(String::as_str)),
+        Change::Leave => members("remove", group, std::iter::once(author.name.as_str())),
     }
 }
 
@@ -172,7 +166,6 @@ mod tests {
     use wacore::iq::groups::GroupInfoResponse;
     use wacore::protocol::ProtocolNode;
     use wacore::stanza::groups::{GroupNotification, GroupNotificationAction};
-    use wacore_binary::Jid;
 
     use super::*;
 
@@ -194,11 +187,12 @@ mod tests {
     }
 
     fn notified(change: &Change) -> GroupNotification {
-        let before = crew();
-        let mut after = before.clone();
-        after.apply(&person("boss"), change, 9_000);
-        let action = action(&before, &after, &person("boss"), change);
-        let node = notification(&after, "n1", &person("boss"), 9_000, action);
+        let mut crew = crew();
+        if !matches!(change, Change::Remove(_)) {
+            crew.apply(&person("boss"), change, 9_000);
+        }
+        let action = action(&crew, &person("boss"), change);
+        let node = notification(&crew.jid(), "n1", &person("boss"), 9_000, action);
         GroupNotification::try_from_node_ref(&node.as_node_ref()).expect("a notification")
     }
 

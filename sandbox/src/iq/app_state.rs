@@ -52,7 +52,7 @@ fn notify(state: &mut State, from: DeviceAddr, name: &str, version: u64) {
     let node = stanza::notification(wacore_binary::SERVER_JID, "server_sync", &id)
         .children([collection])
         .build();
-    state.push(Push { account: from.account, except: Some(from), node });
+    state.push(Push { account: from.account, except: Some(from), node: node.into() });
 }
 
 impl Collection {

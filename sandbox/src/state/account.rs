@@ -1,5 +1,7 @@
 //! Accounts: who has a phone number here.
 
+use std::collections::HashMap;
+
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
@@ -59,6 +61,7 @@ impl Account {
 #[derive(Default)]
 pub(crate) struct Accounts {
     all: Vec<Account>,
+    by_name: HashMap<String, AccountId>,
 }
 
 impl Accounts {
@@ -69,6 +72,7 @@ impl Accounts {
         }
         let id = AccountId(self.all.len());
         let number = self.all.len() + 1;
+        self.by_name.insert(name.to_owned(), id);
         self.all.push(Account {
             id,
             name: name.to_owned(),
@@ -103,7 +107,7 @@ impl Accounts {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Account> {
-        self.all.iter().find(|account| account.name == name)
+        self.get(*self.by_name.get(name)?)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {

@@ -1,6 +1,7 @@
 //! Linked devices: their credentials, their prekeys, and what they have not yet acknowledged.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use wacore_binary::Node;
 
@@ -50,7 +51,7 @@ pub(crate) struct Device {
     /// The connection that is logged in as this device.
     pub(crate) link: Option<LinkId>,
     active: bool,
-    pending: VecDeque<Node>,
+    pending: VecDeque<Arc<Node>>,
 }
 
 impl Device {
@@ -100,15 +101,16 @@ impl Device {
     /// Marks the device as listening and returns what it has not acknowledged, oldest first.
     pub(crate) fn start_listening(&mut self) -> Vec<Node> {
         self.active = true;
-        let mut missed: Vec<Node> = self.pending.iter().cloned().collect();
+        let mut missed: Vec<Node> = self.pending.iter().map(|node| Node::clone(node)).collect();
         for node in &mut missed {
             node.attrs.insert("offline", "0");
         }
+        self.pending.retain(|node| node.attrs.contains_key("id"));
         missed
     }
 
     /// Keeps a stanza until it is acknowledged; one without an id cannot be, and is kept only while nobody listens.
-    pub(crate) fn keep(&mut self, node: Node) {
+    pub(crate) fn keep(&mut self, node: Arc<Node>) {
         if self.active && !node.attrs.contains_key("id") {
             return;
         }
@@ -120,7 +122,11 @@ impl Device {
 
     /// The device has this stanza.
     pub(crate) fn acknowledge(&mut self, id: &str) {
-        self.pending.retain(|node| node.attrs.get("id").is_some_and(|kept| *kept != *id));
+        // Acknowledgements come in order, so this one is near the front.
+        let is_it = |node: &Arc<Node>| node.attrs.get("id").is_some_and(|kept| *kept == *id);
+        if let Some(position) = self.pending.iter().position(is_it) {
+            self.pending.remove(position);
+        }
     }
 }
 
@@ -130,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn stanza(id: &str) -> Node {
-        NodeBuilder::new("message").attr("id", id).build()
+    fn stanza(id: &str) -> Arc<Node> {
+        NodeBuilder::new("message").attr("id", id).build().into()
     }
 
     #[test]
@@ -147,6 +153,16 @@ mod tests {
             .filter_map(|node| crate::stanza::attr(node, "id"))
             .collect();
         assert_eq!(ids, ["a", "c"]);
+    }
+
+    #[test]
+    fn what_cannot_be_acknowledged_is_replayed_once() {
+        let mut device = Device::new(1, 1, 7);
+        device.keep(NodeBuilder::new("presence").build().into());
+        device.keep(stanza("a"));
+        assert_eq!(device.start_listening().len(), 2);
+        device.keep(NodeBuilder::new("presence").build().into());
+        assert_eq!(device.start_listening().len(), 1);
     }
 
     #[test]

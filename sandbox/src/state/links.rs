@@ -1,8 +1,10 @@
 //! Open connections, as the rest of the server sees them: something to send to and to close.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use wacore_binary::Node;
 
 use super::device::DeviceAddr;
@@ -17,11 +19,13 @@ pub(crate) struct LinkId(pub(crate) u64);
 /// The sending half of a connection; it outlives the wish to close it until its task has ended.
 struct Link {
     /// Dropped to close the connection: its task writes what is queued and ends.
-    outgoing: Option<mpsc::Sender<Node>>,
-    /// Close without a word, as a broken network would.
-    cut: bool,
+    outgoing: Option<mpsc::Sender<Arc<Node>>>,
+    /// Cancelled to end without a word, as a broken network would.
+    cut: CancellationToken,
     /// Who is logged in.
     addr: Option<DeviceAddr>,
+    /// The device that was logged in is linked no more.
+    orphaned: bool,
 }
 
 /// All connections whose task runs.
@@ -33,20 +37,22 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Adds a connection: its id, and the queue that its task empties.
-    pub(crate) fn open(&mut self) -> (LinkId, mpsc::Receiver<Node>) {
+    /// Adds a connection: its id, the queue that its task empties, and what ends the task at once.
+    pub(crate) fn open(&mut self) -> (LinkId, mpsc::Receiver<Arc<Node>>, CancellationToken) {
         self.made += 1;
         let id = LinkId(self.made);
         let (outgoing, queue) = mpsc::channel(QUEUE);
-        self.all.insert(id, Link { outgoing: Some(outgoing), cut: false, addr: None });
-        (id, queue)
+        let cut = CancellationToken::new();
+        let link = Link { outgoing: Some(outgoing), cut: cut.clone(), addr: None, orphaned: false };
+        self.all.insert(id, link);
+        (id, queue, cut)
     }
 
     /// Queues a stanza. A connection that does not keep up is closed: its client would miss something.
-    pub(crate) fn send(&mut self, id: LinkId, node: Node) {
+    pub(crate) fn send(&mut self, id: LinkId, node: impl Into<Arc<Node>>) {
         if let Some(link) = self.all.get_mut(&id)
             && let Some(outgoing) = &link.outgoing
-            && outgoing.try_send(node).is_err()
+            && outgoing.try_send(node.into()).is_err()
         {
             link.outgoing = None;
         }
@@ -59,10 +65,18 @@ impl Links {
         }
     }
 
+    /// Breaks a connection, without a closing word; says whether it was open.
+    pub(crate) fn cut(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.all.get_mut(&id) else { return false };
+        link.cut.cancel();
+        link.outgoing.take().is_some()
+    }
+
     /// Breaks every connection, without a closing word.
-    pub(crate) fn close_all(&mut self) {
+    pub(crate) fn cut_all(&mut self) {
         for link in self.all.values_mut() {
-            link.cut |= link.outgoing.take().is_some();
+            link.cut.cancel();
+            link.outgoing = None;
         }
     }
 
@@ -73,15 +87,28 @@ impl Links {
         }
     }
 
+    /// The connection's device is linked no more.
+    pub(crate) fn orphan(&mut self, id: LinkId) {
+        if let Some(link) = self.all.get_mut(&id) {
+            link.addr = None;
+            link.orphaned = true;
+        }
+    }
+
+    /// Whether the connection's device was unlinked.
+    pub(crate) fn is_orphaned(&self, id: LinkId) -> bool {
+        self.all.get(&id).is_some_and(|link| link.orphaned)
+    }
+
     /// Who is logged in, as long as the connection is open.
     pub(crate) fn addr(&self, id: LinkId) -> Option<DeviceAddr> {
         let link = self.all.get(&id)?;
         link.addr.filter(|_| link.outgoing.is_some())
     }
 
-    /// Whether a connection is to end without a closing word.
-    pub(crate) fn is_cut(&self, id: LinkId) -> bool {
-        self.all.get(&id).is_some_and(|link| link.cut)
+    /// Whether the server still talks on this connection.
+    pub(crate) fn is_open(&self, id: LinkId) -> bool {
+        self.all.get(&id).is_some_and(|link| link.outgoing.is_some())
     }
 
     /// The connection's task has ended; says who was logged in.
@@ -91,14 +118,17 @@ impl Links {
         addr
     }
 
-    /// The id of the connection made last.
-    pub(crate) fn last(&self) -> LinkId {
-        LinkId(self.made)
+    /// Connections whose task runs, by who is logged in.
+    pub(crate) fn running(
+        &self,
+        wanted: impl Fn(Option<DeviceAddr>) -> bool,
+    ) -> impl Iterator<Item = LinkId> {
+        self.all.iter().filter(move |(_, link)| wanted(link.addr)).map(|(id, _)| *id)
     }
 
-    /// Whether the task of this or an earlier connection still runs.
-    pub(crate) fn any_until(&self, last: LinkId) -> bool {
-        self.all.keys().any(|id| *id <= last)
+    /// Whether the connection's task still runs.
+    pub(crate) fn runs(&self, id: LinkId) -> bool {
+        self.all.contains_key(&id)
     }
 
     /// Changes whenever a connection's task ends.
@@ -121,7 +151,7 @@ mod tests {
     #[test]
     fn a_connection_that_does_not_keep_up_is_closed() {
         let mut links = Links::default();
-        let (id, mut queue) = links.open();
+        let (id, mut queue, _) = links.open();
         for _ in 0..=QUEUE {
             links.send(id, NodeBuilder::new("ib").build());
         }
@@ -136,10 +166,10 @@ mod tests {
     #[test]
     fn a_closed_connection_counts_until_its_task_ends() {
         let mut links = Links::default();
-        let (id, _queue) = links.open();
-        links.close_all();
-        assert!(links.is_cut(id) && links.any_until(links.last()));
+        let (id, _queue, cut) = links.open();
+        assert!(links.cut(id) && !links.cut(id));
+        assert!(cut.is_cancelled() && !links.is_open(id) && links.runs(id));
         links.gone(id);
-        assert!(!links.any_until(links.last()));
+        assert!(!links.runs(id));
     }
 }

@@ -79,6 +79,22 @@ fn a_description_has_to_name_the_one_it_replaces() {
 }
 
 #[test]
+fn after_a_deletion_nothing_is_named_or_the_deletion_itself() {
+    let mut group = crew();
+    group.apply(&person("shop"), &description("A", None, Some("a")), 2);
+    group.apply(&person("shop"), &description("B", Some("A"), None), 3);
+    let next = |prev| description("C", prev, Some("c"));
+    assert_eq!(group.check("shop", &next(Some("A"))), Err(Refusal::Conflict));
+    assert_eq!(group.check("shop", &next(Some("B"))), Ok(()));
+    assert_eq!(group.check("shop", &next(None)), Ok(()));
+    group.apply(&person("shop"), &next(None), 4);
+    assert_eq!(group.check("shop", &description("D", None, None)), Err(Refusal::Conflict));
+    let of_deletion = description("D", Some("B"), None);
+    assert_eq!(group.check("shop", &of_deletion), Err(Refusal::Conflict));
+    assert_eq!(group.check("shop", &description("D", Some("C"), None)), Ok(()));
+}
+
+#[test]
 fn a_description_is_not_too_long_and_has_an_id() {
     let long = "x".repeat(DESCRIPTION_MAX + 1);
     assert_eq!(

@@ -1,0 +1,71 @@
+//! Requests of logged-in devices: the answer, what follows it, and what a test ordered to go wrong.
+
+use std::time::Duration;
+
+use wacore_binary::Node;
+
+use crate::faults::{Effect, Moment};
+use crate::iq::{self, Then};
+use crate::phone::KeyShare;
+use crate::stanza;
+use crate::state::{DeviceAddr, LinkId, State};
+
+/// What is left to do when the lock is gone.
+pub(super) enum Later {
+    /// The phone shares its keys with a device.
+    Share(DeviceAddr, Box<KeyShare>),
+    /// A request is answered after a while; the connection of a device that has unlinked itself ends then.
+    Answer { after: Duration, reply: Node, last: bool },
+}
+
+/// Acts on a request, unless a fault is in the way.
+pub(super) fn act(state: &mut State, link: LinkId, from: DeviceAddr, iq: &Node) -> Vec<Later> {
+    if matches!(stanza::attr(iq, "type").as_deref(), Some("result" | "error")) {
+        return Vec::new();
+    }
+    let fault = state.faults.meet(iq);
+    match &fault {
+        Some(Effect::Refuse { code, text, backoff }) => {
+            state.links.send(link, stanza::refusal(iq, *code, text, *backoff));
+            return Vec::new();
+        }
+        Some(Effect::Silence(Moment::Before)) => return Vec::new(),
+        Some(Effect::Drop(Moment::Before)) => {
+            state.links.cut(link);
+            return Vec::new();
+        }
+        _ => {}
+    }
+    let (answer, then) = iq::answer(state, from, iq);
+    let mut later = Vec::new();
+    // The end of its connection belongs to what a device hears of its own logout.
+    let mut ends = then == Then::Unlink;
+    match fault {
+        Some(Effect::Delay(after)) => {
+            later.push(Later::Answer { after, reply: answer.reply, last: ends });
+            ends = false;
+        }
+        Some(Effect::Drop(_)) => {
+            state.links.cut(link);
+        }
+        Some(_) => ends = false,
+        None => state.links.send(link, answer.reply),
+    }
+    for push in answer.pushes {
+        state.push(push);
+    }
+    match then {
+        Then::Nothing => {}
+        Then::Replay => state.replay(from),
+        Then::ShareKeys => later.extend(
+            KeyShare::for_device(state, from).map(|share| Later::Share(from, Box::new(share))),
+        ),
+        Then::Unlink => {
+            super::remove(state, from);
+            if ends {
+                super::end_removed(state, link);
+            }
+        }
+    }
+    later
+}

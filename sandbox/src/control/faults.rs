@@ -1,0 +1,103 @@
+//! `/admin/faults`: requests that are to go wrong.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
+use super::error::Error;
+use crate::faults::Operation;
+use crate::state::{Shared, lock};
+use crate::{Fault, levers};
+
+/// Longest delay: ten minutes.
+const DELAY_MAX: u64 = 600_000;
+
+/// Numbers that a refusal may have.
+const CODES: std::ops::RangeInclusive<u16> = 300..=599;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct OrderBody {
+    operation: String,
+    /// How many requests meet the fault; one if this is left out.
+    count: Option<usize>,
+    /// One of the four faults that need no value, or nothing where `code` or `delayMs` stands.
+    kind: Option<Kind>,
+    code: Option<u16>,
+    text: Option<String>,
+    backoff: Option<u32>,
+    delay_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    SilenceBefore,
+    SilenceAfter,
+    DropBefore,
+    DropAfter,
+}
+
+#[derive(Serialize)]
+pub(crate) struct OrderedBody {
+    operation: String,
+    count: usize,
+}
+
+#[derive(Serialize)]
+pub(crate) struct HealedBody {
+    /// How many requests would still have met a fault.
+    forgotten: usize,
+}
+
+pub(crate) async fn order(
+    State(shared): State<Shared>,
+    Body(body): Body<OrderBody>,
+) -> Result<(StatusCode, Json<OrderedBody>), Error> {
+    let fault = fault(&body)?;
+    let operation = Operation::named(&body.operation).ok_or_else(|| {
+        Error::field("operation", &format!("must be one of {}", Operation::NAMES.join(", ")))
+    })?;
+    let count = body.count.unwrap_or(1);
+    if count == 0 {
+        return Err(Error::field("count", "must be at least 1"));
+    }
+    lock(&shared).faults.order(operation, count, fault);
+    Ok((StatusCode::CREATED, Json(OrderedBody { operation: body.operation, count })))
+}
+
+pub(crate) async fn heal(State(shared): State<Shared>) -> Json<HealedBody> {
+    Json(HealedBody { forgotten: levers::heal(&shared) })
+}
+
+fn fault(body: &OrderBody) -> Result<Fault, Error> {
+    if body.code.is_none() {
+        let stray = [("text", body.text.is_some()), ("backoff", body.backoff.is_some())];
+        if let Some((field, _)) = stray.into_iter().find(|(_, given)| *given) {
+            return Err(Error::field(field, "goes with a `code`"));
+        }
+    }
+    match (body.kind, body.code, body.delay_ms) {
+        (Some(kind), None, None) => Ok(match kind {
+            Kind::SilenceBefore => Fault::silence_before(),
+            Kind::SilenceAfter => Fault::silence_after(),
+            Kind::DropBefore => Fault::drop_before(),
+            Kind::DropAfter => Fault::drop_after(),
+        }),
+        (None, Some(code), None) if CODES.contains(&code) => {
+            let mut fault = Fault::code(code);
+            if let Some(text) = &body.text {
+                fault = fault.text(text);
+            }
+            Ok(body.backoff.into_iter().fold(fault, Fault::backoff))
+        }
+        (None, Some(_), None) => Err(Error::field("code", "must be 300 to 599")),
+        (None, None, Some(ms)) if ms <= DELAY_MAX => Ok(Fault::delay(Duration::from_millis(ms))),
+        (None, None, Some(_)) => Err(Error::field("delayMs", "must be at most 600000")),
+        _ => Err(Error::field("kind", "exactly one of `kind`, `code` and `delayMs` is needed")),
+    }
+}

@@ -1,0 +1,116 @@
+//! Kinds of requests, by the names that tests know them under.
+
+use wacore_binary::Node;
+
+use crate::stanza;
+
+/// A kind of request: one of [`Operation::NAMES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Operation(&'static str);
+
+impl Operation {
+    /// Every name; `any` stands for all requests, those without a name of their own among them.
+    pub(crate) const NAMES: [&str; 16] = [
+        "group.subject",
+        "group.description",
+        "group.announce",
+        "group.locked",
+        "group.query",
+        "group.participating",
+        "group.invite",
+        "group.revoke_invite",
+        "group.promote",
+        "group.demote",
+        "group.add",
+        "group.remove",
+        "group.leave",
+        "ping",
+        "logout",
+        "any",
+    ];
+
+    /// The operation of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|known| *known == name).map(Self)
+    }
+
+    /// Whether a request is of this kind.
+    pub(crate) fn covers(self, iq: &Node) -> bool {
+        self.0 == "any" || name(iq) == Some(self.0)
+    }
+}
+
+/// What a request is called, if it has a name: by what it says it wants, well-formed or not.
+fn name(iq: &Node) -> Option<&'static str> {
+    let namespace = stanza::attr(iq, "xmlns")?;
+    let kind = stanza::attr(iq, "type")?;
+    let child = stanza::first_child(iq);
+    let tag = child.map(|child| child.tag.as_ref()).unwrap_or_default();
+    Some(match (namespace.as_str(), kind.as_str(), tag) {
+        ("w:g2", "get", "query") => "group.query",
+        ("w:g2", "get", "participating") => "group.participating",
+        ("w:g2", "get", "invite") => "group.invite",
+        ("w:g2", "set", "invite") if !child?.attrs.contains_key("code") => "group.revoke_invite",
+        ("w:g2", "set", "subject") => "group.subject",
+        ("w:g2", "set", "description") => "group.description",
+        ("w:g2", "set", "announcement" | "not_announcement") => "group.announce",
+        ("w:g2", "set", "locked" | "unlocked") => "group.locked",
+        ("w:g2", "set", "promote") => "group.promote",
+        ("w:g2", "set", "demote") => "group.demote",
+        ("w:g2", "set", "add") => "group.add",
+        ("w:g2", "set", "remove") => "group.remove",
+        ("w:g2", "set", "leave") => "group.leave",
+        ("w:p", "get", _) => "ping",
+        ("md", "set", "remove-companion-device") => "logout",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+
+    fn iq(namespace: &'static str, kind: &'static str, child: &'static str) -> Node {
+        NodeBuilder::new("iq")
+            .attr("xmlns", namespace)
+            .attr("type", kind)
+            .children([NodeBuilder::new(child).build()])
+            .build()
+    }
+
+    #[test]
+    fn every_name_but_any_is_that_of_a_request() {
+        let requests = [
+            iq("w:g2", "set", "subject"),
+            iq("w:g2", "set", "description"),
+            iq("w:g2", "set", "not_announcement"),
+            iq("w:g2", "set", "unlocked"),
+            iq("w:g2", "get", "query"),
+            iq("w:g2", "get", "participating"),
+            iq("w:g2", "get", "invite"),
+            iq("w:g2", "set", "invite"),
+            iq("w:g2", "set", "promote"),
+            iq("w:g2", "set", "demote"),
+            iq("w:g2", "set", "add"),
+            iq("w:g2", "set", "remove"),
+            iq("w:g2", "set", "leave"),
+            iq("w:p", "get", "ping"),
+            iq("md", "set", "remove-companion-device"),
+        ];
+        let names: Vec<&str> = requests.iter().filter_map(name).collect();
+        assert_eq!(names, Operation::NAMES[..15]);
+        let any = Operation::named("any").expect("known");
+        assert!(requests.iter().all(|iq| any.covers(iq)));
+    }
+
+    #[test]
+    fn a_name_covers_nothing_else() {
+        let invite = Operation::named("group.invite").expect("known");
+        assert!(invite.covers(&iq("w:g2", "get", "invite")));
+        assert!(!invite.covers(&iq("w:g2", "set", "invite")));
+        assert!(!invite.covers(&iq("usync", "get", "invite")));
+        assert_eq!(Operation::named("group.colour"), None);
+    }
+}
