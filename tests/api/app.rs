@@ -1,6 +1,6 @@
 //! A gateway in this process, with a WhatsApp of its own.
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Router,
@@ -16,7 +16,7 @@ use wharf_sandbox::{NewGroup, Sandbox};
 use wharf_storage::{Capability, Store};
 
 /// How long a condition may take to come true.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A group that WhatsApp does not know.
 pub(crate) const UNKNOWN_GROUP: &str = "120363999999999999@g.us";
@@ -128,23 +128,32 @@ impl TestApp {
         answer.body["code"].as_str().unwrap().to_owned()
     }
 
-    /// Names of what WhatsApp applied to the group, in order.
+    /// Names of what WhatsApp applied to the group since it was made, in order.
     pub(crate) fn applied(&self, group: &str) -> Vec<String> {
         let of_group = self.sandbox.journal().into_iter().filter(|entry| entry.object == group);
-        of_group.map(|entry| entry.operation).collect()
+        of_group.map(|entry| entry.operation).filter(|name| name != "group.create").collect()
     }
 }
 
 impl Running {
     /// The gateway over a store, with WhatsApp at this address.
     pub(crate) async fn start(store: Store, whatsapp: &str) -> Self {
-        let config = wharf_actors::Config {
+        Self::start_with(store, Self::config(whatsapp)).await
+    }
+
+    /// What the sessions of a test are told: WhatsApp is at this address, and nothing takes long.
+    pub(crate) fn config(whatsapp: &str) -> wharf_actors::Config {
+        wharf_actors::Config {
             endpoint: whatsapp.to_owned(),
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_millis(500),
             prekeys: 20,
             ..wharf_actors::Config::default()
-        };
+        }
+    }
+
+    /// The same, with sessions that are told this.
+    pub(crate) async fn start_with(store: Store, config: wharf_actors::Config) -> Self {
         let sessions = Sessions::start(store.clone(), config).await.unwrap();
         let router = wharf::app(
             AppState::new(store.clone(), sessions.clone(), "test"),
@@ -248,9 +257,9 @@ impl Running {
 }
 
 /// Asks again and again until there is a result; what was found instead is shown when time is up.
-pub(crate) async fn eventually<T, F: Future<Output = Result<T, String>>>(
+pub(crate) async fn eventually<T>(
     what: &str,
-    mut ask: impl FnMut() -> F,
+    mut ask: impl AsyncFnMut() -> Result<T, String>,
 ) -> T {
     let end = Instant::now() + DEADLINE;
     let mut rhythm = tokio::time::interval(Duration::from_millis(20));

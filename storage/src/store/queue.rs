@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::Semaphore;
@@ -15,6 +16,13 @@ use crate::{Error, Result, tables::Rows};
 
 /// How many writes wait at most; a caller beyond that waits for room.
 const CAPACITY: usize = 1024;
+/// How long the writer waits for company for each write of the last batch, if there was more than one: a commit costs
+/// the same for one as for many. One write at a time never waits.
+const PATIENCE: Duration = Duration::from_micros(50);
+/// The longest such wait.
+const MOST_PATIENCE: Duration = Duration::from_millis(1);
+/// How many writes are company enough.
+const FULL: usize = 64;
 
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -29,6 +37,10 @@ struct State {
     overlay: Overlay,
     /// The place of the next relaxed write: they are numbered as they come.
     next_place: u64,
+    /// How many writes the writer, which sleeps, waits for; 0 while it works.
+    awaited: usize,
+    /// How many writes the last batch had.
+    last_batch: usize,
     closed: bool,
 }
 
@@ -56,17 +68,39 @@ impl Queue {
             job.set_place(place);
         }
         state.waiting.push_back(job);
+        // Waking a thread costs more than all the rest of this.
+        let wake = state.awaited > 0 && state.waiting.len() >= state.awaited;
+        if wake {
+            state.awaited = 0;
+        }
         drop(state);
-        self.changed.notify_one();
+        if wake {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
     /// Everything queued, in order; waits for something. `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
-        let mut state = self
-            .changed
-            .wait_while(self.lock(), |state| state.waiting.is_empty() && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        if state.waiting.is_empty() && !state.closed {
+            state.awaited = 1;
+            state = self
+                .changed
+                .wait_while(state, |state| state.waiting.is_empty() && !state.closed)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.last_batch > 1 && state.waiting.len() < FULL && !state.closed {
+            state.awaited = FULL;
+            let patience =
+                MOST_PATIENCE.min(PATIENCE * u32::try_from(state.last_batch).unwrap_or(u32::MAX));
+            let waited = self.changed.wait_timeout_while(state, patience, |state| {
+                state.waiting.len() < FULL && !state.closed
+            });
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.awaited = 0;
+        state.last_batch = state.waiting.len();
         let batch: Vec<_> = state.waiting.drain(..).collect();
         drop(state);
         if batch.is_empty() {

@@ -1,0 +1,166 @@
+//! A gateway in a process of its own, which a test may kill.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use wharf::keys;
+use wharf_storage::{Options, Store};
+
+use crate::app::{DEADLINE, eventually};
+
+/// How often a test repeats what may go wrong at another point each time: few by default, `ROUNDS` for long runs.
+pub(crate) fn rounds(default: usize) -> usize {
+    std::env::var("ROUNDS").map_or(default, |rounds| rounds.parse().expect("`ROUNDS` is a number"))
+}
+
+/// A number below `bound`, another one each time.
+pub(crate) fn random(bound: u64) -> u64 {
+    getrandom::u64().unwrap() % bound
+}
+
+/// The folder of a gateway's data, with a key that may do all.
+pub(crate) struct Data {
+    folder: tempfile::TempDir,
+    key: String,
+}
+
+impl Data {
+    /// A new folder, whose store `prepare` fills.
+    pub(crate) async fn new<T>(prepare: impl AsyncFnOnce(Store) -> T) -> (Self, T) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("wharf.redb"), &Options::default()).unwrap();
+        let new = keys::NewKey {
+            organization: "default".to_owned(),
+            name: "test".to_owned(),
+            capabilities: keys::all_capabilities(),
+        };
+        let key = keys::create(&store, new).await.unwrap();
+        let prepared = prepare(store).await;
+        (Self { folder, key }, prepared)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Starts a gateway on the data, without waiting for anything.
+    pub(crate) fn spawn(&self, whatsapp: &str, options: &[&str]) -> Child {
+        let log = std::fs::File::create(self.log()).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_wharf"))
+            .args(["--log-format", "json", "serve", "--listen", "127.0.0.1:0"])
+            .args(["--whatsapp-url", whatsapp, "--data"])
+            .arg(self.folder.path())
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Starts a gateway on the data, and waits until it listens.
+    pub(crate) async fn serve(&self, whatsapp: &str, options: &[&str]) -> Gateway {
+        let mut child = self.spawn(whatsapp, options);
+        let log = self.log();
+        let base = eventually("the gateway listens", async || {
+            if let Some(ended) = child.try_wait().unwrap() {
+                panic!("the gateway ended ({ended}): {}", std::fs::read_to_string(&log).unwrap());
+            }
+            listening(&log).ok_or_else(|| std::fs::read_to_string(&log).unwrap())
+        })
+        .await;
+        let client =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
+        Gateway { child, base, key: self.key.clone(), client }
+    }
+}
+
+/// The address that the log names.
+fn listening(log: &Path) -> Option<String> {
+    let lines = BufReader::new(std::fs::File::open(log).unwrap()).lines();
+    lines.map_while(Result::ok).find_map(|line| {
+        let entry: Value = serde_json::from_str(&line).ok()?;
+        let message = entry["fields"]["message"].as_str()?;
+        message.strip_prefix("listening on ").map(str::to_owned)
+    })
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    child: Child,
+    base: String,
+    key: String,
+    client: reqwest::Client,
+}
+
+impl Gateway {
+    /// Status and body of an answer; `None` when the connection broke before it was whole.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        let request = self
+            .client
+            .request(method.parse().unwrap(), format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
+    /// The body of a GET that must succeed.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None).await.unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// Everything that a list holds, page after page.
+    pub(crate) async fn all(&self, path: &str, parameter: &str) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let from =
+                if cursor.is_empty() { String::new() } else { format!("&{parameter}={cursor}") };
+            let mut page = self.get(&format!("{path}?limit=200{from}")).await;
+            let Value::Array(data) = page["data"].take() else { panic!("no list: {page}") };
+            let next = page["nextCursor"].as_str().unwrap().to_owned();
+            let end = data.is_empty() || next.is_empty();
+            found.extend(data);
+            if end {
+                return found;
+            }
+            cursor = next;
+        }
+    }
+
+    /// Ends the process with nothing but what it has written.
+    pub(crate) async fn kill_9(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Tells the process to end, and waits until it has.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// Sends a signal to the process.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+}
