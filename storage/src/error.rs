@@ -40,6 +40,9 @@ pub enum Error {
         /// The highest schema number this release reads.
         supported: u32,
     },
+    /// Events above the cursor are no longer kept.
+    #[error("the cursor is older than the event log")]
+    EventsGone,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

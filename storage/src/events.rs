@@ -2,12 +2,17 @@
 //!
 //! An event is stored in the transaction of the change it tells of, so neither exists without the other.
 
+mod page;
+mod retention;
+
+pub use page::EventPage;
+
 use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Error, EventId, Result, SessionId, Store, codec,
+    EventId, Result, SessionId, Store, codec,
     tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, Id},
 };
 
@@ -54,40 +59,6 @@ impl Store {
         self.write(move |txn| append(txn, &events)).await
     }
 
-    /// Up to `limit` events of an organization above `after`, oldest first.
-    pub async fn events_of(
-        &self,
-        organization: &str,
-        after: Option<EventId>,
-        limit: usize,
-    ) -> Result<Vec<Event>> {
-        let organization = organization.to_owned();
-        self.read_many(move |txn| {
-            let events = txn.open_table(EVENTS)?;
-            let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
-            let organization = organization.as_str();
-            let after = after.map_or(FIRST_ID, EventId::bytes);
-            let mut found = Vec::new();
-            for row in index.range((organization, after)..=(organization, LAST_ID))? {
-                if found.len() == limit {
-                    break;
-                }
-                let (key, session) = row?;
-                let (id, session) = (key.value().1, session.value());
-                if id == after {
-                    continue;
-                }
-                let value = events.get((session, id))?.ok_or_else(|| Error::Corrupt {
-                    table: TABLE,
-                    reason: format!("`{}` is in the index only", EventId::from_bytes(id)),
-                })?;
-                found.push(load(id, value.value())?);
-            }
-            Ok(found)
-        })
-        .await
-    }
-
     /// Up to `limit` events of a session above `after`, oldest first.
     pub async fn session_events(
         &self,
@@ -122,7 +93,7 @@ pub(crate) fn append(txn: &WriteTransaction, new: &[NewEvent]) -> Result<()> {
     let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
     let mut last = counters.get(LAST_EVENT)?.map_or(0, |last| last.value());
     for event in new {
-        last = EventId::generate(event.at).number().max(last.saturating_add(1));
+        last = EventId::generate_above(last, event.at).number();
         let id = EventId::from_number(last).bytes();
         events.insert((event.session.bytes(), id), codec::encode(event).as_slice())?;
         index.insert((event.organization.as_str(), id), event.session.bytes())?;
@@ -185,24 +156,8 @@ mod tests {
             [9_000, 9_000, 10, 5, 20_000]
         );
         assert!(events.is_sorted_by(|a, b| a.id < b.id));
-        assert_eq!(events, store.events_of("acme", None, 10).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn pages_start_above_the_event_named_and_keep_organizations_apart() {
-        let store = Store::in_memory().unwrap();
-        let (a, b) = (SessionId::generate(1), SessionId::generate(1));
-        let other = NewEvent { organization: "acm".into(), ..event(b, 3) };
-        store.record_events(vec![event(a, 1), event(b, 2), other, event(a, 4)]).await.unwrap();
-
-        let first = store.events_of("acme", None, 2).await.unwrap();
-        assert_eq!(first.iter().map(|event| event.at).collect::<Vec<_>>(), [1, 2]);
-        let rest = store.events_of("acme", Some(first[1].id), 2).await.unwrap();
-        assert_eq!(rest.iter().map(|event| event.at).collect::<Vec<_>>(), [4]);
-        assert_eq!(rest[0].payload, event(a, 4).payload);
-        let of_session = store.session_events(a, Some(first[0].id), 9).await.unwrap();
-        assert_eq!(of_session, rest);
-        assert_eq!(store.events_of("acm", None, 9).await.unwrap().len(), 1);
+        let page = store.events_page("acme", None, None, 10).await.unwrap();
+        assert_eq!(events, page.events);
     }
 
     #[tokio::test]
@@ -212,6 +167,7 @@ mod tests {
         store.record_events(vec![event(a, 1), event(b, 2)]).await.unwrap();
         store.write(move |txn| remove(txn, a)).await.unwrap();
         assert_eq!(store.session_events(a, None, 9).await.unwrap(), []);
-        assert_eq!(store.events_of("acme", None, 9).await.unwrap().len(), 1);
+        let left = store.events_page("acme", None, None, 9).await.unwrap();
+        assert_eq!(left.events.len(), 1);
     }
 }

@@ -33,6 +33,8 @@ pub struct EventId(Ulid);
 
 const KEY: &str = "key_";
 const EVENT: &str = "evt_";
+/// The latest time that an id holds, in epoch milliseconds.
+const LAST_TIME: u64 = (1 << Ulid::TIME_BITS) - 1;
 
 impl SessionId {
     /// A new id, made at `now_ms`. Random bits come from the operating system.
@@ -62,9 +64,18 @@ impl KeyId {
 }
 
 impl EventId {
-    /// An id for an event at `at`; the writer raises it above the last one where the clock did not.
-    pub(crate) fn generate(at: i64) -> Self {
-        Self(generate(at))
+    /// Below every event's: where a log begins.
+    pub const FIRST: Self = Self(Ulid(0));
+
+    /// An id for an event at `at`, above the number `last` of the one before, whatever the clock says.
+    pub(crate) fn generate_above(last: u128, at: i64) -> Self {
+        let next = last.saturating_add(1);
+        if Self::earliest(at).number() > next { Self(generate(at)) } else { Self(Ulid(next)) }
+    }
+
+    /// The lowest id of an event at `at`.
+    pub(crate) fn earliest(at: i64) -> Self {
+        Self(Ulid::from_parts(u64::try_from(at).unwrap_or(0).min(LAST_TIME), 0))
     }
 
     pub(crate) fn bytes(self) -> Id {
@@ -85,7 +96,6 @@ impl EventId {
 }
 
 fn generate(at: i64) -> Ulid {
-    const LAST_TIME: u64 = (1 << Ulid::TIME_BITS) - 1;
     let mut random = [0; 16];
     getrandom::fill(&mut random).expect("the operating system gives random bytes");
     Ulid::from_parts(u64::try_from(at).unwrap_or(0).min(LAST_TIME), u128::from_le_bytes(random))
@@ -257,7 +267,7 @@ mod tests {
         let key = KeyId::generate(0);
         assert!(key.to_string().starts_with("key_"));
         assert_eq!(key.to_string().parse(), Ok(key));
-        let event = EventId::generate(5);
+        let event = EventId::generate_above(0, 5);
         assert!(event.to_string().starts_with("evt_"));
         assert_eq!(event.to_string().parse(), Ok(event));
     }

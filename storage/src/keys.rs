@@ -74,46 +74,59 @@ impl Store {
         self.read(|txn| Ok(!txn.open_table(KEYS)?.is_empty()?))
     }
 
-    /// Up to `limit` keys of an organization above `after`, oldest first, revoked ones included.
+    /// A key of the organization, unless it was revoked.
+    pub fn key(&self, organization: &str, id: KeyId) -> Result<Option<ApiKey>> {
+        self.read(|txn| {
+            let of_organization = txn.open_table(KEYS_BY_ORGANIZATION)?;
+            if of_organization.get((organization, id.bytes()))?.is_none() {
+                return Ok(None);
+            }
+            let key = load(&txn.open_table(KEYS)?, id.bytes())?;
+            Ok(key.revoked_at.is_none().then_some(key))
+        })
+    }
+
+    /// Up to `limit` keys above `after`, oldest first, without those that were revoked: of an organization, or of all.
     pub async fn keys(
         &self,
-        organization: &str,
+        organization: Option<&str>,
         after: Option<KeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        let organization = organization.to_owned();
+        let organization = organization.map(str::to_owned);
         self.read_many(move |txn| {
             let keys = txn.open_table(KEYS)?;
-            let organization = organization.as_str();
             let after = after.map_or([0; 16], KeyId::bytes);
+            let good = |key: &Result<ApiKey>| {
+                key.as_ref().map_or(true, |key| key.revoked_at.is_none() && key.id.bytes() != after)
+            };
+            let Some(organization) = organization.as_deref() else {
+                let all = keys.range(after..)?.map(|row| codec::decode(TABLE, row?.1.value()));
+                return all.filter(good).take(limit).collect();
+            };
             txn.open_table(KEYS_BY_ORGANIZATION)?
                 .range((organization, after)..=(organization, LAST_ID))?
-                .map(|row| Ok(row?.0.value().1))
-                .filter(|id: &Result<Id>| !matches!(id, Ok(id) if *id == after))
+                .map(|row| load(&keys, row?.0.value().1))
+                .filter(good)
                 .take(limit)
-                .map(|id| load(&keys, id?))
                 .collect()
         })
         .await
     }
 
-    /// Revokes a key; false when the organization has no such key. Revoking twice keeps the first time.
-    pub async fn revoke_key(&self, organization: &str, id: KeyId, at: i64) -> Result<bool> {
-        let organization = organization.to_owned();
+    /// Revokes a key at `at`; false when there is no such key that is still good, in this organization or in any.
+    pub async fn revoke_key(&self, organization: Option<&str>, id: KeyId, at: i64) -> Result<bool> {
+        let organization = organization.map(str::to_owned);
         self.write(move |txn| {
-            if txn
-                .open_table(KEYS_BY_ORGANIZATION)?
-                .get((organization.as_str(), id.bytes()))?
-                .is_none()
-            {
+            let mut keys = txn.open_table(KEYS)?;
+            let found = keys.get(id.bytes())?.map(|row| codec::decode(TABLE, row.value()));
+            let Some(mut key): Option<ApiKey> = found.transpose()? else { return Ok(false) };
+            let theirs = organization.as_ref().is_none_or(|name| *name == key.organization);
+            if !theirs || key.revoked_at.is_some() {
                 return Ok(false);
             }
-            let mut keys = txn.open_table(KEYS)?;
-            let mut key = load(&keys, id.bytes())?;
-            if key.revoked_at.is_none() {
-                key.revoked_at = Some(at);
-                keys.insert(id.bytes(), codec::encode(&key).as_slice())?;
-            }
+            key.revoked_at = Some(at);
+            keys.insert(id.bytes(), codec::encode(&key).as_slice())?;
             Ok(true)
         })
         .await
@@ -163,9 +176,17 @@ mod tests {
         for (number, key) in (0..).zip(&keys) {
             store.add_key(key.clone(), [number; 32]).await.unwrap();
         }
-        assert_eq!(store.keys("acme", None, 2).await.unwrap(), keys[..2]);
-        assert_eq!(store.keys("acme", Some(keys[1].id), 2).await.unwrap(), keys[2..3]);
-        assert_eq!(store.keys("nobody", None, 2).await.unwrap(), []);
+        assert_eq!(store.keys(Some("acme"), None, 2).await.unwrap(), keys[..2]);
+        assert_eq!(store.keys(Some("acme"), Some(keys[1].id), 2).await.unwrap(), keys[2..3]);
+        assert_eq!(store.keys(Some("nobody"), None, 2).await.unwrap(), []);
+        assert_eq!(store.keys(None, Some(keys[0].id), 9).await.unwrap(), keys[1..]);
+
+        store.revoke_key(Some("acme"), keys[0].id, 9).await.unwrap();
+        assert_eq!(store.keys(Some("acme"), None, 2).await.unwrap(), keys[1..3]);
+        assert_eq!(store.keys(None, None, 9).await.unwrap(), keys[1..]);
+        assert_eq!(store.key("acme", keys[0].id).unwrap(), None);
+        assert_eq!(store.key("acme", keys[1].id).unwrap().as_ref(), Some(&keys[1]));
+        assert_eq!(store.key("other", keys[1].id).unwrap(), None);
     }
 
     #[tokio::test]
@@ -173,10 +194,10 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let added = key("acme", 1);
         store.add_key(added.clone(), [7; 32]).await.unwrap();
-        assert!(!store.revoke_key("other", added.id, 5).await.unwrap());
-        assert!(!store.revoke_key("acme", KeyId::generate(1), 5).await.unwrap());
-        assert!(store.revoke_key("acme", added.id, 6).await.unwrap());
-        assert!(store.revoke_key("acme", added.id, 7).await.unwrap());
+        assert!(!store.revoke_key(Some("other"), added.id, 5).await.unwrap());
+        assert!(!store.revoke_key(Some("acme"), KeyId::generate(1), 5).await.unwrap());
+        assert!(store.revoke_key(Some("acme"), added.id, 6).await.unwrap());
+        assert!(!store.revoke_key(None, added.id, 7).await.unwrap());
         assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
     }
 }

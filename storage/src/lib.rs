@@ -21,7 +21,7 @@ mod tables;
 pub mod whatsapp;
 
 pub use error::{Error, Result};
-pub use events::{Event, NewEvent};
+pub use events::{Event, EventPage, NewEvent};
 pub use groups::{
     Description, Group, GroupChange, GroupDiff, GroupSnapshot, Member, MemberChange,
     MemberSnapshot, Role,

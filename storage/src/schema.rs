@@ -5,7 +5,7 @@ use redb::{Database, ReadableDatabase, TableError, WriteTransaction};
 use crate::{
     Error, Result, store,
     tables::{
-        COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, GROUPS, KEYS, KEYS_BY_DIGEST,
+        COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS, KEYS_BY_DIGEST,
         KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL,
     },
 };
@@ -13,7 +13,7 @@ use crate::{
 type Migration = fn(&WriteTransaction) -> Result<()>;
 
 /// The migration at index n brings a file of schema n to schema n + 1.
-const MIGRATIONS: &[Migration] = &[migration_001_creation];
+const MIGRATIONS: &[Migration] = &[migration_001_creation, migration_002_retention];
 
 const VERSION: &str = "version";
 
@@ -58,6 +58,12 @@ fn migration_001_creation(txn: &WriteTransaction) -> Result<()> {
     Ok(())
 }
 
+/// Events are no longer kept for ever.
+fn migration_002_retention(txn: &WriteTransaction) -> Result<()> {
+    txn.open_table(EVENTS_REMOVED)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use redb::{TableHandle, backends::InMemoryBackend};
@@ -76,7 +82,7 @@ mod tests {
         let txn = database.begin_read().unwrap();
         let names: Vec<_> =
             txn.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
-        assert_eq!(names.len(), 11 + WA_ALL.len(), "{names:?}");
+        assert_eq!(names.len(), 12 + WA_ALL.len(), "{names:?}");
     }
 
     #[test]
@@ -96,7 +102,7 @@ mod tests {
         txn.commit().unwrap();
 
         let error = bring_up_to_date(&database).unwrap_err();
-        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 1 }), "{error}");
-        assert!(error.to_string().contains("99") && error.to_string().contains(" 1;"), "{error}");
+        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 2 }), "{error}");
+        assert!(error.to_string().contains("99") && error.to_string().contains(" 2;"), "{error}");
     }
 }

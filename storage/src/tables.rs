@@ -50,6 +50,9 @@ pub(crate) const EVENTS: TableDefinition<(Id, Id), &[u8]> = TableDefinition::new
 pub(crate) const EVENTS_BY_ORGANIZATION: TableDefinition<(&str, Id), Id> =
     TableDefinition::new("events_by_organization");
 
+/// Table: up to where the event log of an organization was removed. Key: organization. Value: event.
+pub(crate) const EVENTS_REMOVED: TableDefinition<&str, Id> = TableDefinition::new("events_removed");
+
 // The protocol library's records. Keys are bytes: the session, then what the comment names. Values are the library's
 // bytes behind the two bytes of `codec`.
 

@@ -1,0 +1,132 @@
+//! The event log of an organization, page by page.
+
+use super::{Event, FIRST_ID, LAST_ID, TABLE, load};
+use crate::{
+    Error, EventId, Result, SessionId, Store,
+    tables::{EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED},
+};
+
+/// How many rows of the log one page looks at, those of sessions that are left out included.
+const MOST_ROWS: usize = 5_000;
+
+/// A part of the event log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPage {
+    /// Oldest first.
+    pub events: Vec<Event>,
+    /// The last event that the page covers, listed or left out: where the next page begins. Never below `after`, and
+    /// [`EventId::FIRST`] at the beginning of an empty log.
+    pub last: EventId,
+}
+
+impl Store {
+    /// Up to `limit` events of an organization above `after`, or from the oldest kept one on; of these sessions alone,
+    /// where some are named. A page may be empty and yet not the last one.
+    ///
+    /// # Errors
+    /// [`Error::EventsGone`] when events above `after` are no longer kept.
+    pub async fn events_page(
+        &self,
+        organization: &str,
+        after: Option<EventId>,
+        sessions: Option<Vec<SessionId>>,
+        limit: usize,
+    ) -> Result<EventPage> {
+        let organization = organization.to_owned();
+        self.read_many(move |txn| {
+            let organization = organization.as_str();
+            let removed = txn.open_table(EVENTS_REMOVED)?.get(organization)?.map(|id| id.value());
+            if let (Some(after), Some(removed)) = (after, removed)
+                && after.bytes() < removed
+            {
+                return Err(Error::EventsGone);
+            }
+            let events = txn.open_table(EVENTS)?;
+            let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
+            // With nothing left to list, the next page begins behind what was removed.
+            let mut last = after.map_or(removed.unwrap_or(FIRST_ID), EventId::bytes);
+            let mut found = Vec::new();
+            let start = (organization, last);
+            for row in index.range(start..=(organization, LAST_ID))?.take(MOST_ROWS) {
+                if found.len() == limit {
+                    break;
+                }
+                let (key, session) = row?;
+                let (id, session) = (key.value().1, SessionId::from_bytes(session.value()));
+                if id == last {
+                    continue;
+                }
+                if sessions.as_ref().is_none_or(|listed| listed.contains(&session)) {
+                    let value = events.get((session.bytes(), id))?;
+                    let value = value.ok_or_else(|| Error::Corrupt {
+                        table: TABLE,
+                        reason: format!("`{}` is in the index only", EventId::from_bytes(id)),
+                    })?;
+                    found.push(load(id, value.value())?);
+                }
+                last = id;
+            }
+            Ok(EventPage { events: found, last: EventId::from_bytes(last) })
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::NewEvent;
+
+    fn event(organization: &str, session: SessionId, at: i64) -> NewEvent {
+        NewEvent {
+            session,
+            organization: organization.into(),
+            name: "session.status".into(),
+            at,
+            payload: json!({ "at": at }),
+        }
+    }
+
+    fn times(page: &EventPage) -> Vec<i64> {
+        page.events.iter().map(|event| event.at).collect()
+    }
+
+    #[tokio::test]
+    async fn pages_start_above_the_event_named_and_keep_organizations_apart() {
+        let store = Store::in_memory().unwrap();
+        let (a, b) = (SessionId::generate(1), SessionId::generate(2));
+        let log =
+            vec![event("acme", a, 1), event("acme", b, 2), event("acm", b, 3), event("acme", a, 4)];
+        store.record_events(log).await.unwrap();
+
+        let first = store.events_page("acme", None, None, 2).await.unwrap();
+        assert_eq!(times(&first), [1, 2]);
+        assert_eq!(first.last, first.events[1].id);
+        let rest = store.events_page("acme", Some(first.last), None, 2).await.unwrap();
+        assert_eq!(times(&rest), [4]);
+        assert_eq!(rest.events[0].payload, json!({ "at": 4 }));
+        let end = store.events_page("acme", Some(rest.last), None, 2).await.unwrap();
+        assert_eq!(end, EventPage { events: vec![], last: rest.last });
+        let of_session = store.session_events(a, Some(first.events[0].id), 9).await.unwrap();
+        assert_eq!(of_session, rest.events);
+        assert_eq!(times(&store.events_page("acm", None, None, 9).await.unwrap()), [3]);
+        let empty = store.events_page("nobody", None, None, 9).await.unwrap();
+        assert_eq!(empty, EventPage { events: vec![], last: EventId::FIRST });
+    }
+
+    #[tokio::test]
+    async fn a_page_covers_the_events_that_it_leaves_out() {
+        let store = Store::in_memory().unwrap();
+        let (a, b) = (SessionId::generate(1), SessionId::generate(2));
+        let log = [(a, 1), (b, 2), (a, 3), (b, 4)].map(|(session, at)| event("acme", session, at));
+        store.record_events(log.into()).await.unwrap();
+        let page = store.events_page("acme", None, Some(vec![a]), 9).await.unwrap();
+        assert_eq!(times(&page), [1, 3]);
+        let all = store.events_page("acme", None, None, 9).await.unwrap();
+        assert_eq!(page.last, all.events[3].id);
+        let nothing = store.events_page("acme", None, Some(vec![]), 9).await.unwrap();
+        assert_eq!((times(&nothing), nothing.last), (vec![], page.last));
+    }
+}
