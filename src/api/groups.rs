@@ -1,10 +1,12 @@
 //! Groups of a session's account. Reads answer from the store, connected or not; changes and invites ask WhatsApp.
 
+mod members;
+
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use wharf_actors::{ApplySettings, Error, FetchInvite, SessionHandle};
+use wharf_actors::{ApplySettings, Error, FetchInvite, RevokeInvite, SessionHandle};
 use wharf_storage::{Group, GroupJid};
 
 use crate::{
@@ -19,7 +21,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_groups))
         .routes(routes!(get_group, update_group))
-        .routes(routes!(get_group_invite))
+        .routes(routes!(get_group_invite, revoke_group_invite))
+        .merge(members::router())
 }
 
 /// The longest subject, in Unicode scalar values.
@@ -205,7 +208,7 @@ async fn update_group(
         ("session" = String, Path, description = "The session's id"),
         ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
     ),
-    responses((status = 200, body = Invite, description = "The link"), Always, InvalidInput, Missing, Live))]
+    responses((status = 200, body = Invite, description = "The link"), Always, InvalidInput, Missing, Conflicts, Live))]
 async fn get_group_invite(
     State(state): State<AppState>,
     caller: Caller<Read>,
@@ -214,6 +217,25 @@ async fn get_group_invite(
     let (_, handle) = state.session(&caller, &path.session)?;
     connected(&handle)?;
     let invite = handle.fetch_invite(FetchInvite { group: path.gid }).await?;
+    Ok(Json(Invite { invite }))
+}
+
+/// Replace the link that lets people join a group; the old one is worthless from then on.
+#[utoipa::path(delete, path = "/api/v1/sessions/{session}/groups/{gid}/invite", operation_id = "revokeGroupInvite",
+    tag = "groups",
+    params(
+        ("session" = String, Path, description = "The session's id"),
+        ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
+    ),
+    responses((status = 200, body = Invite, description = "The new link"), Always, InvalidInput, Missing, Conflicts, Live))]
+async fn revoke_group_invite(
+    State(state): State<AppState>,
+    caller: Caller<Send>,
+    Path(path): Path<GroupPath>,
+) -> Result<Json<Invite>, ApiError> {
+    let (_, handle) = state.session(&caller, &path.session)?;
+    connected(&handle)?;
+    let invite = handle.revoke_invite(RevokeInvite { group: path.gid }).await?;
     Ok(Json(Invite { invite }))
 }
 

@@ -1,6 +1,7 @@
 //! Sessions: WhatsApp accounts that are linked, or about to be.
 
 mod body;
+mod lifecycle;
 
 use axum::{
     Json,
@@ -23,14 +24,15 @@ use crate::{
         Caller, Fields, FromFields, JsonBody, Manage, ManageAll, Page, Path, Read, SessionPath,
     },
 };
-use body::SessionBody;
+use body::{Me, SessionBody};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_sessions, create_session))
         .routes(routes!(get_session))
-        .routes(routes!(start_session))
         .routes(routes!(session_qr))
+        .routes(routes!(session_me))
+        .merge(lifecycle::router())
 }
 
 /// The longest label, in Unicode scalar values.
@@ -125,9 +127,8 @@ async fn list_sessions(
         }
     };
     let next_cursor = page.cut(LIST, &mut rows, |session| session.id);
-    let data =
-        rows.into_iter().map(|session| SessionBody::stored(session, &state.gateway_id)).collect();
-    Ok(Json(SessionList { data, next_cursor }))
+    let shown = |session| SessionBody::live(state.sessions.view(session), &state.gateway_id);
+    Ok(Json(SessionList { data: rows.into_iter().map(shown).collect(), next_cursor }))
 }
 
 /// Make a session.
@@ -164,17 +165,17 @@ async fn get_session(
     Ok(Json(SessionBody::live(handle.describe().await?, &state.gateway_id)))
 }
 
-/// Start a session: connect a paired one, try a failed one again, begin pairing of any other.
-#[utoipa::path(post, path = "/api/v1/sessions/{session}/~start", operation_id = "startSession", tag = "sessions",
+/// Get the account that a session is linked with, as it is stored.
+#[utoipa::path(get, path = "/api/v1/sessions/{session}/me", operation_id = "sessionMe", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
-    responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
-async fn start_session(
+    responses((status = 200, body = Me, description = "The account"), Always, Missing))]
+async fn session_me(
     State(state): State<AppState>,
     caller: Caller<Manage>,
     Path(path): Path<SessionPath>,
-) -> Result<Json<SessionBody>, ApiError> {
+) -> Result<Json<Me>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
-    Ok(Json(SessionBody::live(handle.start().await?, &state.gateway_id)))
+    Ok(Json(Me::of(handle.describe().await?.session)))
 }
 
 /// Get the code that links a phone, as text or as a picture; begins pairing if need be.

@@ -7,16 +7,23 @@ use serde_json::{Map, Value, json};
 use crate::app::TestApp;
 
 /// Operations that this release offers.
-const OFFERED: [&str; 9] = [
+const OFFERED: [&str; 16] = [
     "listSessions",
     "createSession",
     "getSession",
+    "deleteSession",
     "startSession",
+    "stopSession",
+    "restartSession",
+    "logoutSession",
     "sessionQR",
+    "sessionMe",
     "listGroups",
     "getGroup",
+    "listGroupMembers",
     "updateGroup",
     "getGroupInvite",
+    "revokeGroupInvite",
 ];
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use wharf_actors::SessionView;
-use wharf_storage::{Reason, Session};
+use wharf_storage::{Account, Reason, Session, Status};
 
 /// A session.
 #[derive(Serialize, ToSchema)]
@@ -59,11 +59,8 @@ impl SessionBody {
         }
     }
 
-    /// The session as it is stored.
-    pub(super) fn stored(session: Session, gateway_id: &str) -> Self {
+    fn stored(session: Session, gateway_id: &str) -> Self {
         let account = session.account;
-        let phone_number =
-            account.as_ref().and_then(|account| account.jid.strip_suffix("@s.whatsapp.net"));
         Self {
             id: session.id.to_string(),
             organization_id: session.organization,
@@ -80,7 +77,7 @@ impl SessionBody {
             created_by_user_id: session.created_by_user,
             created_at: session.created_at,
             updated_at: session.updated_at,
-            phone_number: phone_number.map(str::to_owned),
+            phone_number: account.as_ref().and_then(phone_number),
             wa_jid: account.as_ref().map(|account| account.jid.clone()),
             wa_lid: account.and_then(|account| account.lid),
             last_connected_at: session.last_connected_at,
@@ -88,6 +85,41 @@ impl SessionBody {
             last_ping_ok_at: None,
         }
     }
+}
+
+/// The account that a session is linked with.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Me {
+    session_id: String,
+    #[schema(value_type = StatusName)]
+    status: &'static str,
+    /// Whether it is live.
+    connected: bool,
+    /// The account's phone number, digits only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wa_jid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wa_lid: Option<String>,
+}
+
+impl Me {
+    pub(super) fn of(session: Session) -> Self {
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status.as_str(),
+            connected: session.status == Status::Working,
+            phone_number: session.account.as_ref().and_then(phone_number),
+            wa_jid: session.account.as_ref().map(|account| account.jid.clone()),
+            wa_lid: session.account.and_then(|account| account.lid),
+        }
+    }
+}
+
+fn phone_number(account: &Account) -> Option<String> {
+    account.jid.strip_suffix("@s.whatsapp.net").map(str::to_owned)
 }
 
 /// What a session is doing.
@@ -127,11 +159,9 @@ enum ReasonName {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use serde_json::Value;
     use utoipa::PartialSchema;
-    use wharf_storage::Status;
-
-    use super::*;
 
     fn documented<T: PartialSchema>() -> Vec<String> {
         let schema = serde_json::to_value(T::schema()).unwrap();
