@@ -1,7 +1,9 @@
 //! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
 
+mod events;
 mod groups;
 mod health;
+mod keys;
 mod picture;
 mod sessions;
 
@@ -34,6 +36,8 @@ use crate::{
     tags(
         (name = "sessions", description = "Linked WhatsApp accounts"),
         (name = "groups", description = "Groups of a session's account"),
+        (name = "events", description = "What happened, in order"),
+        (name = "keys", description = "Credentials of programs"),
         (name = "gateway", description = "The gateway itself"),
     ),
     components(schemas(ErrorBody)),
@@ -61,6 +65,8 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(sessions::router())
         .merge(groups::router())
+        .merge(events::router())
+        .merge(keys::router())
         .merge(health::router())
 }
 
@@ -120,6 +126,7 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`app`] with routes of the embedder's own beside it, behind the same middleware. A handler that takes
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
+    let limits = request::Limits { time: time_limit, draining: state.draining.clone() };
     let (router, document) = routes().split_for_parts();
     let document: Arc<str> = text(&as_callers_write(document)).into();
     let router = router
@@ -132,7 +139,7 @@ pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -
         .layer(Extension(health::Document(document)))
         .with_state(state);
     // Layers of a router run after its routing, so what must come before it sits on a router of its own.
-    Router::new().fallback_service(router).layer(from_fn_with_state(time_limit, request::surround))
+    Router::new().fallback_service(router).layer(from_fn_with_state(limits, request::surround))
 }
 
 /// The document as it is served and printed.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
-use wharf_storage::Capability;
+use wharf_storage::{Capability, KeyId};
 
 use crate::server::{Error, Result};
 
@@ -41,11 +41,15 @@ pub enum Command {
     Demo(crate::demo::Demo),
 }
 
-/// Commands on API keys.
+/// Commands on API keys. They ask the gateway that runs on the data, or open the data when none runs.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Make a key and print its secret, which is shown only this once.
     Create(KeyCreate),
+    /// List the keys that were not revoked, one a line: id, organization, permissions, name.
+    List(KeyList),
+    /// Revoke a key: it opens nothing from then on.
+    Revoke(KeyRevoke),
 }
 
 /// Options of `serve`.
@@ -75,6 +79,15 @@ pub struct Serve {
     /// How long an operation at WhatsApp may take, its time in the queue included; less than `--request-timeout`.
     #[arg(long, env = "WHARF_OPERATION_TIMEOUT", default_value = "20s", value_parser = span)]
     pub operation_timeout: Duration,
+    /// How long events are kept.
+    #[arg(long, env = "WHARF_EVENT_RETENTION", default_value = "7d", value_parser = span)]
+    pub event_retention: Duration,
+    /// Connection attempts to WhatsApp under way at once, over all sessions.
+    #[arg(long, env = "WHARF_CONNECTS_IN_FLIGHT", default_value_t = 16, value_parser = at_least_one)]
+    pub connects_in_flight: usize,
+    /// How long requests under way have to end once the process is told to stop; what is left is cut.
+    #[arg(long, env = "WHARF_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = span)]
+    pub shutdown_timeout: Duration,
     /// Memory for the store's cache, in bytes.
     #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
     pub store_cache: usize,
@@ -110,6 +123,7 @@ impl Serve {
             client_version: self.whatsapp_version,
             device_name: self.device_name.clone(),
             operation_timeout: self.operation_timeout,
+            connects_in_flight: self.connects_in_flight,
             ..wharf_actors::Config::default()
         }
     }
@@ -128,6 +142,28 @@ pub struct KeyCreate {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "read,send,manage,events")]
     pub permissions: Vec<Permission>,
     /// Folder of everything that is stored; made if absent.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `key list`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyList {
+    /// Organization whose keys are listed; all when absent.
+    #[arg(long)]
+    pub organization: Option<String>,
+    /// Folder of everything that is stored.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `key revoke`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyRevoke {
+    /// The key's id, `key_` and a ULID.
+    #[arg(value_parser = key_id)]
+    pub id: KeyId,
+    /// Folder of everything that is stored.
     #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
     pub data: PathBuf,
 }
@@ -170,6 +206,17 @@ fn span(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}; write a duration such as `30s`")),
+    }
+}
+
+fn key_id(text: &str) -> Result<KeyId, String> {
+    text.parse().map_err(|_| "must be the id of a key, such as `key list` shows".to_owned())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number, one or more".to_owned()),
+        Ok(number) => Ok(number),
     }
 }
 

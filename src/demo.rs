@@ -84,15 +84,13 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         gateway_id: "demo".to_owned(),
         request_timeout: Duration::from_secs(30),
         operation_timeout: Duration::from_secs(20),
+        event_retention: Duration::from_hours(24),
+        connects_in_flight: 16,
+        shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,
     };
     let store = server::open_store(&config.data, Some(config.store_cache))?;
-    let new = keys::NewKey {
-        organization: "default".to_owned(),
-        name: "demo".to_owned(),
-        capabilities: keys::all_capabilities(),
-    };
-    let key = keys::create(&store, new).await?;
+    let (_, key) = keys::create(&store, keys::NewKey::for_all("default", "demo")).await?;
 
     let stop = CancellationToken::new();
     let ending = stop.clone().cancelled_owned();

@@ -14,7 +14,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-pub(crate) use documented::{Always, Conflicts, InvalidBody, InvalidInput, Live, Missing};
+pub(crate) use documented::{Aged, Always, Conflicts, InvalidBody, InvalidInput, Live, Missing};
+
+/// How long to wait for a process that is shutting down to be replaced.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 /// What kind of failure it is. The codes are contract: a client may act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -26,6 +29,7 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    Gone,
     PayloadTooLarge,
     UnsupportedMediaType,
     RateLimited,
@@ -46,6 +50,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Gone => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -148,6 +153,17 @@ impl ApiError {
 
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         Self::new(Code::Internal, "internal error").caused_by(cause)
+    }
+
+    /// 503 for whatever is asked of a process that is about to end.
+    pub(crate) fn draining() -> Self {
+        Self::new(Code::GatewayUnavailable, "the gateway is shutting down")
+            .retry_after(RESTART_PAUSE)
+    }
+
+    /// The same failure as a reason why nothing is served: 503.
+    pub(crate) fn unavailable(self) -> Self {
+        Self { code: Code::GatewayUnavailable, ..self }.retry_after(RESTART_PAUSE)
     }
 
     /// 503 when an answer was not ready within the time that a request may take.

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use wharf_storage::{ApiKey, Capability, KeyId, Store};
+use wharf_storage::{ApiKey, Capability, KeyId, SessionId, Store};
 
 use crate::clock::now_ms;
 
@@ -11,7 +12,7 @@ use crate::clock::now_ms;
 const PREFIX: &str = "wa_";
 
 /// What a new key may do and for whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewKey {
     /// The organization it belongs to; it exists once a key names it.
     pub organization: String,
@@ -19,13 +20,30 @@ pub struct NewKey {
     pub name: String,
     /// What the key may be used for.
     pub capabilities: BTreeSet<Capability>,
+    /// The only sessions that exist for it; absent: all of the organization.
+    pub sessions: Option<Vec<SessionId>>,
+    /// From when it is no longer good, epoch milliseconds; absent: never.
+    pub expires_at: Option<i64>,
 }
 
-/// Makes a key and returns its secret, which exists nowhere else: only a digest is stored.
+impl NewKey {
+    /// A key that may do all, for ever.
+    pub fn for_all(organization: &str, name: &str) -> Self {
+        Self {
+            organization: organization.to_owned(),
+            name: name.to_owned(),
+            capabilities: all_capabilities(),
+            sessions: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// Makes a key and returns it with its secret, which exists nowhere else: only a digest is stored.
 ///
 /// # Errors
 /// The store refuses the write, or the operating system has no randomness.
-pub async fn create(store: &Store, new: NewKey) -> crate::Result<String> {
+pub async fn create(store: &Store, new: NewKey) -> crate::Result<(ApiKey, String)> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| crate::Error::Randomness(error.to_string()))?;
     let mut secret = String::from(PREFIX);
@@ -38,13 +56,26 @@ pub async fn create(store: &Store, new: NewKey) -> crate::Result<String> {
         organization: new.organization,
         name: new.name,
         capabilities: new.capabilities,
-        sessions: None,
+        sessions: new.sessions,
         created_at: now,
-        expires_at: None,
+        expires_at: new.expires_at,
         revoked_at: None,
     };
-    store.add_key(key, digest(&secret)).await?;
-    Ok(secret)
+    store.add_key(key.clone(), digest(&secret)).await?;
+    Ok((key, secret))
+}
+
+/// Revokes a key of the organization, or of any: it opens nothing from the next request on. False when there is no
+/// such key that is still good.
+///
+/// # Errors
+/// The store refuses the write.
+pub async fn revoke(
+    store: &Store,
+    organization: Option<&str>,
+    id: KeyId,
+) -> wharf_storage::Result<bool> {
+    store.revoke_key(organization, id, now_ms()).await
 }
 
 /// The key with this secret, if it is valid at `now` (epoch milliseconds).

@@ -10,10 +10,12 @@ mod clock;
 mod error;
 mod extract;
 mod request;
+mod retention;
 mod state;
 mod verbs;
 
 pub mod config;
+pub mod control;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod keys;

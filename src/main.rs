@@ -9,9 +9,12 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use wharf::{
     Error, Result,
-    config::{Cli, Command, KeyCommand, KeyCreate, Serve},
-    keys, server, shutdown, telemetry,
+    config::{Cli, Command, KeyCommand, KeyCreate, KeyList, KeyRevoke, Serve},
+    control::{self, Order, Outcome},
+    keys::NewKey,
+    server, shutdown, telemetry,
 };
+use wharf_storage::ApiKey;
 
 /// Chosen by measurement; see `docs/capacity.md`.
 #[global_allocator]
@@ -23,7 +26,7 @@ async fn main() -> ExitCode {
     telemetry::start(cli.log_format, &cli.log);
     let result = match cli.command {
         Command::Serve(config) => serve(config).await,
-        Command::Key(KeyCommand::Create(wanted)) => create_key(wanted).await,
+        Command::Key(command) => key(command).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => wharf::demo::run(options, shutdown::signalled()).await,
@@ -45,16 +48,33 @@ async fn serve(config: Serve) -> Result<()> {
     server::run(&config, listener, shutdown::signalled()).await
 }
 
-async fn create_key(wanted: KeyCreate) -> Result<()> {
-    let store = server::open_store(&wanted.data, None)?;
-    let new = keys::NewKey {
-        organization: wanted.organization,
-        name: wanted.name,
-        capabilities: wanted.permissions.into_iter().map(Into::into).collect(),
+async fn key(command: KeyCommand) -> Result<()> {
+    let (data, order) = match command {
+        KeyCommand::Create(KeyCreate { organization, name, permissions, data }) => {
+            let capabilities = permissions.into_iter().map(Into::into).collect();
+            let new = NewKey { capabilities, ..NewKey::for_all(&organization, &name) };
+            (data, Order::CreateKey { new })
+        }
+        KeyCommand::List(KeyList { organization, data }) => {
+            (data, Order::ListKeys { organization })
+        }
+        KeyCommand::Revoke(KeyRevoke { id, data }) => (data, Order::RevokeKey { id }),
     };
-    let secret = keys::create(&store, new).await?;
-    store.close().await?;
-    print(&format!("{secret}\n"))
+    match control::execute(&data, order).await? {
+        Outcome::Created { secret } => print(&format!("{secret}\n")),
+        Outcome::Keys { keys } => print(&keys.iter().map(shown).collect::<String>()),
+        Outcome::Revoked { found: true } => Ok(()),
+        Outcome::Revoked { found: false } => Err(Error::Config("there is no such key".to_owned())),
+        Outcome::Failed { reason } => Err(Error::Control(reason)),
+    }
+}
+
+/// A key in one line. A name is free text, so it comes last and without control characters.
+fn shown(key: &ApiKey) -> String {
+    let permissions: Vec<&str> = key.capabilities.iter().map(|one| one.as_str()).collect();
+    let plain = |text: &str| text.replace(char::is_control, " ");
+    let (organization, name) = (plain(&key.organization), plain(&key.name));
+    format!("{}\t{organization}\t{}\t{name}\n", key.id, permissions.join(","))
 }
 
 fn print(text: &str) -> Result<()> {

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{error::ApiError, extract::BODY_LIMIT, verbs};
@@ -23,10 +24,22 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a caller, in bytes.
 const LONGEST_ID: usize = 128;
 
+/// What is answered though the process is about to end.
+const WATCHED: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What no request may overstep.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// How long a request may take.
+    pub(crate) time: Duration,
+    /// Cancelled once no more requests are taken.
+    pub(crate) draining: CancellationToken,
+}
+
 /// Layer around everything: gives the request its id, a span with it, and one line in the log; keeps its limits; has an
 /// answer whatever happens inside. It is one layer because each costs every request.
 pub(crate) async fn surround(
-    State(limit): State<Duration>,
+    State(limits): State<Limits>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -44,7 +57,7 @@ pub(crate) async fn surround(
         http.route = tracing::field::Empty,
     );
     let begun = Instant::now();
-    let mut response = answer(limit, request, next).instrument(span.clone()).await;
+    let mut response = answer(limits, request, next).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
@@ -52,16 +65,21 @@ pub(crate) async fn surround(
     response
 }
 
-/// The answer of what is inside, within `limit`; of a body that says itself that it is too large, and of a handler that
+/// The answer of what is inside, within its time; of a body that says itself that it is too large, and of a handler that
 /// panics, our own.
-async fn answer(limit: Duration, mut request: Request, next: Next) -> Response {
+async fn answer(limits: Limits, mut request: Request, next: Next) -> Response {
     if announced_size(&request) > BODY_LIMIT as u64 {
         return ApiError::too_large(BODY_LIMIT).into_response();
     }
     if let Err(error) = verbs::rewrite(&mut request) {
         return error.into_response();
     }
-    match tokio::time::timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+    // Whoever watches the process may go on watching.
+    if limits.draining.is_cancelled() && !WATCHED.contains(&request.uri().path()) {
+        return ApiError::draining().into_response();
+    }
+    let inside = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(limits.time, inside).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => panicked(&*panic),
         Err(_) => ApiError::overdue().into_response(),
@@ -119,9 +137,10 @@ mod tests {
 
     /// What a caller gets from a handler that is surrounded as all are.
     async fn answer(handler: axum::routing::MethodRouter) -> Response {
+        let limits = Limits { time: Duration::from_secs(30), draining: CancellationToken::new() };
         let router = axum::Router::new()
             .route("/", handler)
-            .layer(axum::middleware::from_fn_with_state(Duration::from_secs(30), surround));
+            .layer(axum::middleware::from_fn_with_state(limits, surround));
         tower::ServiceExt::oneshot(router, Request::new(axum::body::Body::empty())).await.unwrap()
     }
 

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
-use crate::{AppState, api, config::Serve};
+use crate::{AppState, api, config::Serve, control::Control, retention};
 
 /// How long the last answers have to leave, once they are made.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -69,6 +69,12 @@ pub enum Error {
     /// The sessions failed.
     #[error(transparent)]
     Actors(#[from] wharf_actors::Error),
+    /// The running gateway refused an order, or did not answer.
+    #[error("the gateway that runs on this data: {0}")]
+    Control(String),
+    /// Requests were cut because they did not end in time.
+    #[error("{0} requests did not end in time and were cut")]
+    Cut(usize),
     /// The demonstration did not go as it should.
     #[error("the demonstration failed: {0}")]
     Demo(String),
@@ -131,27 +137,42 @@ pub async fn run_with(
         );
     }
     let sessions = Sessions::start(store.clone(), config.actors()).await?;
-    let app = api::app(
-        AppState::new(store.clone(), sessions.clone(), &config.gateway_id),
-        config.request_timeout,
-    );
+    let state = AppState::new(store.clone(), sessions.clone(), &config.gateway_id);
+    let draining = state.draining();
     let requests = TaskTracker::new();
-    let app = app.layer(axum::middleware::from_fn_with_state(requests.clone(), count));
+    let app = api::app(state, config.request_timeout)
+        .layer(axum::middleware::from_fn_with_state(requests.clone(), count));
+    let control = Control::open(&config.data).inspect_err(|error| {
+        tracing::error!(
+            "no control socket, so `wharf key` works only while this is stopped: {error}"
+        );
+    });
     tracing::info!("listening on http://{address}");
 
-    let draining = CancellationToken::new();
     let served =
         axum::serve(listener, app).with_graceful_shutdown(drain(draining.clone(), shutdown));
+    let aside = async {
+        let orders = async {
+            match &control {
+                Ok(control) => control.serve(&store).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::join!(orders, retention::sweep(&store, config.event_retention));
+    };
     // A connection on which nothing ever comes must not hold up the end: only requests under way may.
     let result = tokio::select! {
         result = served.into_future() => result.map_err(Error::Serve),
-        () = async {
+        result = async {
             draining.cancelled().await;
             requests.close();
-            drop(tokio::time::timeout(config.request_timeout, requests.wait()).await);
+            let ended = tokio::time::timeout(config.shutdown_timeout, requests.wait()).await;
             tokio::time::sleep(LAST_WORDS).await;
-        } => Ok(()),
+            ended.map_err(|_| Error::Cut(requests.len()))
+        } => result,
+        () = aside => Ok(()),
     };
+    drop(control);
     sessions.shutdown().await;
     store.close().await?;
     tracing::info!("stopped");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
 
@@ -14,12 +15,19 @@ pub struct AppState {
     pub(crate) sessions: Sessions,
     /// The configured name of this node.
     pub(crate) gateway_id: Arc<str>,
+    /// Cancelled once the process is about to end: nothing new is begun.
+    pub(crate) draining: CancellationToken,
 }
 
 impl AppState {
     /// Puts the parts together; `gateway_id` is the name under which this node shows itself.
     pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
-        Self { store, sessions, gateway_id: gateway_id.into() }
+        Self { store, sessions, gateway_id: gateway_id.into(), draining: CancellationToken::new() }
+    }
+
+    /// What to cancel when the process is about to end: requests are refused from then on.
+    pub fn draining(&self) -> CancellationToken {
+        self.draining.clone()
     }
 
     /// The session that the caller means. To a caller an id is opaque: whatever does not name a session that the

@@ -21,12 +21,8 @@ pub(crate) async fn run(whatsapp: &str) {
     let config =
         wharf_actors::Config { endpoint: whatsapp.to_owned(), ..wharf_actors::Config::default() };
     let sessions = Sessions::start(store.clone(), config).await.expect("the sessions start");
-    let new = keys::NewKey {
-        organization: "default".to_owned(),
-        name: "bench".to_owned(),
-        capabilities: keys::all_capabilities(),
-    };
-    let key = keys::create(&store, new).await.expect("a key is made");
+    let new = keys::NewKey::for_all("default", "bench");
+    let (_, key) = keys::create(&store, new).await.expect("a key is made");
     let bytes = Arc::new(OnceLock::<Bytes>::new());
     let fixed = Arc::clone(&bytes);
     let same = Router::new().route(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -11,10 +12,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::AppState;
+use crate::{AppState, error::ApiError};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(version)).routes(routes!(document))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(ready))
+        .routes(routes!(version))
+        .routes(routes!(document))
 }
 
 /// The text of the API's document.
@@ -25,6 +30,20 @@ pub(super) struct Document(pub(super) Arc<str>);
 #[derive(Serialize, ToSchema)]
 struct Health {
     status: &'static str,
+}
+
+/// That requests are served, and how far the sessions are. Sessions that are away do not make it unready: each says so
+/// itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+struct Ready {
+    status: &'static str,
+    /// Sessions that there are.
+    sessions: usize,
+    /// Sessions that shall run.
+    wanted: usize,
+    /// Sessions that work.
+    working: usize,
 }
 
 /// What is running.
@@ -42,6 +61,29 @@ struct Build {
     responses((status = 200, body = Health, description = "The process is up")))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
+}
+
+/// Say whether requests are served.
+#[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = "gateway", security(()),
+    responses(
+        (status = 200, body = Ready, description = "Requests are served"),
+        (status = 503, body = crate::error::ErrorBody,
+            description = "They are not; `details.unready` says what is missing: `draining` or `store`"),
+    ))]
+async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
+    if state.draining.is_cancelled() {
+        return Err(ApiError::draining().with("unready", "draining"));
+    }
+    if let Err(error) = state.store.has_keys() {
+        return Err(ApiError::from(error).unavailable().with("unready", "store"));
+    }
+    let census = state.sessions.census();
+    Ok(Json(Ready {
+        status: "ready",
+        sessions: census.sessions,
+        wanted: census.wanted,
+        working: census.working,
+    }))
 }
 
 /// Say what is running.

@@ -79,6 +79,15 @@ impl IntoResponses for Missing {
     }
 }
 
+/// What operations with a cursor into something that is not kept for ever may answer.
+pub(crate) struct Aged;
+
+impl IntoResponses for Aged {
+    fn responses() -> Responses {
+        responses(&[(Code::Gone, "What the cursor stands at is no longer kept")])
+    }
+}
+
 /// What operations that a state forbids may answer.
 pub(crate) struct Conflicts;
 

@@ -10,9 +10,6 @@ use super::{ApiError, Code};
 /// How long to wait when WhatsApp limits the rate and gives no hint.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_mins(1);
 
-/// How long to wait for a process that is shutting down to be replaced.
-const RESTART_PAUSE: Duration = Duration::from_secs(5);
-
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
@@ -93,10 +90,8 @@ impl From<SettingsFailure> for ApiError {
 impl From<wharf_storage::Error> for ApiError {
     fn from(error: wharf_storage::Error) -> Self {
         match error {
-            wharf_storage::Error::Closed => {
-                Self::new(Code::GatewayUnavailable, "the gateway is shutting down")
-                    .retry_after(RESTART_PAUSE)
-            }
+            wharf_storage::Error::Closed => Self::draining(),
+            wharf_storage::Error::EventsGone => Self::new(Code::Gone, error.to_string()),
             other => Self::internal(other.to_string()),
         }
     }

@@ -105,6 +105,37 @@ impl Fields {
         self.take(name, "true or false", Value::is_boolean)?.as_bool()
     }
 
+    /// Takes a whole number.
+    pub(crate) fn number(&mut self, name: &str) -> Option<i64> {
+        self.take(name, "a whole number", Value::is_i64)?.as_i64()
+    }
+
+    /// Takes a list of texts, each of which `read` understands, or says of one what is wrong with it.
+    pub(crate) fn texts<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let value = self.take(name, "a list of texts", |value| {
+            value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
+        })?;
+        let items = value.as_array()?.iter().filter_map(Value::as_str);
+        match items.map(read).collect() {
+            Ok(read) => Some(read),
+            Err(fault) => {
+                self.refuse(name, &fault);
+                None
+            }
+        }
+    }
+
+    /// Notes that a field that must be there is not.
+    pub(crate) fn missing(&mut self, name: &str) {
+        if self.errors.iter().all(|error| error.field != name) {
+            self.refuse(name, "must be given");
+        }
+    }
+
     fn take(&mut self, name: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Option<Value> {
         let value = self.given.remove(name)?;
         if fits(&value) {
@@ -115,7 +146,8 @@ impl Fields {
         None
     }
 
-    fn refuse(&mut self, name: &str, fault: &str) {
+    /// Notes what is wrong with a field.
+    pub(crate) fn refuse(&mut self, name: &str, fault: &str) {
         self.errors.push(FieldError { field: name.to_owned(), message: fault.to_owned() });
     }
 

@@ -1,6 +1,6 @@
 //! Who calls, and whether the credential covers the operation.
 
-use std::marker::PhantomData;
+use std::{collections::BTreeSet, marker::PhantomData};
 
 use axum::{
     extract::FromRequestParts,
@@ -31,6 +31,9 @@ pub(crate) struct Manage;
 /// Managing what concerns the whole organization.
 #[derive(Debug)]
 pub(crate) struct ManageAll;
+/// Reading the event log.
+#[derive(Debug)]
+pub(crate) struct Events;
 
 impl Needs for Read {
     const CAPABILITY: Capability = Capability::Read;
@@ -40,6 +43,9 @@ impl Needs for Send {
 }
 impl Needs for Manage {
     const CAPABILITY: Capability = Capability::Manage;
+}
+impl Needs for Events {
+    const CAPABILITY: Capability = Capability::Events;
 }
 impl Needs for ManageAll {
     const CAPABILITY: Capability = Capability::Manage;
@@ -53,6 +59,10 @@ pub(crate) struct Caller<N> {
     pub(crate) organization: String,
     /// The only sessions that exist for this caller; absent: all of the organization.
     pub(crate) sessions: Option<Vec<SessionId>>,
+    /// What its credential carries in all.
+    pub(crate) capabilities: BTreeSet<Capability>,
+    /// From when the credential is no longer good, epoch milliseconds.
+    pub(crate) expires_at: Option<i64>,
     needs: PhantomData<N>,
 }
 
@@ -71,7 +81,13 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
         let key = keys::recognize(&state.store, secret, now_ms())?
             .ok_or_else(|| ApiError::unauthorized("the credential does not verify"))?;
         check::<N>(&key)?;
-        Ok(Self { organization: key.organization, sessions: key.sessions, needs: PhantomData })
+        Ok(Self {
+            organization: key.organization,
+            sessions: key.sessions,
+            capabilities: key.capabilities,
+            expires_at: key.expires_at,
+            needs: PhantomData,
+        })
     }
 }
 
@@ -90,12 +106,7 @@ impl FromRequestParts<AppState> for Authenticated {
 
 fn check<N: Needs>(key: &ApiKey) -> Result<(), ApiError> {
     if !key.capabilities.contains(&N::CAPABILITY) {
-        let wanted = match N::CAPABILITY {
-            Capability::Read => "read",
-            Capability::Send => "send",
-            Capability::Manage => "manage",
-            Capability::Events => "events",
-        };
+        let wanted = N::CAPABILITY.as_str();
         return Err(ApiError::capability(format!("this needs the capability `{wanted}`")));
     }
     if N::ORGANIZATION && key.sessions.is_some() {

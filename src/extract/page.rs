@@ -7,6 +7,8 @@ use axum::{
     http::request::Parts,
 };
 
+use wharf_storage::EventId;
+
 use crate::error::ApiError;
 
 /// How many rows a page has when the caller does not say.
@@ -49,25 +51,67 @@ impl Page {
     }
 
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
-        let mut limit = None;
-        let mut cursor = None;
-        for (name, value) in pairs {
-            let slot = match name.as_str() {
-                "limit" => &mut limit,
-                "cursor" => &mut cursor,
-                _ => continue,
-            };
-            if slot.replace(value).is_some() {
-                return Err(ApiError::invalid_field(&name, "is given twice"));
-            }
-        }
-        let limit = limit.map_or(Ok(DEFAULT_LIMIT), |text| clamp(&text))?;
-        Ok(Self { limit, cursor: cursor.filter(|text| !text.is_empty()) })
+        let [limit, cursor] = single(pairs, ["limit", "cursor"])?;
+        Ok(Self { limit: clamp(limit)?, cursor: cursor.filter(|text| !text.is_empty()) })
     }
 }
 
+/// The page of the event log that the caller asks for. Its cursor is the last event that the page before covered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LogPage {
+    /// 1 to 200 events.
+    pub(crate) limit: usize,
+    /// The event after which the page begins.
+    pub(crate) after: Option<EventId>,
+}
+
+impl LogPage {
+    fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
+        let [limit, after, cursor] = single(pairs, ["limit", "after", "cursor"])?;
+        let (name, given) = match (after, cursor) {
+            (Some(_), Some(_)) => {
+                return Err(ApiError::invalid_field(
+                    "cursor",
+                    "means the same as `after`: give one",
+                ));
+            }
+            (None, Some(cursor)) => ("cursor", Some(cursor)),
+            (after, None) => ("after", after),
+        };
+        let after = given.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+        let after = after.map_err(|_| ApiError::invalid_field(name, "is not an event's id"))?;
+        Ok(Self { limit: clamp(limit)?, after })
+    }
+}
+
+/// The values of these parameters, each of which may be given once; others are none of ours.
+fn single<const N: usize>(
+    pairs: Vec<(String, String)>,
+    names: [&str; N],
+) -> Result<[Option<String>; N], ApiError> {
+    let mut found = [const { None }; N];
+    for (name, value) in pairs {
+        let Some(place) = names.iter().position(|known| *known == name) else { continue };
+        if found[place].replace(value).is_some() {
+            return Err(ApiError::invalid_field(&name, "is given twice"));
+        }
+    }
+    Ok(found)
+}
+
+async fn query<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<Vec<(String, String)>, ApiError> {
+    let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+    let Query(pairs) =
+        query.map_err(|rejection| ApiError::invalid_field("query", &rejection.body_text()))?;
+    Ok(pairs)
+}
+
 /// Zero means the default; more than the maximum, however many digits it has, means the maximum.
-fn clamp(text: &str) -> Result<usize, ApiError> {
+fn clamp(given: Option<String>) -> Result<usize, ApiError> {
+    let Some(text) = given else { return Ok(DEFAULT_LIMIT) };
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(ApiError::invalid_field("limit", "must be a whole number, zero or more"));
     }
@@ -81,11 +125,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(pairs) =
-            Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-                .await
-                .map_err(|rejection| ApiError::invalid_field("query", &rejection.body_text()))?;
-        Self::parse(pairs)
+        Self::parse(query(parts, state).await?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LogPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Self::parse(query(parts, state).await?)
     }
 }
 

@@ -32,6 +32,20 @@ impl FromPath for SessionPath {
     }
 }
 
+/// The path of one API key. The id stays text, as a session's does.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeyPath {
+    pub(crate) id: String,
+}
+
+impl FromPath for KeyPath {
+    type Given = Self;
+
+    fn check(given: Self) -> Result<Self, ApiError> {
+        Ok(given)
+    }
+}
+
 /// The path of one group.
 #[derive(Debug)]
 pub(crate) struct GroupPath {
@@ -81,6 +95,7 @@ fn refused(rejection: PathRejection) -> ApiError {
         ErrorKind::InvalidUtf8InPathParam { key } if key == "session" => {
             ApiError::not_found("session")
         }
+        ErrorKind::InvalidUtf8InPathParam { key } if key == "id" => ApiError::not_found("key"),
         ErrorKind::InvalidUtf8InPathParam { key } => ApiError::invalid_field(&key, "is not UTF-8"),
         other => ApiError::invalid_field("path", &other.to_string()),
     }

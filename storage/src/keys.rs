@@ -48,6 +48,18 @@ pub enum Capability {
     Events,
 }
 
+impl Capability {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Send => "send",
+            Self::Manage => "manage",
+            Self::Events => "events",
+        }
+    }
+}
+
 impl Store {
     /// Stores a key under the SHA-256 of its secret.
     pub async fn add_key(&self, key: ApiKey, digest: [u8; 32]) -> Result<()> {

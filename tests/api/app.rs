@@ -15,6 +15,8 @@ use wharf_actors::Sessions;
 use wharf_sandbox::{NewGroup, Sandbox};
 use wharf_storage::{Capability, Store};
 
+use crate::document;
+
 /// How long a condition may take to come true.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -176,12 +178,8 @@ impl Running {
         organization: &str,
         capabilities: BTreeSet<Capability>,
     ) -> String {
-        let new = keys::NewKey {
-            organization: organization.to_owned(),
-            name: "test".to_owned(),
-            capabilities,
-        };
-        keys::create(&self.store, new).await.unwrap()
+        let new = keys::NewKey { capabilities, ..keys::NewKey::for_all(organization, "test") };
+        keys::create(&self.store, new).await.unwrap().1
     }
 
     /// A new key that carries one capability.
@@ -191,9 +189,12 @@ impl Running {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        let media = headers.get("content-type").map(|value| value.to_str().unwrap());
+        document::validate(&method, &path, status, media, &bytes);
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Answer { status, headers, body, bytes }
     }

@@ -4,6 +4,7 @@
 mod app;
 mod auth;
 mod command;
+mod document;
 mod faults;
 mod fleet;
 mod groups;

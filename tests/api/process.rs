@@ -12,7 +12,10 @@ use tokio::process::{Child, Command};
 use wharf::keys;
 use wharf_storage::{Options, Store};
 
-use crate::app::{DEADLINE, eventually};
+use crate::{
+    app::{DEADLINE, eventually},
+    document,
+};
 
 /// How often a test repeats what may go wrong at another point each time: few by default, `ROUNDS` for long runs.
 pub(crate) fn rounds(default: usize) -> usize {
@@ -35,12 +38,8 @@ impl Data {
     pub(crate) async fn new<T>(prepare: impl AsyncFnOnce(Store) -> T) -> (Self, T) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("wharf.redb"), &Options::default()).unwrap();
-        let new = keys::NewKey {
-            organization: "default".to_owned(),
-            name: "test".to_owned(),
-            capabilities: keys::all_capabilities(),
-        };
-        let key = keys::create(&store, new).await.unwrap();
+        let new = keys::NewKey::for_all("default", "test");
+        let (_, key) = keys::create(&store, new).await.unwrap();
         let prepared = prepare(store).await;
         (Self { folder, key }, prepared)
     }
@@ -86,7 +85,7 @@ fn listening(log: &Path) -> Option<String> {
     let lines = BufReader::new(std::fs::File::open(log).unwrap()).lines();
     lines.map_while(Result::ok).find_map(|line| {
         let entry: Value = serde_json::from_str(&line).ok()?;
-        let message = entry["fields"]["message"].as_str()?;
+        let message = entry["message"].as_str()?;
         message.strip_prefix("listening on ").map(str::to_owned)
     })
 }
@@ -117,7 +116,10 @@ impl Gateway {
         };
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
+        let media = response.headers().get("content-type").cloned();
         let bytes = response.bytes().await.ok()?;
+        let media = media.as_ref().map(|media| media.to_str().unwrap());
+        document::validate(method, path, status, media, &bytes);
         Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 

@@ -1,0 +1,202 @@
+//! The control socket: how a command speaks to the gateway that runs on the same data.
+//!
+//! A Unix socket in the folder of the data, open to its owner alone. One connection is one order and its outcome, each a
+//! line of JSON. A socket that a killed process left behind is replaced: only one process has the data open.
+
+use std::{
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+};
+use wharf_storage::{ApiKey, KeyId, Store};
+
+use crate::{
+    keys::{self, NewKey},
+    server::{self, Error, Result},
+};
+
+/// The socket's name in the folder of the data.
+const NAME: &str = "wharf.sock";
+/// The longest line in either direction, in bytes.
+const LONGEST_LINE: u64 = 16 << 20;
+/// How long one order may take, its transport included.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many keys are read at once.
+const PAGE: usize = 1_000;
+
+/// What a command asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "order")]
+pub enum Order {
+    /// Make a key.
+    CreateKey {
+        /// What it shall be.
+        new: NewKey,
+    },
+    /// List the keys of an organization, or of all.
+    ListKeys {
+        /// The organization.
+        organization: Option<String>,
+    },
+    /// Revoke a key.
+    RevokeKey {
+        /// The key.
+        id: KeyId,
+    },
+}
+
+/// What came of it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// A key was made.
+    Created {
+        /// Its secret.
+        secret: String,
+    },
+    /// The keys that were not revoked, oldest first.
+    Keys {
+        /// Without their secrets.
+        keys: Vec<ApiKey>,
+    },
+    /// Whether there was a key to revoke.
+    Revoked {
+        /// False for one that was revoked before, or never was.
+        found: bool,
+    },
+    /// It failed.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Carries an order out: through the gateway that runs on the data, or on the data itself when none runs.
+///
+/// # Errors
+/// The order failed, or a gateway runs that does not answer.
+pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
+    let outcome = if let Ok(stream) = UnixStream::connect(data.join(NAME)).await {
+        ask(stream, &order).await?
+    } else {
+        // No socket, one that a killed gateway left, or a path that no socket can have.
+        let store = server::open_store(data, None)?;
+        let outcome = perform(&store, order).await?;
+        store.close().await?;
+        outcome
+    };
+    match outcome {
+        Outcome::Failed { reason } => Err(Error::Control(reason)),
+        done => Ok(done),
+    }
+}
+
+async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
+    let broken = |error: io::Error| Error::Control(format!("it does not answer: {error}"));
+    let exchange = async {
+        let (reading, mut writing) = stream.split();
+        writing.write_all(&line(order)).await?;
+        let mut answer = String::new();
+        BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut answer).await?;
+        serde_json::from_str(&answer).map_err(io::Error::from)
+    };
+    match tokio::time::timeout(PATIENCE, exchange).await {
+        Ok(outcome) => outcome.map_err(broken),
+        Err(_) => Err(broken(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("orders and outcomes are JSON");
+    line.push(b'\n');
+    line
+}
+
+async fn perform(store: &Store, order: Order) -> Result<Outcome> {
+    Ok(match order {
+        Order::CreateKey { new } => {
+            let (_, secret) = keys::create(store, new).await?;
+            Outcome::Created { secret }
+        }
+        Order::ListKeys { organization } => {
+            let mut keys: Vec<ApiKey> = Vec::new();
+            loop {
+                let after = keys.last().map(|key| key.id);
+                let page = store.keys(organization.as_deref(), after, PAGE).await?;
+                if page.is_empty() {
+                    break Outcome::Keys { keys };
+                }
+                keys.extend(page);
+            }
+        }
+        Order::RevokeKey { id } => Outcome::Revoked { found: keys::revoke(store, None, id).await? },
+    })
+}
+
+/// The gateway's end of the socket; the socket is gone when this is.
+#[derive(Debug)]
+pub(crate) struct Control {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl Control {
+    /// Makes the socket. The store in `data` is open, so no other process listens there.
+    pub(crate) fn open(data: &Path) -> io::Result<Self> {
+        // Made where nobody else can reach it, and moved once its mode is right.
+        let hidden = tempfile::Builder::new().prefix(".control-").tempdir_in(data)?;
+        let listener = UnixListener::bind(hidden.path().join(NAME))?;
+        std::fs::set_permissions(hidden.path().join(NAME), std::fs::Permissions::from_mode(0o600))?;
+        let path = data.join(NAME);
+        std::fs::rename(hidden.path().join(NAME), &path)?;
+        Ok(Self { path, listener })
+    }
+
+    /// Takes orders for as long as it is polled.
+    pub(crate) async fn serve(&self, store: &Store) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let store = store.clone();
+                    tokio::spawn(async move {
+                        let served = tokio::time::timeout(PATIENCE, serve(stream, &store)).await;
+                        if let Ok(Err(error)) = served {
+                            tracing::warn!("an order on the control socket failed: {error}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::error!("the control socket takes no orders any more: {error}");
+                    return std::future::pending().await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+async fn serve(mut stream: UnixStream, store: &Store) -> io::Result<()> {
+    let (reading, mut writing) = stream.split();
+    let mut order = String::new();
+    BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut order).await?;
+    let outcome = match serde_json::from_str(&order) {
+        Ok(order) => perform(store, order)
+            .await
+            .unwrap_or_else(|error| Outcome::Failed { reason: error.to_string() }),
+        Err(error) => Outcome::Failed { reason: format!("the order does not parse: {error}") },
+    };
+    writing.write_all(&line(&outcome)).await?;
+    writing.shutdown().await
+}
