@@ -1,7 +1,11 @@
 //! Identifiers. Sessions, API keys and events are named by ULIDs: 48 bits of time, then 80 random bits, so they sort
 //! by age.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -37,9 +41,10 @@ const EVENT: &str = "evt_";
 const LAST_TIME: u64 = (1 << Ulid::TIME_BITS) - 1;
 
 impl SessionId {
-    /// A new id, made at `now_ms`. Random bits come from the operating system.
+    /// A new id, made at `now_ms`, above every one that this process made before. Random bits come from the operating
+    /// system.
     pub fn generate(now_ms: i64) -> Self {
-        Self(generate(now_ms))
+        Self(generate_rising(now_ms))
     }
 
     /// The 16 bytes every key of the session's rows starts with.
@@ -53,9 +58,10 @@ impl SessionId {
 }
 
 impl KeyId {
-    /// A new id, made at `now_ms`. Random bits come from the operating system.
+    /// A new id, made at `now_ms`, above every one that this process made before. Random bits come from the operating
+    /// system.
     pub fn generate(now_ms: i64) -> Self {
-        Self(generate(now_ms))
+        Self(generate_rising(now_ms))
     }
 
     pub(crate) fn bytes(self) -> Id {
@@ -93,6 +99,16 @@ impl EventId {
     pub(crate) fn from_number(number: u128) -> Self {
         Self(Ulid(number))
     }
+}
+
+/// A ULID made at `at`, above every other that this process has made: rows in the order of their ids are in the order in
+/// which they were made, and a page of them stays as it is when more are made.
+fn generate_rising(at: i64) -> Ulid {
+    static LAST: Mutex<u128> = Mutex::new(0);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = EventId::generate_above(*last, at).0;
+    *last = next.0;
+    next
 }
 
 fn generate(at: i64) -> Ulid {

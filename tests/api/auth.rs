@@ -6,7 +6,7 @@ use wharf_storage::{ApiKey, Capability, KeyId, SessionId};
 
 use crate::app::{TestApp, UNKNOWN_GROUP};
 
-const PUBLIC: [&str; 3] = ["/healthz", "/version", "/api/v1/openapi.json"];
+const PUBLIC: [&str; 4] = ["/healthz", "/readyz", "/version", "/api/v1/openapi.json"];
 
 #[tokio::test]
 async fn every_documented_path_but_the_public_ones_wants_a_credential() {

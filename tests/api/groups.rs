@@ -1,5 +1,6 @@
 //! Groups as they are stored, and their invites.
 
+use axum::body::Body;
 use serde_json::json;
 
 use crate::app::{TestApp, UNKNOWN_GROUP};
@@ -67,4 +68,64 @@ async fn an_admin_gets_the_invite_and_others_do_not() {
     assert_eq!(details["reason"], "whatsapp");
     let unknown = linked.path(&format!("/groups/{UNKNOWN_GROUP}/invite"));
     app.running.get(&unknown).await.error(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_invite_that_is_reset_is_another_one_and_others_may_not() {
+    let app = TestApp::start().await;
+    let linked = app.linked().await;
+    let path = format!("{}/invite", linked.crew());
+    let reset = |path: &str| app.running.request("DELETE", path).body(Body::empty()).unwrap();
+    let old = app.running.get(&path).await.expect(200).body;
+    let new = app.running.send(reset(&path)).await.expect(200).body;
+    assert_ne!(new, old);
+    assert_eq!(app.running.get(&path).await.expect(200).body, new);
+
+    let board = format!("{}/invite", linked.board());
+    let details = app.running.send(reset(&board)).await.error(403, "forbidden");
+    assert_eq!(details["reason"], "whatsapp");
+    let unknown = linked.path(&format!("/groups/{UNKNOWN_GROUP}/invite"));
+    app.running.send(reset(&unknown)).await.error(404, "not_found");
+}
+
+#[tokio::test]
+async fn members_are_listed_in_pages_from_the_store() {
+    let app = TestApp::start().await;
+    let linked = app.linked().await;
+    let path = format!("{}/members", linked.crew());
+    let all = app.running.get(&path).await.expect(200).body;
+    assert_eq!(all["nextCursor"], "");
+    let all = all["data"].as_array().unwrap();
+    let mut roles: Vec<_> = all.iter().map(|one| one["role"].as_str().unwrap()).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["admin", "member", "superadmin"]);
+    for member in all {
+        assert!(member["lid"].as_str().unwrap().ends_with("@lid"), "{member}");
+        assert_eq!(
+            (&member["groupJid"], &member["sessionId"]),
+            (&json!(linked.crew), &json!(linked.session))
+        );
+    }
+
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = app.running.get(&format!("{path}?limit=1&cursor={cursor}")).await.expect(200);
+        seen.extend(page.body["data"].as_array().unwrap().clone());
+        page.body["nextCursor"].as_str().unwrap().clone_into(&mut cursor);
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, *all);
+    let unknown = linked.path(&format!("/groups/{UNKNOWN_GROUP}/members"));
+    app.running.get(&unknown).await.error(404, "not_found");
+    app.running.get(&format!("{path}?cursor=zz")).await.error(400, "validation_error");
+
+    app.sandbox.group(&linked.crew).by("boss").promotes("mia");
+    app.running
+        .until(&path, |answer| {
+            let members = answer.body["data"].as_array().unwrap();
+            members.iter().filter(|one| one["role"] == "admin").count() == 2
+        })
+        .await;
 }

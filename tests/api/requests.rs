@@ -67,7 +67,7 @@ async fn an_id_that_looks_like_the_routers_own_form_is_checked_like_any_other() 
         app.running.send(request.body(Body::empty()).unwrap()).await
     };
     send("GET", "/api/v1/sessions/~x").await.error(401, "unauthorized");
-    send("DELETE", "/api/v1/sessions/~x").await.error(405, "method_not_allowed");
+    send("PUT", "/api/v1/sessions/~x").await.error(405, "method_not_allowed");
     let answer = app.running.get("/api/v1/sessions/x/groups/~1@g.us").await;
     answer.error(400, "validation_error");
 }
