@@ -189,9 +189,9 @@ impl Drop for Control {
 
 async fn serve(mut stream: UnixStream, store: &Store) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
-    let mut order = String::new();
-    BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut order).await?;
-    let outcome = match serde_json::from_str(&order) {
+    let mut order = Vec::new();
+    BufReader::new(reading.take(LONGEST_LINE)).read_until(b'\n', &mut order).await?;
+    let outcome = match serde_json::from_slice(&order) {
         Ok(order) => perform(store, order)
             .await
             .unwrap_or_else(|error| Outcome::Failed { reason: error.to_string() }),

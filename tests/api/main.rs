@@ -4,6 +4,7 @@
 mod app;
 mod auth;
 mod command;
+mod control;
 mod document;
 mod events;
 mod faults;
@@ -21,5 +22,6 @@ mod restart;
 mod restarts;
 mod sessions;
 mod settings;
+mod shutdown;
 mod silence;
 mod verbs;

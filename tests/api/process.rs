@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -63,6 +63,23 @@ impl Data {
             .unwrap()
     }
 
+    /// Runs a command on the data.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        command.args(arguments).arg("--data").arg(self.folder.path());
+        command.output().await.unwrap()
+    }
+
+    /// A file or socket among the data.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the last gateway has logged.
+    pub(crate) fn logged(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap()
+    }
+
     /// Starts a gateway on the data, and waits until it listens.
     pub(crate) async fn serve(&self, whatsapp: &str, options: &[&str]) -> Gateway {
         let mut child = self.spawn(whatsapp, options);
@@ -76,7 +93,7 @@ impl Data {
         .await;
         let client =
             reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
-        Gateway { child, base, key: self.key.clone(), client }
+        Gateway { child, caller: Caller { base, key: self.key.clone(), client } }
     }
 }
 
@@ -93,12 +110,18 @@ fn listening(log: &Path) -> Option<String> {
 /// A running gateway.
 pub(crate) struct Gateway {
     child: Child,
+    caller: Caller,
+}
+
+/// Whoever calls a gateway with a key.
+#[derive(Clone)]
+pub(crate) struct Caller {
     base: String,
     key: String,
     client: reqwest::Client,
 }
 
-impl Gateway {
+impl Caller {
     /// Status and body of an answer; `None` when the connection broke before it was whole.
     pub(crate) async fn call(
         &self,
@@ -121,6 +144,27 @@ impl Gateway {
         let media = media.as_ref().map(|media| media.to_str().unwrap());
         document::validate(method, path, status, media, &bytes);
         Some((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+}
+
+impl Gateway {
+    /// The same gateway, called with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Caller {
+        Caller { key: key.to_owned(), ..self.caller.clone() }
+    }
+
+    /// A way to call the gateway that outlives a borrow of it.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.clone()
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(u16, Value)> {
+        self.caller.call(method, path, body).await
     }
 
     /// The body of a GET that must succeed.
@@ -156,6 +200,11 @@ impl Gateway {
     /// Tells the process to end, and waits until it has.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ends().await
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 

@@ -1,0 +1,84 @@
+//! Commands beside a running gateway, and without one.
+
+use std::{os::unix::fs::PermissionsExt, process::Output};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+use wharf_sandbox::{Config, Sandbox};
+
+use crate::process::Data;
+
+fn shown(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+async fn says(data: &Data, words: &[u8]) -> Value {
+    let mut stream = UnixStream::connect(data.path("wharf.sock")).await.unwrap();
+    stream.write_all(words).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked_with_and_without_a_running_gateway() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let create = ["key", "create", "--name", "Desk 1", "--permissions", "read"];
+    let before = shown(&data.command(&create).await).trim().to_owned();
+
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    let during = shown(&data.command(&create).await).trim().to_owned();
+    for key in [&before, &during] {
+        let caller = gateway.with_key(key);
+        assert_eq!(caller.call("GET", "/api/v1/sessions", None).await.unwrap().0, 200);
+        assert_eq!(caller.call("GET", "/api/v1/api-keys", None).await.unwrap().0, 403);
+    }
+    let listed = shown(&data.command(&["key", "list"]).await);
+    assert!(!listed.contains(&during), "a secret is listed");
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 3, "{listed}");
+    assert_eq!(rows[2][1..], ["default", "read", "Desk 1"]);
+    let none = data.command(&["key", "list", "--organization", "nobody"]).await;
+    assert_eq!(shown(&none), "");
+
+    shown(&data.command(&["key", "revoke", rows[2][0]]).await);
+    let caller = gateway.with_key(&during);
+    assert_eq!(caller.call("GET", "/api/v1/sessions", None).await.unwrap().0, 401);
+    let again = data.command(&["key", "revoke", rows[2][0]]).await;
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("no such key"));
+    assert!(!data.command(&["key", "revoke", "nonsense"]).await.status.success());
+
+    assert!(gateway.terminate().await.success());
+    assert!(!data.path("wharf.sock").exists(), "the socket outlived the gateway");
+    assert_eq!(shown(&data.command(&["key", "list"]).await).lines().count(), 2);
+}
+
+#[tokio::test]
+async fn the_socket_is_private_survives_nonsense_and_replaces_one_that_was_left_behind() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    let mode = data.path("wharf.sock").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for words in [&b"nonsense\n"[..], b"", b"{}\n", b"{\"order\":\"stop\"}\n", b"\xff\xfe\n"] {
+        let outcome = says(&data, words).await;
+        assert_eq!(outcome["outcome"], "failed", "{outcome}");
+    }
+    drop(UnixStream::connect(data.path("wharf.sock")).await.unwrap());
+    let listed = says(&data, b"{\"order\":\"list_keys\",\"organization\":null}\n").await;
+    assert_eq!(listed["keys"][0]["name"], json!("test"), "{listed}");
+
+    gateway.kill_9().await;
+    assert!(data.path("wharf.sock").exists());
+    assert_eq!(shown(&data.command(&["key", "list"]).await).lines().count(), 1);
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    assert_eq!(says(&data, b"nonsense\n").await["outcome"], "failed");
+    assert!(gateway.terminate().await.success());
+}

@@ -1,0 +1,117 @@
+//! The gateway is told to stop, once or twice, and says whether it is ready.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::{task::JoinHandle, time::Instant};
+use wharf_sandbox::{Config, Fault, Sandbox};
+
+use crate::{
+    app::eventually,
+    fleet::{Fleet, all_work},
+    process::Gateway,
+};
+
+/// A gateway with one session that works, and the path of its group.
+async fn working(sandbox: &Sandbox, options: &[&str]) -> (Fleet, Gateway, String) {
+    let fleet = Fleet::new(sandbox, 1, 1).await;
+    let gateway = fleet.data.serve(&sandbox.ws_url(), options).await;
+    all_work(&gateway, |_| true).await;
+    let (session, group) = &fleet.groups[0];
+    let path = format!("/api/v1/sessions/{session}/groups/{group}");
+    (fleet, gateway, path)
+}
+
+/// Sends a change whose answer WhatsApp holds back, and returns once WhatsApp has it.
+async fn hanging_change(
+    sandbox: &Sandbox,
+    gateway: &Gateway,
+    path: &str,
+    fault: Fault,
+) -> JoinHandle<Option<(u16, Value)>> {
+    let before = sandbox.journal().len();
+    sandbox.fails_next("group.subject", 1, fault);
+    let (caller, path) = (gateway.caller(), path.to_owned());
+    let call = tokio::spawn(async move {
+        caller.call("PATCH", &path, Some(&json!({"subject": "Last"}))).await
+    });
+    eventually("whatsapp has the change", async || {
+        if sandbox.journal().len() > before { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
+    call
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (fleet, mut gateway, path) = working(&sandbox, &[]).await;
+    let ready = gateway.get("/readyz").await;
+    assert_eq!(ready, json!({"status": "ready", "sessions": 1, "wanted": 1, "working": 1}));
+    let fault = Fault::delay(Duration::from_secs(2));
+    let call = hanging_change(&sandbox, &gateway, &path, fault).await;
+    gateway.signal("TERM");
+    eventually("nothing new is taken", async || {
+        match gateway.call("GET", "/api/v1/sessions", None).await {
+            None => Ok(()),
+            Some((503, body)) if body["error"]["code"] == "gateway_unavailable" => Ok(()),
+            Some(other) => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert!(!call.is_finished(), "the change was cut");
+    assert_eq!(call.await.unwrap().unwrap().0, 204);
+    assert!(gateway.ends().await.success());
+    assert!(fleet.data.logged().contains("stopped"));
+
+    // The connections were closed, and what was answered is there.
+    assert_eq!(sandbox.connections(), 0);
+    let gateway = fleet.data.serve("ws://127.0.0.1:9/ws/chat", &[]).await;
+    assert_eq!(gateway.get(&path).await["subject"], "Last");
+    let ready = gateway.get("/readyz").await;
+    assert_eq!(ready, json!({"status": "ready", "sessions": 1, "wanted": 1, "working": 0}));
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_cuts_and_loses_nothing_that_was_answered() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (fleet, mut gateway, path) = working(&sandbox, &[]).await;
+    let body = json!({"description": "Before"});
+    assert_eq!(gateway.call("PATCH", &path, Some(&body)).await.unwrap().0, 204);
+    let call = hanging_change(&sandbox, &gateway, &path, Fault::silence_after()).await;
+    gateway.signal("TERM");
+    eventually("the first signal is heard", async || {
+        let log = fleet.data.logged();
+        if log.contains("shutting down") { Ok(()) } else { Err(log) }
+    })
+    .await;
+    let begun = Instant::now();
+    gateway.signal("INT");
+    assert!(!gateway.ends().await.success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(call.await.unwrap(), None);
+
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    assert_eq!(gateway.get(&path).await["description"], "Before");
+    all_work(&gateway, |_| true).await;
+    eventually("the store follows WhatsApp", async || {
+        let stored = gateway.get(&path).await;
+        if stored["subject"] == "Last" { Ok(()) } else { Err(stored.to_string()) }
+    })
+    .await;
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_in_time_is_cut_and_said() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (fleet, mut gateway, path) = working(&sandbox, &["--shutdown-timeout", "500ms"]).await;
+    let call = hanging_change(&sandbox, &gateway, &path, Fault::silence_after()).await;
+    gateway.signal("TERM");
+    assert!(!gateway.ends().await.success());
+    // Whoever waits is told, where that is still possible, that the outcome is unknown.
+    let answer = call.await.unwrap();
+    assert!(matches!(answer, None | Some((501, _))), "{answer:?}");
+    assert!(fleet.data.logged().contains("did not end in time"), "{}", fleet.data.logged());
+}
