@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use wharf_storage::{NewEvent, Options, SessionId, Store};
 
 const PRODUCERS: u64 = 64;
-const WRITES_EACH: u64 = 200;
-const ROUNDS: usize = 3;
+const WRITES_EACH: u64 = 500;
+const ROUNDS: usize = 7;
 /// About the size of an event row.
 const PAYLOAD: usize = 256;
 const ROWS: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");

@@ -10,7 +10,7 @@ mod sessions;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
+    Router,
     middleware::{from_fn, from_fn_with_state},
 };
 use utoipa::{
@@ -126,9 +126,8 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`app`] with routes of the embedder's own beside it, behind the same middleware. A handler that takes
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
-    let limits = request::Limits { time: time_limit, draining: state.draining.clone() };
-    let (router, document) = routes().split_for_parts();
-    let document: Arc<str> = text(&as_callers_write(document)).into();
+    let limits = Arc::new(request::Limits { time: time_limit, draining: state.draining() });
+    let (router, _) = routes().split_for_parts();
     let router = router
         .merge(more)
         .route_layer(from_fn(request::name_route))
@@ -136,7 +135,6 @@ pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -
         .method_not_allowed_fallback(async || {
             ApiError::new(Code::MethodNotAllowed, "the path has no such method")
         })
-        .layer(Extension(health::Document(document)))
         .with_state(state);
     // Layers of a router run after its routing, so what must come before it sits on a router of its own.
     Router::new().fallback_service(router).layer(from_fn_with_state(limits, request::surround))

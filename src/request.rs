@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,7 +29,7 @@ const LONGEST_ID: usize = 128;
 const WATCHED: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What no request may overstep.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Limits {
     /// How long a request may take.
     pub(crate) time: Duration,
@@ -39,7 +40,7 @@ pub(crate) struct Limits {
 /// Layer around everything: gives the request its id, a span with it, and one line in the log; keeps its limits; has an
 /// answer whatever happens inside. It is one layer because each costs every request.
 pub(crate) async fn surround(
-    State(limits): State<Limits>,
+    State(limits): State<Arc<Limits>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -57,7 +58,7 @@ pub(crate) async fn surround(
         http.route = tracing::field::Empty,
     );
     let begun = Instant::now();
-    let mut response = answer(limits, request, next).instrument(span.clone()).await;
+    let mut response = answer(&limits, request, next).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
@@ -67,7 +68,7 @@ pub(crate) async fn surround(
 
 /// The answer of what is inside, within its time; of a body that says itself that it is too large, and of a handler that
 /// panics, our own.
-async fn answer(limits: Limits, mut request: Request, next: Next) -> Response {
+async fn answer(limits: &Limits, mut request: Request, next: Next) -> Response {
     if announced_size(&request) > BODY_LIMIT as u64 {
         return ApiError::too_large(BODY_LIMIT).into_response();
     }
@@ -137,7 +138,8 @@ mod tests {
 
     /// What a caller gets from a handler that is surrounded as all are.
     async fn answer(handler: axum::routing::MethodRouter) -> Response {
-        let limits = Limits { time: Duration::from_secs(30), draining: CancellationToken::new() };
+        let limits =
+            Arc::new(Limits { time: Duration::from_secs(30), draining: CancellationToken::new() });
         let router = axum::Router::new()
             .route("/", handler)
             .layer(axum::middleware::from_fn_with_state(limits, surround));

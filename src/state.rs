@@ -1,6 +1,6 @@
 //! What every handler may reach.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use wharf_actors::{SessionHandle, Sessions};
@@ -8,21 +8,37 @@ use wharf_storage::{SessionId, Store};
 
 use crate::{error::ApiError, extract::Caller};
 
-/// The parts of a running gateway.
+/// The parts of a running gateway; cheap to clone.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+/// What [`AppState`] shares.
+pub struct Parts {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
     /// The configured name of this node.
-    pub(crate) gateway_id: Arc<str>,
+    pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
     pub(crate) draining: CancellationToken,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl AppState {
     /// Puts the parts together; `gateway_id` is the name under which this node shows itself.
     pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
-        Self { store, sessions, gateway_id: gateway_id.into(), draining: CancellationToken::new() }
+        Self(Arc::new(Parts {
+            store,
+            sessions,
+            gateway_id: gateway_id.to_owned(),
+            draining: CancellationToken::new(),
+        }))
     }
 
     /// What to cancel when the process is about to end: requests are refused from then on.

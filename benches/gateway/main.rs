@@ -130,10 +130,10 @@ async fn bench(options: &Options) {
         same.push(fixed);
         get_ratios.push(stored / fixed);
     }
-    let commit = measure::commit(singles);
+    let commit = measure::commit(singles).await;
     let single = bare.ask(&json!({"operations": singles, "inFlight": 1})).await;
     let single = single["p50Us"].as_f64().expect("a number");
-    let patch = api.patch_latency(&groups[0], singles).await;
+    let patch = tokio::task::block_in_place(|| api.patch_latency(&groups[0], singles));
     let added = patch - single - commit;
     println!(
         "one at a time, p50: PATCH {patch:.0} µs, bare client {single:.0} µs, commit {commit:.0} µs, added {added:.0} µs"

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use redb::{Database, TableDefinition};
 use serde_json::{Value, json};
+use wharf_storage::{GroupChange, GroupJid, GroupSnapshot, NewEvent, Options, SessionId, Store};
 
 /// Units of CPU time a second, as Linux counts them for programs.
 const TICKS: f64 = 100.0;
@@ -60,26 +60,43 @@ pub(crate) fn median_us(durations: &[Duration]) -> f64 {
     median(&values)
 }
 
-/// What one durable commit of a few rows takes on this disk: the median of `count`, in microseconds.
-#[expect(clippy::disallowed_methods, reason = "the baseline is redb without our writer")]
-pub(crate) fn commit(count: u32) -> f64 {
-    const ROWS: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");
+/// What one commit of the gateway's store takes on this disk, a changed group and its event in it, while nothing else
+/// happens: the median of `count`, in microseconds.
+pub(crate) async fn commit(count: u32) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let database = Database::create(folder.path().join("bare")).expect("the file can be made");
-    let took: Vec<Duration> = (0..u64::from(count))
-        .map(|index| {
-            let begun = Instant::now();
-            let transaction = database.begin_write().expect("a transaction begins");
-            {
-                let mut rows = transaction.open_table(ROWS).expect("the table opens");
-                for row in 0..3 {
-                    rows.insert(index * 3 + row, [0; 256].as_slice()).expect("the row goes in");
-                }
-            }
-            transaction.commit().expect("the commit succeeds");
-            begun.elapsed()
-        })
-        .collect();
+    let store = Store::open(&folder.path().join("wharf.redb"), &Options::default())
+        .expect("the store opens");
+    let session = SessionId::generate(1);
+    let group: GroupJid = "120363000000000001@g.us".parse().expect("an address");
+    let snapshot = GroupSnapshot {
+        jid: group.clone(),
+        subject: None,
+        description: None,
+        description_id: None,
+        announce: false,
+        locked: false,
+        owner: None,
+        created_at: None,
+        lid_addressing: true,
+        members: Vec::new(),
+    };
+    store.put_group(session, snapshot, 1, |_| Vec::new()).await.expect("the write succeeds");
+    let mut took: Vec<Duration> = Vec::new();
+    for index in 0..count {
+        let subject = format!("Single {index}");
+        let event = NewEvent {
+            session,
+            organization: "default".to_owned(),
+            name: "group.update".to_owned(),
+            at: 1,
+            payload: json!({"groupJid": group.as_ref(), "subject": subject, "timestamp": 1}),
+        };
+        let change = GroupChange { subject: Some(subject), ..GroupChange::default() };
+        let begun = Instant::now();
+        let written = store.change_group(session, &group, change, 1, vec![event]).await;
+        assert!(written.expect("the write succeeds"), "the group is stored");
+        took.push(begun.elapsed());
+    }
     median_us(&took)
 }
 

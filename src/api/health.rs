@@ -1,9 +1,10 @@
 //! The gateway about itself.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use axum::{
-    Extension, Json,
+    Json,
+    body::Bytes,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
@@ -21,10 +22,6 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(version))
         .routes(routes!(document))
 }
-
-/// The text of the API's document.
-#[derive(Debug, Clone)]
-pub(super) struct Document(pub(super) Arc<str>);
 
 /// That the process is up.
 #[derive(Serialize, ToSchema)]
@@ -100,6 +97,7 @@ async fn version() -> Json<Build> {
 /// Describe the API: this document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "gateway", security(()),
     responses((status = 200, body = Object, description = "The document")))]
-async fn document(Extension(Document(text)): Extension<Document>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
+async fn document() -> Response {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| super::text(&super::document()).into());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone()).into_response()
 }

@@ -89,8 +89,15 @@ mod tests {
     fn a_current_file_is_left_as_it_is() {
         let database = new_file();
         bring_up_to_date(&database).unwrap();
+        let txn = store::begin(&database).unwrap();
+        assert!(txn.delete_table(EVENTS_REMOVED).unwrap());
+        txn.commit().unwrap();
+
         bring_up_to_date(&database).unwrap();
         assert_eq!(version(&database).unwrap() as usize, MIGRATIONS.len());
+        // The migration that made it did not run again.
+        let made = database.begin_read().unwrap().open_table(EVENTS_REMOVED);
+        assert!(matches!(made, Err(TableError::TableDoesNotExist(_))));
     }
 
     #[test]

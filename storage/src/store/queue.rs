@@ -18,9 +18,9 @@ use crate::{Error, Result, tables::Rows};
 const CAPACITY: usize = 1024;
 /// How long the writer waits for company for each write of the last batch, if there was more than one: a commit costs
 /// the same for one as for many. One write at a time never waits.
-const PATIENCE: Duration = Duration::from_micros(50);
+const PATIENCE: Duration = Duration::from_micros(100);
 /// The longest such wait.
-const MOST_PATIENCE: Duration = Duration::from_millis(1);
+const MOST_PATIENCE: Duration = Duration::from_millis(3);
 /// How many writes are company enough.
 const FULL: usize = 64;
 

@@ -1,0 +1,162 @@
+//! A file of an older release becomes a current one, with all that is in it.
+//!
+//! `fixtures/schema-1.redb.gz` was written by the release with schema 1, through the methods of its store and of its
+//! backend, by a program that closed the store and ended; then `gzip -9n`. The tests name everything that is in it.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+use serde_json::json;
+use wharf_storage::{
+    Account, Capability, Error, Event, EventId, GroupJid, NewEvent, Options, Role, Session,
+    SessionId, Status, Store, Wanted,
+};
+
+use crate::whatsapp::{gives_out_what_was_sent, holds_what_schema_1_wrote};
+
+const AT: i64 = 1_700_000_000_000;
+const SHOP: &str = "01HF7YAT00SHP0000000000000";
+const IDLE: &str = "01HF7YAT00ZZZ0000000000000";
+const OTHER: &str = "01HF7YAT00THR0000000000000";
+
+fn unpacked(folder: &Path) -> PathBuf {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-1.redb.gz");
+    let path = folder.join("wharf.redb");
+    let mut unpacked = File::create(&path).unwrap();
+    io::copy(&mut GzDecoder::new(File::open(packed).unwrap()), &mut unpacked).unwrap();
+    path
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(path, &Options::default()).unwrap()
+}
+
+fn id(text: &str) -> SessionId {
+    text.parse().unwrap()
+}
+
+fn told(log: &[Event]) -> Vec<(&str, i64)> {
+    log.iter().map(|event| (&*event.name, event.at - AT)).collect()
+}
+
+/// Everything that the older release wrote is there.
+async fn holds_what_was_written(store: &Store) {
+    let shop = Session {
+        id: id(SHOP),
+        organization: "acme".to_owned(),
+        label: Some("Shop".to_owned()),
+        auto_read: true,
+        presence_typing: false,
+        rate_per_min: 7,
+        rate_per_hour: 70,
+        created_at: AT,
+        updated_at: AT + 4,
+        created_by_user: Some("user-1".to_owned()),
+        wanted: Wanted::Running,
+        status: Status::Working,
+        status_reason: None,
+        since: AT + 4,
+        account: Some(Account {
+            jid: "4915200000001@s.whatsapp.net".to_owned(),
+            lid: Some("1001@lid".to_owned()),
+            business_name: Some("Shop Ltd".to_owned()),
+            platform: Some("android".to_owned()),
+        }),
+        last_connected_at: Some(AT + 4),
+    };
+    assert_eq!(store.session(shop.id).unwrap(), Some(shop));
+    let ids =
+        |sessions: Vec<Session>| sessions.iter().map(|session| session.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.sessions_of("acme", None, 9).await.unwrap()), [id(SHOP), id(IDLE)]);
+    assert_eq!(ids(store.sessions_of("other", None, 9).await.unwrap()), [id(OTHER)]);
+    assert_eq!(store.sessions().await.unwrap().len(), 3);
+    holds_the_group(store).await;
+    holds_the_keys(store).await;
+
+    let log = store.events_page("acme", None, None, 9).await.unwrap().events;
+    let status = ("session.status", 0);
+    assert_eq!(told(&log), [status, ("auth.code", 3), ("session.status", 4), ("group.update", 7)]);
+    assert_eq!(log[3].payload, json!({"n": 7, "text": "é", "none": null}));
+    assert!(log.is_sorted_by(|one, next| one.id < next.id));
+    assert_eq!(store.session_events(id(SHOP), None, 9).await.unwrap(), log);
+    let others = store.events_page("other", None, None, 9).await.unwrap().events;
+    assert_eq!(told(&others), [("session.status", 1)]);
+    holds_what_schema_1_wrote(store, id(SHOP)).await;
+}
+
+async fn holds_the_group(store: &Store) {
+    let jid: GroupJid = "120363000000000001@g.us".parse().unwrap();
+    let group = store.group(id(SHOP), &jid).unwrap().unwrap();
+    let texts = [&group.subject, &group.description, &group.description_id, &group.owner];
+    let texts = texts.map(|text| text.as_deref().unwrap());
+    assert_eq!(texts, ["Crew 1", "All hands", "3EB0AA", "1001@lid"]);
+    assert!(group.announce && !group.locked && group.stale && !group.left);
+    assert_eq!((group.created_at, group.participant_count), (Some(AT - 5), 2));
+    assert_eq!((group.first_seen_at, group.updated_at), (AT + 5, AT + 6));
+    // The other one was left.
+    assert_eq!(store.groups(id(SHOP), None, 9).await.unwrap(), [group]);
+    let members = store.members(id(SHOP), &jid, None, 9).await.unwrap();
+    let members = members.iter().map(|member| (&*member.lid, member.phone.as_deref(), member.role));
+    let (phone, admin) = (Some("4915200000001@s.whatsapp.net"), Role::Superadmin);
+    let expected = [("1001@lid", phone, admin), ("1002@lid", None, Role::Member)];
+    assert!(members.eq(expected));
+}
+
+async fn holds_the_keys(store: &Store) {
+    let key = store.key_by_digest(&[7; 32]).unwrap().unwrap();
+    assert_eq!(key.id.to_string(), "key_01HF7YAT00KEY1000000000000");
+    assert_eq!((&*key.organization, &*key.name), ("acme", "ci"));
+    assert_eq!(key.capabilities, [Capability::Read, Capability::Manage].into());
+    assert_eq!((key.sessions.as_ref(), key.expires_at), (None, Some(AT + 9)));
+    assert_eq!(store.key_by_digest(&[8; 32]).unwrap().unwrap().revoked_at, Some(AT + 8));
+    assert_eq!(store.keys(Some("acme"), None, 9).await.unwrap(), [key]);
+    assert_eq!(store.keys(None, None, 9).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = unpacked(folder.path());
+    let store = open(&path);
+    holds_what_was_written(&store).await;
+    store.close().await.unwrap();
+
+    let store = open(&path);
+    holds_what_was_written(&store).await;
+    gives_out_what_was_sent(&store, id(SHOP)).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_after_schema_1_works_on_a_file_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&unpacked(folder.path()));
+    let before = store.events_page("acme", None, None, 9).await.unwrap().events;
+    let event = NewEvent {
+        session: id(SHOP),
+        organization: "acme".to_owned(),
+        name: "session.status".to_owned(),
+        // Before everything in the file; its id is above them all nevertheless.
+        at: 5,
+        payload: json!({}),
+    };
+    store.record_events(vec![event]).await.unwrap();
+    assert_eq!(store.sweep_events(AT + 4, 9).await.unwrap(), 3, "one of them is the other's");
+    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9).await;
+    assert!(matches!(gone, Err(Error::EventsGone)), "{gone:?}");
+    let kept = store.events_page("acme", Some(before[1].id), None, 9).await.unwrap().events;
+    assert_eq!(kept[..2], before[2..]);
+    assert_eq!(told(&kept[2..]), [("session.status", 5 - AT)]);
+
+    let revoked =
+        store.revoke_key(None, "key_01HF7YAT00KEY3000000000000".parse().unwrap(), AT).await;
+    assert!(revoked.unwrap());
+    assert!(store.remove_session(id(SHOP)).await.unwrap());
+    assert_eq!(store.sessions_of("acme", None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.events_page("acme", None, None, 9).await.unwrap().events, []);
+    store.close().await.unwrap();
+}
