@@ -42,6 +42,11 @@ async fn a_key_comes_in_either_header_but_not_in_both() {
         app.running.request("GET", path).header("x-api-key", &key).body(Body::empty()).unwrap();
     app.running.send(both).await.error(401, "unauthorized");
     app.running.call("wa_0000", "GET", path, None).await.error(401, "unauthorized");
+    for name in ["key", "api_key", "apiKey", "x-api-key", "token", "access_token"] {
+        let in_query = Request::builder().uri(format!("{path}?{name}={key}"));
+        let answer = app.running.send(in_query.body(Body::empty()).unwrap()).await;
+        answer.error(401, "unauthorized");
+    }
 }
 
 #[tokio::test]
@@ -82,6 +87,16 @@ async fn each_operation_wants_its_capability() {
         ("GET", group.as_str(), Capability::Read),
         ("PATCH", group.as_str(), Capability::Send),
         ("GET", &format!("{group}/invite"), Capability::Read),
+        ("DELETE", &format!("{group}/invite"), Capability::Send),
+        ("GET", &format!("{group}/members"), Capability::Read),
+        ("DELETE", "/api/v1/sessions/x", Capability::Manage),
+        ("POST", "/api/v1/sessions/x:stop", Capability::Manage),
+        ("POST", "/api/v1/sessions/x:restart", Capability::Manage),
+        ("POST", "/api/v1/sessions/x:logout", Capability::Manage),
+        ("GET", "/api/v1/sessions/x/me", Capability::Manage),
+        ("GET", "/api/v1/api-keys", Capability::Manage),
+        ("DELETE", "/api/v1/api-keys/x", Capability::Manage),
+        ("GET", "/api/v1/events", Capability::Events),
     ];
     for carried in [Capability::Read, Capability::Send, Capability::Manage, Capability::Events] {
         let key = app.running.key_with(carried).await;

@@ -107,6 +107,22 @@ async fn a_body_must_be_a_json_object_of_known_fields() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_nested_deeply_is_400_and_hurts_nobody() {
+    let app = TestApp::start().await;
+    for (open, close, depth) in [("[", "]", 100_000), ("{\"a\":", "}", 10_000), ("[", "]", 120)] {
+        let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        for body in [nested.clone(), format!("{{\"subject\": {nested}}}")] {
+            let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");
+            let request =
+                app.running.request("PATCH", &group).header("content-type", "application/json");
+            let answer = app.running.send(request.body(Body::from(body)).unwrap()).await;
+            answer.error(400, "validation_error");
+        }
+    }
+    app.running.get("/healthz").await.expect(200);
+}
+
+#[tokio::test]
 async fn lengths_are_counted_in_unicode_scalar_values() {
     let app = TestApp::start().await;
     let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");

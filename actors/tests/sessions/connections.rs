@@ -1,8 +1,11 @@
 //! From the code to a working session, and back to it.
 
-use wharf_actors::{ApplySettings, Error};
+use std::time::Duration;
+
+use tokio::{net::TcpListener, time::timeout};
+use wharf_actors::{ApplySettings, Config, Error, NewSession, Sessions};
 use wharf_sandbox::NewGroup;
-use wharf_storage::{GroupJid, Status};
+use wharf_storage::{GroupJid, Status, Store};
 
 use crate::harbour::{DEADLINE, Harbour, names, sessions, settings, until};
 
@@ -72,4 +75,39 @@ async fn every_scan_leads_to_a_working_session_and_is_told_once() {
         assert_eq!(linked, 1, "{phone}");
     }
     harbour.sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_more_attempts_are_under_way_at_once_than_the_limit() {
+    const SESSIONS: usize = 6;
+    const LIMIT: usize = 2;
+    // It accepts, and never answers.
+    let whatsapp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = Config {
+        endpoint: format!("ws://{}/ws/chat", whatsapp.local_addr().unwrap()),
+        connects_in_flight: LIMIT,
+        ..Config::default()
+    };
+    let sessions = Sessions::start(Store::in_memory().unwrap(), config).await.unwrap();
+    for _ in 0..SESSIONS {
+        let new = NewSession {
+            organization: "acme".to_owned(),
+            label: None,
+            auto_read: None,
+            presence_typing: None,
+            created_by_user: None,
+            start: true,
+        };
+        sessions.create(new).await.unwrap();
+    }
+    for _ in 0..SESSIONS / LIMIT {
+        let mut taken = Vec::new();
+        for _ in 0..LIMIT {
+            taken.push(timeout(DEADLINE, whatsapp.accept()).await.unwrap().unwrap());
+        }
+        // The others wait for one of these to end.
+        let more = timeout(Duration::from_millis(300), whatsapp.accept()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+    sessions.shutdown().await;
 }
