@@ -14,7 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-pub(crate) use documented::{Aged, Always, Conflicts, InvalidBody, InvalidInput, Live, Missing};
+pub(crate) use documented::{
+    Aged, Always, Anywhere, Conflicts, InvalidBody, InvalidInput, Live, Missing,
+};
 
 /// How long to wait for a process that is shutting down to be replaced.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);

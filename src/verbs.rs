@@ -3,11 +3,12 @@
 //! The router cannot match a suffix on a parameter. So a known verb is cut off before the router and made a segment
 //! of its own (`/sessions/{session}/~start`), and the document shows the path as callers write it. Both follow from
 //! [`VERBS`]. A colon that is part of an id, as in a JID with a device, is left alone, because only the verbs listed
-//! for that very path are cut off.
+//! for that very path are cut off. Only verbs are posted to the name of a thing, so a POST whose path ends like one that
+//! is not in the table is to a path that does not exist.
 
 use axum::{
     extract::Request,
-    http::{Uri, uri::PathAndQuery},
+    http::{Method, Uri, uri::PathAndQuery},
 };
 
 use crate::error::ApiError;
@@ -36,6 +37,8 @@ pub(crate) fn rewrite(request: &mut Request) -> Result<(), ApiError> {
     if let Some(routed) = VERBS.iter().find_map(|template| matched(template, path)) {
         let uri = replace_path(request.uri(), &routed);
         *request.uri_mut() = uri.map_err(|error| ApiError::internal(error.to_string()))?;
+    } else if request.method() == Method::POST && ends_like_a_verb(path) {
+        return Err(ApiError::not_found("path"));
     }
     Ok(())
 }
@@ -59,6 +62,12 @@ fn matched(template: &str, path: &str) -> Option<String> {
     let (template, verb) = template.rsplit_once(':')?;
     let target = path.strip_suffix(verb)?.strip_suffix(':')?;
     fits(template, target).then(|| format!("{target}/{MARK}{verb}"))
+}
+
+/// Whether the path ends in a colon and a word, as a JID with a device never does.
+fn ends_like_a_verb(path: &str) -> bool {
+    let word = path.rsplit_once(':').map_or("", |(_, word)| word);
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// Whether the path is one of the template, whose parameters stand for anything but nothing.
@@ -113,6 +122,20 @@ mod tests {
             "/api/v1/sessions/01HZ/groups/1555:2@s.whatsapp.net",
         ] {
             assert_eq!(rewritten(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_word_after_the_last_colon_is_like_a_verb_and_a_device_is_not() {
+        for (path, like) in [
+            ("/api/v1/sessions/01HZ:halt", true),
+            ("/api/v1/sessions/a:b:revoke-all", true),
+            ("/api/v1/sessions/01HZ", false),
+            ("/api/v1/sessions/01HZ:", false),
+            ("/api/v1/sessions/01HZ:halt/", false),
+            ("/api/v1/sessions/01HZ/groups/1555:2@s.whatsapp.net", false),
+        ] {
+            assert_eq!(ends_like_a_verb(path), like, "{path}");
         }
     }
 

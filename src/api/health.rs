@@ -13,7 +13,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{AppState, error::ApiError};
+use crate::{
+    AppState,
+    error::{Anywhere, ApiError},
+};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -55,7 +58,7 @@ struct Build {
 
 /// Say that the process is up.
 #[utoipa::path(get, path = "/healthz", operation_id = "health", tag = "gateway", security(()),
-    responses((status = 200, body = Health, description = "The process is up")))]
+    responses((status = 200, body = Health, description = "The process is up"), Anywhere))]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
@@ -63,6 +66,7 @@ async fn health() -> Json<Health> {
 /// Say whether requests are served.
 #[utoipa::path(get, path = "/readyz", operation_id = "ready", tag = "gateway", security(()),
     responses(
+        Anywhere,
         (status = 200, body = Ready, description = "Requests are served"),
         (status = 503, body = crate::error::ErrorBody,
             description = "They are not; `details.unready` says what is missing: `draining` or `store`"),
@@ -85,7 +89,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
 
 /// Say what is running.
 #[utoipa::path(get, path = "/version", operation_id = "version", tag = "gateway", security(()),
-    responses((status = 200, body = Build, description = "What is running")))]
+    responses((status = 200, body = Build, description = "What is running"), Anywhere))]
 async fn version() -> Json<Build> {
     Json(Build {
         name: env!("CARGO_PKG_NAME"),
@@ -96,7 +100,7 @@ async fn version() -> Json<Build> {
 
 /// Describe the API: this document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "gateway", security(()),
-    responses((status = 200, body = Object, description = "The document")))]
+    responses((status = 200, body = Object, description = "The document"), Anywhere))]
 async fn document() -> Response {
     static TEXT: LazyLock<Bytes> = LazyLock::new(|| super::text(&super::document()).into());
     ([(header::CONTENT_TYPE, "application/json")], TEXT.clone()).into_response()

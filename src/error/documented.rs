@@ -25,23 +25,36 @@ fn responses(listed: &[(Code, &str)]) -> Responses {
         .collect()
 }
 
-/// What every operation behind a credential may answer.
-pub(crate) struct Always;
+/// What every operation may answer, because it surrounds them all.
+pub(crate) struct Anywhere;
 
-impl IntoResponses for Always {
+impl IntoResponses for Anywhere {
     fn responses() -> Responses {
         responses(&[
-            (Code::Unauthorized, "There is no credential, or it does not verify"),
-            (
-                Code::Forbidden,
-                "The credential lacks the capability, or WhatsApp refused this account",
-            ),
+            (Code::PayloadTooLarge, "The body is larger than 1 MiB"),
             (Code::Internal, "A fault of the gateway"),
             (
                 Code::GatewayUnavailable,
                 "Draining or overloaded: try again after `Retry-After` seconds",
             ),
         ])
+    }
+}
+
+/// What every operation behind a credential may answer.
+pub(crate) struct Always;
+
+impl IntoResponses for Always {
+    fn responses() -> Responses {
+        let mut all = Anywhere::responses();
+        all.extend(responses(&[
+            (Code::Unauthorized, "There is no credential, or it does not verify"),
+            (
+                Code::Forbidden,
+                "The credential lacks the capability, or WhatsApp refused this account",
+            ),
+        ]));
+        all
     }
 }
 
@@ -64,7 +77,6 @@ impl IntoResponses for InvalidBody {
     fn responses() -> Responses {
         responses(&[
             (Code::ValidationError, "The request breaks a rule; `details.errors` names each field"),
-            (Code::PayloadTooLarge, "The body is larger than 1 MiB"),
             (Code::UnsupportedMediaType, "The body is not JSON"),
         ])
     }

@@ -295,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn ids_rise_in_the_order_they_are_made_in_whatever_the_clock_says() {
+        let make =
+            || [7, 7, 9, 2, -1, 9, 3].map(|at| (SessionId::generate(at), KeyId::generate(at)));
+        let threads: Vec<_> = (0..4)
+            .map(|_| std::thread::spawn(move || [(); 100].map(|()| make()).concat()))
+            .collect();
+        let mut all = std::collections::BTreeSet::new();
+        for made in threads.into_iter().map(|thread| thread.join().unwrap()) {
+            assert!(made.is_sorted_by(|one, next| one.0 < next.0 && one.1 < next.1));
+            all.extend(made.iter().map(|(session, _)| *session));
+        }
+        assert_eq!(all.len(), 4 * 700, "two threads made the same id");
+    }
+
+    #[test]
     fn text_that_is_no_id_is_refused() {
         for text in [
             "",

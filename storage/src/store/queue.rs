@@ -16,11 +16,12 @@ use crate::{Error, Result, tables::Rows};
 
 /// How many writes wait at most; a caller beyond that waits for room.
 const CAPACITY: usize = 1024;
-/// How long the writer waits for company for each write of the last batch, if there was more than one: a commit costs
-/// the same for one as for many. One write at a time never waits.
-const PATIENCE: Duration = Duration::from_micros(100);
+/// How long the writer waits, for each caller whom the last batch answered, until as many writes are there again: a
+/// commit costs the same for one as for many, and who was answered together comes back together. A caller who is alone
+/// never waits.
+const PATIENCE: Duration = Duration::from_micros(50);
 /// The longest such wait.
-const MOST_PATIENCE: Duration = Duration::from_millis(3);
+const MOST_PATIENCE: Duration = Duration::from_millis(1);
 /// How many writes are company enough.
 const FULL: usize = 64;
 
@@ -39,8 +40,10 @@ struct State {
     next_place: u64,
     /// How many writes the writer, which sleeps, waits for; 0 while it works.
     awaited: usize,
-    /// How many writes the last batch had.
-    last_batch: usize,
+    /// How many of those waiting have a caller who waits for the commit.
+    callers: usize,
+    /// How many callers the last batch answered.
+    answered: usize,
     closed: bool,
 }
 
@@ -66,6 +69,8 @@ impl Queue {
             state.next_place += 1;
             state.overlay.put(ops, place);
             job.set_place(place);
+        } else {
+            state.callers += 1;
         }
         state.waiting.push_back(job);
         // Waking a thread costs more than all the rest of this.
@@ -90,17 +95,18 @@ impl Queue {
                 .wait_while(state, |state| state.waiting.is_empty() && !state.closed)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if state.last_batch > 1 && state.waiting.len() < FULL && !state.closed {
-            state.awaited = FULL;
-            let patience =
-                MOST_PATIENCE.min(PATIENCE * u32::try_from(state.last_batch).unwrap_or(u32::MAX));
+        let company = FULL.min(state.answered);
+        if company > 1 && state.waiting.len() < company && !state.closed {
+            state.awaited = company;
+            let callers = u32::try_from(company).expect("company is at most `FULL`");
+            let patience = MOST_PATIENCE.min(PATIENCE * callers);
             let waited = self.changed.wait_timeout_while(state, patience, |state| {
-                state.waiting.len() < FULL && !state.closed
+                state.waiting.len() < company && !state.closed
             });
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.awaited = 0;
-        state.last_batch = state.waiting.len();
+        state.answered = std::mem::take(&mut state.callers);
         let batch: Vec<_> = state.waiting.drain(..).collect();
         drop(state);
         if batch.is_empty() {

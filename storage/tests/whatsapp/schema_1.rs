@@ -41,7 +41,7 @@ pub(crate) async fn holds_what_schema_1_wrote(store: &Store, session: SessionId)
     let token = b.get_tc_token("c").await.unwrap().unwrap();
     assert_eq!(
         plain(token),
-        r#"TcTokenEntry { token: [116, 111, 107, 101, 110], token_timestamp: 4, sender_timestamp: Some(5) }"#
+        "TcTokenEntry { token: [116, 111, 107, 101, 110], token_timestamp: 4, sender_timestamp: Some(5) }"
     );
     assert_eq!(b.get_pending_inbound("c", "s", "m").await.unwrap().unwrap(), b"pending");
     let secret = b.get_msg_secret_with_ts("c", "s", "m").await.unwrap();
