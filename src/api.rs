@@ -99,12 +99,11 @@ fn forget_null(schema: &mut RefOr<Schema>) {
     for property in object.properties.values_mut() {
         let only = match property {
             RefOr::T(Schema::Object(field)) => {
-                if let SchemaType::Array(kinds) = &field.schema_type {
-                    let mut kinds = kinds.iter().filter(|kind| **kind != Type::Null);
-                    if let (Some(kind), None) = (kinds.next(), kinds.next()) {
-                        field.schema_type = SchemaType::Type(kind.clone());
-                    }
-                }
+                only_kind(&mut field.schema_type);
+                None
+            }
+            RefOr::T(Schema::Array(field)) => {
+                only_kind(&mut field.schema_type);
                 None
             }
             RefOr::T(Schema::OneOf(choice)) => {
@@ -114,6 +113,16 @@ fn forget_null(schema: &mut RefOr<Schema>) {
         };
         if let Some(only) = only {
             *property = only;
+        }
+    }
+}
+
+/// "This or null" is this.
+fn only_kind(schema_type: &mut SchemaType) {
+    if let SchemaType::Array(kinds) = schema_type {
+        let mut kinds = kinds.iter().filter(|kind| **kind != Type::Null);
+        if let (Some(kind), None) = (kinds.next(), kinds.next()) {
+            *schema_type = SchemaType::Type(kind.clone());
         }
     }
 }

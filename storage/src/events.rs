@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     EventId, Result, SessionId, Store, codec,
+    store::Txn,
     tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, Id},
 };
 
@@ -56,7 +57,11 @@ pub struct Event {
 impl Store {
     /// Stores events that come without a change of state.
     pub async fn record_events(&self, events: Vec<NewEvent>) -> Result<()> {
-        self.write(move |txn| append(txn, &events)).await
+        self.write(move |txn| {
+            append(txn, &events);
+            Ok(())
+        })
+        .await
     }
 
     /// Up to `limit` events of a session above `after`, oldest first.
@@ -83,11 +88,28 @@ impl Store {
     }
 }
 
-/// Stores events, each under an id above the last one ever given out.
-pub(crate) fn append(txn: &WriteTransaction, new: &[NewEvent]) -> Result<()> {
-    if new.is_empty() {
-        return Ok(());
+/// An event as it will be stored, without its id.
+pub(crate) struct Unwritten {
+    session: Id,
+    organization: String,
+    at: i64,
+    value: Vec<u8>,
+}
+
+/// Has events stored at the end of the batch, after those of the jobs before.
+pub(crate) fn append(txn: &Txn, new: &[NewEvent]) {
+    for event in new {
+        txn.append(Unwritten {
+            session: event.session.bytes(),
+            organization: event.organization.clone(),
+            at: event.at,
+            value: codec::encode(event),
+        });
     }
+}
+
+/// Stores events, each under an id above the last one ever given out.
+pub(crate) fn write(txn: &WriteTransaction, new: &[Unwritten]) -> Result<()> {
     let mut counters = txn.open_table(COUNTERS)?;
     let mut events = txn.open_table(EVENTS)?;
     let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
@@ -95,15 +117,16 @@ pub(crate) fn append(txn: &WriteTransaction, new: &[NewEvent]) -> Result<()> {
     for event in new {
         last = EventId::generate_above(last, event.at).number();
         let id = EventId::from_number(last).bytes();
-        events.insert((event.session.bytes(), id), codec::encode(event).as_slice())?;
-        index.insert((event.organization.as_str(), id), event.session.bytes())?;
+        events.insert((event.session, id), event.value.as_slice())?;
+        index.insert((event.organization.as_str(), id), event.session)?;
     }
     counters.insert(LAST_EVENT, last)?;
     Ok(())
 }
 
 /// Removes the log of a session.
-pub(crate) fn remove(txn: &WriteTransaction, session: SessionId) -> Result<()> {
+pub(crate) fn remove(txn: &Txn, session: SessionId) -> Result<()> {
+    txn.write_events()?;
     let mut events = txn.open_table(EVENTS)?;
     let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
     let range = (session.bytes(), FIRST_ID)..=(session.bytes(), LAST_ID);

@@ -23,7 +23,8 @@ impl Store {
             store(txn, &session)?;
             let key = (session.organization.as_str(), session.id.bytes());
             txn.open_table(SESSIONS_BY_ORGANIZATION)?.insert(key, ())?;
-            events::append(txn, &events)
+            events::append(txn, &events);
+            Ok(())
         })
         .await
     }
@@ -120,7 +121,7 @@ impl Store {
             let known = change(txn, id, at, &mut |session| session.account = None)?;
             if known {
                 remove_protocol_rows(txn, id)?;
-                events::append(txn, &events)?;
+                events::append(txn, &events);
             }
             Ok(known)
         })
@@ -157,7 +158,7 @@ impl Store {
         self.write(move |txn| {
             let known = change(txn, id, at, &mut set)?;
             if known {
-                events::append(txn, &events)?;
+                events::append(txn, &events);
             }
             Ok(known)
         })

@@ -15,8 +15,7 @@ use std::{
 };
 
 use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, WriteTransaction,
-    backends::InMemoryBackend,
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, backends::InMemoryBackend,
 };
 
 use crate::{Error, Result, schema, tables::Rows};
@@ -24,7 +23,7 @@ use overlay::QueuedValue;
 use queue::Queue;
 
 pub(crate) use overlay::Op;
-pub(crate) use writer::begin;
+pub(crate) use writer::{Txn, begin};
 
 /// How the file is opened.
 #[derive(Debug, Clone)]
@@ -139,7 +138,7 @@ impl Store {
     /// must have no effect outside the transaction. An error of `work` leaves nothing behind and reaches the caller.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
-        F: FnMut(&WriteTransaction) -> Result<T> + Send + 'static,
+        F: FnMut(&Txn) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (job, answer) = writer::strict(work);

@@ -220,6 +220,16 @@ impl Running {
         self.send(request.unwrap()).await
     }
 
+    /// A request with the key that may do all.
+    pub(crate) async fn call_as_manager(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        self.call(&self.key, method, path, body).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(&self.key, "GET", path, None).await
     }

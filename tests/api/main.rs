@@ -3,6 +3,7 @@
 
 mod app;
 mod auth;
+mod bodies;
 mod command;
 mod control;
 mod document;
@@ -15,6 +16,7 @@ mod kills;
 mod lifecycle;
 mod offline;
 mod openapi;
+mod operations;
 mod paging;
 mod process;
 mod requests;
@@ -24,4 +26,5 @@ mod sessions;
 mod settings;
 mod shutdown;
 mod silence;
+mod strangers;
 mod verbs;

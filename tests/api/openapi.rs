@@ -4,7 +4,10 @@ use std::{env, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use crate::app::TestApp;
+use crate::{
+    app::TestApp,
+    operations::{Operation, SURFACE, documented},
+};
 
 /// Operations that this release offers.
 const OFFERED: [&str; 16] = [
@@ -44,20 +47,77 @@ async fn the_served_document_is_the_one_in_docs() {
 
 #[test]
 fn the_document_holds_against_the_contract() {
-    let surface: Value = serde_json::from_str(include_str!("../contract/surface.json")).unwrap();
     let document: Value = serde_json::from_str(&wharf::document_text(&wharf::document())).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut shortfalls = Vec::new();
     let mut held = 0;
-    for wanted in surface["operations"].as_array().unwrap() {
+    for wanted in SURFACE["operations"].as_array().unwrap() {
         let id = text(wanted, "operationId");
         if OFFERED.contains(&id) {
             held += 1;
-            operation(&surface, &document, wanted, &mut shortfalls);
+            operation(&SURFACE, &document, wanted, &mut shortfalls);
         }
     }
     assert_eq!(held, OFFERED.len());
     assert!(shortfalls.is_empty(), "{}", shortfalls.join("\n"));
+}
+
+#[test]
+fn every_operation_of_the_contract_that_is_served_is_held_to_it() {
+    for operation in documented() {
+        let held = OFFERED.contains(&operation.id);
+        assert_eq!(operation.contract().is_some(), held, "{}", operation.id);
+    }
+}
+
+#[test]
+fn a_shortfall_of_the_document_is_found() {
+    let sound: Value = serde_json::from_str(&wharf::document_text(&wharf::document())).unwrap();
+    let found = |pointer: &str, value: Value| {
+        let mut document = sound.clone();
+        *document.pointer_mut(pointer).expect(pointer) = value;
+        let mut shortfalls = Vec::new();
+        for wanted in SURFACE["operations"].as_array().unwrap() {
+            if OFFERED.contains(&text(wanted, "operationId")) {
+                operation(&SURFACE, &document, wanted, &mut shortfalls);
+            }
+        }
+        shortfalls
+    };
+    assert_eq!(found("/openapi", json!("3.1.0")), Vec::<String>::new());
+    let group = "/paths/~1api~1v1~1sessions~1{session}~1groups~1{gid}";
+    for (pointer, value) in [
+        (format!("{group}/patch/operationId"), json!("changeGroup")),
+        (format!("{group}/patch/responses/204"), Value::Null),
+        (format!("{group}/patch/responses/501"), Value::Null),
+        (format!("{group}/patch/parameters/1/in"), json!("query")),
+        (format!("{group}~1members/get/parameters/3/name"), json!("offset")),
+        (
+            "/components/schemas/UpdateGroupInputBody/properties/subject/type".into(),
+            json!("integer"),
+        ),
+        ("/components/schemas/GroupRole/enum".into(), json!(["member"])),
+        ("/components/schemas/ListGroup/required".into(), json!(["data"])),
+        ("/components/schemas/Group/properties/groupJid".into(), Value::Null),
+    ] {
+        assert!(!found(&pointer, value).is_empty(), "{pointer}");
+    }
+}
+
+#[test]
+fn nothing_in_the_document_may_be_null_and_nothing_is_promised_without_a_shape() {
+    let document: Value = serde_json::from_str(&wharf::document_text(&wharf::document())).unwrap();
+    assert!(!document["components"]["schemas"].to_string().contains("\"null\""));
+    for Operation { id, method, template, .. } in documented() {
+        let responses = document["paths"][template][method.to_lowercase()]["responses"].clone();
+        for (status, response) in responses.as_object().unwrap() {
+            let content = response["content"].as_object();
+            assert_eq!(content.is_some(), status != "204", "{id} {status}");
+            for (media, form) in content.into_iter().flatten() {
+                assert!(form["schema"].is_object(), "{id} {status} {media}");
+            }
+        }
+    }
 }
 
 fn operation(surface: &Value, document: &Value, wanted: &Value, out: &mut Vec<String>) {
@@ -67,6 +127,7 @@ fn operation(surface: &Value, document: &Value, wanted: &Value, out: &mut Vec<St
         out.push(format!("{id}: is not at its path"));
         return;
     }
+    parameters(surface, wanted, have, out);
     if let Some(request) = wanted.get("request") {
         let body = &have["requestBody"]["content"][text(request, "contentType")]["schema"];
         Comparison { surface, document, answer: false, out }.schema(
@@ -96,6 +157,37 @@ fn operation(surface: &Value, document: &Value, wanted: &Value, out: &mut Vec<St
     for code in ["401", "403"].into_iter().chain(conditional) {
         if have["responses"][code]["content"].as_object().is_none_or(Map::is_empty) {
             out.push(format!("{id}: documents no {code} with a body"));
+        }
+    }
+}
+
+/// Those of the contract, those of the path, and for a list those of its pages.
+fn parameters(surface: &Value, wanted: &Value, have: &Value, out: &mut Vec<String>) {
+    let id = text(wanted, "operationId");
+    let listed = list(wanted, "parameters");
+    let mut due: Vec<(&str, &str, Option<&str>)> = listed
+        .iter()
+        .map(|one| (text(one, "in"), text(one, "name"), one["type"].as_str()))
+        .collect();
+    let segments = text(wanted, "path").split('{').skip(1);
+    due.extend(segments.filter_map(|rest| Some(("path", rest.split_once('}')?.0, Some("string")))));
+    let response = wanted.get("response").map(|schema| resolved(&surface["schemas"], schema));
+    if response.is_some_and(|schema| !schema["properties"]["nextCursor"].is_null()) {
+        due.push(("query", "limit", Some("integer")));
+        due.push(("query", "cursor", Some("string")));
+    }
+    for (place, name, kind_wanted) in due {
+        let found =
+            list(have, "parameters").iter().find(|one| one["in"] == place && one["name"] == name);
+        match found {
+            None => out.push(format!("{id}: takes no `{name}` in its {place}")),
+            Some(one) if place == "path" && one["required"] != true => {
+                out.push(format!("{id}: `{name}` of its path is optional"));
+            }
+            Some(one) if kind_wanted.is_some() && kind(&one["schema"]) != kind_wanted => {
+                out.push(format!("{id}: `{name}` is {:?}", kind(&one["schema"])));
+            }
+            Some(_) => {}
         }
     }
 }

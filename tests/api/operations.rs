@@ -38,10 +38,7 @@ pub(crate) struct Operation {
 impl Operation {
     /// Its path for this session and group; any other parameter is `x`.
     pub(crate) fn path(&self, session: &str, group: &str) -> String {
-        self.template
-            .replace("{session}", session)
-            .replace("{gid}", group)
-            .replace("{id}", "x")
+        self.template.replace("{session}", session).replace("{gid}", group).replace("{id}", "x")
     }
 
     /// Its path for a session and a group that there are not.
@@ -79,7 +76,7 @@ impl Operation {
     pub(crate) fn capability(&self) -> Option<Capability> {
         let named = self.contract().map(|contract| contract["capability"].as_str().unwrap());
         match named {
-            Some(name) => Some(name.parse().expect("the contract names a capability")),
+            Some(name) => Some(serde_json::from_value(json!(name)).expect("a capability of ours")),
             None if self.public => None,
             None => {
                 let beside = BESIDE.iter().find(|(id, _)| *id == self.id);
@@ -104,11 +101,7 @@ pub(crate) fn of_sessions() -> Vec<Operation> {
     documented().into_iter().filter(|operation| operation.has("session")).collect()
 }
 
-fn operation(
-    template: &'static str,
-    method: &str,
-    description: &'static Value,
-) -> Operation {
+fn operation(template: &'static str, method: &str, description: &'static Value) -> Operation {
     let schema = &description["requestBody"]["content"]["application/json"]["schema"]["$ref"];
     let fields = schema.as_str().map(|reference| {
         let name = reference.rsplit('/').next().unwrap();

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, UNKNOWN_GROUP};
+use crate::{
+    app::{TestApp, UNKNOWN_GROUP},
+    operations::of_sessions,
+};
 
 #[tokio::test]
 async fn a_request_id_comes_back_if_it_is_short_and_visible_and_else_a_fresh_one() {
@@ -73,106 +76,84 @@ async fn an_id_that_looks_like_the_routers_own_form_is_checked_like_any_other() 
 }
 
 #[tokio::test]
-async fn a_body_must_be_a_json_object_of_known_fields() {
+async fn a_verb_that_does_not_exist_is_a_path_that_does_not() {
     let app = TestApp::start().await;
-    let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");
-    let faults = [
-        ("", "body"),
-        ("[]", "body"),
-        ("null", "body"),
-        ("{", "body"),
-        (r#"{"subject": null}"#, "subject"),
-        (r#"{"subjekt": "x"}"#, "subjekt"),
-        (r#"{"announce": "true"}"#, "announce"),
-        (r#"{"subject": ""}"#, "subject"),
-        (r#"{"subject": " \t "}"#, "subject"),
-    ];
-    for (body, field) in faults {
-        let request =
-            app.running.request("PATCH", &group).header("content-type", "application/json");
-        let details = app
-            .running
-            .send(request.body(Body::from(body)).unwrap())
-            .await
-            .error(400, "validation_error");
-        assert_eq!(details["errors"][0]["field"], field, "{body}");
+    let made = app.running.post("/api/v1/sessions", json!({})).await.expect(201).body;
+    let session = format!("/api/v1/sessions/{}", made["id"].as_str().unwrap());
+    for path in [
+        format!("{session}:halt"),
+        format!("{session}:start:halt"),
+        format!("{session}:revoke-all"),
+        format!("{session}/groups/{UNKNOWN_GROUP}:halt"),
+        format!("{session}/groups:start"),
+        "/api/v1/sessions:start".to_owned(),
+        "/api/v1/sessions/:start".to_owned(),
+    ] {
+        let request = app.running.request("POST", &path).body(Body::empty()).unwrap();
+        let answer = app.running.send(request).await.expect(404);
+        assert_eq!(answer.body["error"]["message"], "path not found", "{path}");
     }
-    let request = app.running.request("PATCH", &group).body(Body::empty()).unwrap();
-    app.running.send(request).await.error(400, "validation_error");
-    let request = app.running.request("PATCH", &group).header("content-type", "text/plain");
-    app.running
-        .send(request.body(Body::from("{}")).unwrap())
-        .await
-        .error(415, "unsupported_media_type");
+    // To the other methods it is an id, like any that we never gave out.
+    let answer = app.running.get(&format!("{session}:halt")).await.expect(404);
+    assert_eq!(answer.body["error"]["message"], "session not found");
+    assert_eq!(app.running.get(&session).await.expect(200).body, made);
 }
 
 #[tokio::test]
-async fn a_body_that_is_nested_deeply_is_400_and_hurts_nobody() {
+async fn a_group_is_named_in_one_form_by_every_operation_on_it() {
     let app = TestApp::start().await;
-    for (open, close, depth) in [("[", "]", 100_000), ("{\"a\":", "}", 10_000), ("[", "]", 120)] {
-        let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
-        for body in [nested.clone(), format!("{{\"subject\": {nested}}}")] {
-            let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");
-            let request =
-                app.running.request("PATCH", &group).header("content-type", "application/json");
-            let answer = app.running.send(request.body(Body::from(body)).unwrap()).await;
-            answer.error(400, "validation_error");
+    let operations: Vec<_> =
+        of_sessions().into_iter().filter(|operation| operation.has("gid")).collect();
+    assert!(operations.len() >= 5);
+    for operation in operations {
+        let call = async |gid: &str| {
+            let path = operation.path("x", gid);
+            app.running.call_as_manager(&operation.method, &path, operation.body()).await
+        };
+        for gid in [UNKNOWN_GROUP.to_owned(), encoded(UNKNOWN_GROUP), "1-2%40g.us".to_owned()] {
+            let answer = call(&gid).await.expect(404);
+            assert_eq!(answer.body["error"]["message"], "session not found", "{gid}");
+        }
+        for gid in [
+            "1",
+            "@g.us",
+            "x@g.us",
+            "1@g.us.",
+            "1@G.US",
+            "1@s.whatsapp.net",
+            "1@lid",
+            "1-@g.us",
+            "1-2-3@g.us",
+            "1:2@g.us",
+            "%FF@g.us",
+            "%EF%BC%91@g.us",
+            "1@g.us%20",
+            "1%2F2@g.us",
+            "%00@g.us",
+        ] {
+            let details = call(gid).await.error(400, "validation_error");
+            assert_eq!(details["errors"][0]["field"], "gid", "{}: {gid}", operation.id);
         }
     }
-    app.running.get("/healthz").await.expect(200);
 }
 
 #[tokio::test]
-async fn lengths_are_counted_in_unicode_scalar_values() {
+async fn a_group_is_reached_by_its_address_raw_or_percent_encoded() {
     let app = TestApp::start().await;
-    let group = format!("/api/v1/sessions/x/groups/{UNKNOWN_GROUP}");
-    for (field, longest) in [("subject", 100), ("description", 2048)] {
-        let body = json!({field: "🚢".repeat(longest)});
-        app.running.patch(&group, body).await.error(404, "not_found");
-        let body = json!({field: "🚢".repeat(longest + 1)});
-        let details = app.running.patch(&group, body).await.error(400, "validation_error");
-        assert_eq!(details["errors"][0]["field"], field);
-    }
-}
-
-#[tokio::test]
-async fn a_body_without_an_announced_length_is_cut_off_at_the_limit() {
-    let app = TestApp::start().await;
-    let body = Body::from_stream(endless(1 << 20));
-    let request =
-        app.running.request("POST", "/api/v1/sessions").header("content-type", "application/json");
-    app.running.send(request.body(body).unwrap()).await.error(413, "payload_too_large");
-}
-
-/// More than `limit` bytes of an object that never ends.
-fn endless(limit: usize) -> impl futures_util::Stream<Item = Result<String, std::io::Error>> {
-    let chunk = " ".repeat(limit / 4);
-    futures_util::stream::iter((0..5).map(move |_| Ok(chunk.clone())))
-}
-
-#[tokio::test]
-async fn an_address_comes_raw_or_percent_encoded() {
-    let app = TestApp::start().await;
-    for gid in [UNKNOWN_GROUP.to_owned(), encoded(UNKNOWN_GROUP)] {
-        let answer = app.running.get(&format!("/api/v1/sessions/x/groups/{gid}")).await;
-        assert_eq!(answer.expect(404).body["error"]["message"], "session not found", "{gid}");
-    }
-    for gid in [
-        "1",
-        "@g.us",
-        "x@g.us",
-        "1@s.whatsapp.net",
-        "1-2-3@g.us",
-        "1:2@g.us",
-        "%FF@g.us",
-        "1@g.us%20",
-    ] {
-        let details = app
-            .running
-            .get(&format!("/api/v1/sessions/x/groups/{gid}"))
-            .await
-            .error(400, "validation_error");
-        assert_eq!(details["errors"][0]["field"], "gid", "{gid}: {details}");
+    let linked = app.linked().await;
+    for (round, gid) in
+        [linked.crew.clone(), linked.crew.replace('@', "%40"), encoded(&linked.crew)]
+            .into_iter()
+            .enumerate()
+    {
+        for operation in of_sessions().iter().filter(|operation| operation.has("gid")) {
+            let subject = format!("Round {round}");
+            let body = operation.fields.map(|_| json!({"subject": subject}));
+            let path = operation.path(&linked.session, &gid);
+            let answer = app.running.call_as_manager(&operation.method, &path, body).await;
+            assert!(matches!(answer.status, 200 | 204), "{} {gid}: {}", operation.id, answer.body);
+        }
+        assert_eq!(app.sandbox.group(&linked.crew).subject(), format!("Round {round}"));
     }
 }
 

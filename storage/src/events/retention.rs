@@ -21,6 +21,7 @@ impl Store {
             return Ok(0);
         }
         self.write(move |txn| {
+            txn.write_events()?;
             let mut events = txn.open_table(EVENTS)?;
             let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
             let mut removed = txn.open_table(EVENTS_REMOVED)?;

@@ -68,7 +68,7 @@ impl Store {
             };
             rows.leave(&group, at)?;
             drop(rows);
-            append(txn, &events)?;
+            append(txn, &events);
             Ok(true)
         })
         .await
@@ -107,7 +107,7 @@ impl Store {
                 group.updated_at = at;
                 rows.put_group(&group)?;
                 drop(rows);
-                append(txn, &events)?;
+                append(txn, &events);
             }
             Ok(true)
         })

@@ -14,28 +14,35 @@ pub(super) const MEMBERS_NAME: &str = "members";
 pub(super) const ABOVE_ALL: &str = "\u{10ffff}";
 const LAST_ROW: &str = "last_row";
 
-/// The tables of groups, open for one session. Close them before events are appended.
+type Members<'t> = Table<'t, (Id, &'static str, &'static str), &'static [u8]>;
+
+/// The tables of groups for one session. Those that most changes do not need are opened once they are.
 pub(super) struct GroupRows<'t> {
+    txn: &'t WriteTransaction,
     session: Id,
     groups: Table<'t, (Id, &'static str), &'static [u8]>,
-    members: Table<'t, (Id, &'static str, &'static str), &'static [u8]>,
-    counters: Table<'t, &'static str, u128>,
+    members: Option<Members<'t>>,
 }
 
 impl<'t> GroupRows<'t> {
     pub(super) fn open(txn: &'t WriteTransaction, session: SessionId) -> Result<Self> {
-        Ok(Self {
-            session: session.bytes(),
-            groups: txn.open_table(GROUPS)?,
-            members: txn.open_table(MEMBERS)?,
-            counters: txn.open_table(COUNTERS)?,
-        })
+        let groups = txn.open_table(GROUPS)?;
+        Ok(Self { txn, session: session.bytes(), groups, members: None })
+    }
+
+    fn member_rows(&mut self) -> Result<&mut Members<'t>> {
+        let members = match self.members.take() {
+            Some(open) => open,
+            None => self.txn.open_table(MEMBERS)?,
+        };
+        Ok(self.members.insert(members))
     }
 
     /// A number no row of this file has had.
     pub(super) fn next_id(&mut self) -> Result<i64> {
-        let next = self.counters.get(LAST_ROW)?.map_or(0, |last| last.value()) + 1;
-        self.counters.insert(LAST_ROW, next)?;
+        let mut counters = self.txn.open_table(COUNTERS)?;
+        let next = counters.get(LAST_ROW)?.map_or(0, |last| last.value()) + 1;
+        counters.insert(LAST_ROW, next)?;
         i64::try_from(next).map_err(|_| Error::Corrupt {
             table: "counters",
             reason: "row numbers are used up".to_owned(),
@@ -62,21 +69,23 @@ impl<'t> GroupRows<'t> {
         Ok(())
     }
 
-    pub(super) fn members(&self, jid: &GroupJid) -> Result<Vec<Member>> {
-        self.members
-            .range((self.session, jid.as_ref(), "")..(self.session, jid.as_ref(), ABOVE_ALL))?
+    pub(super) fn members(&mut self, jid: &GroupJid) -> Result<Vec<Member>> {
+        let session = self.session;
+        self.member_rows()?
+            .range((session, jid.as_ref(), "")..(session, jid.as_ref(), ABOVE_ALL))?
             .map(|row| codec::decode(MEMBERS_NAME, row?.1.value()))
             .collect()
     }
 
     pub(super) fn put_member(&mut self, jid: &GroupJid, member: &Member) -> Result<()> {
         let key = (self.session, jid.as_ref(), member.lid.as_str());
-        self.members.insert(key, codec::encode(member).as_slice())?;
+        self.member_rows()?.insert(key, codec::encode(member).as_slice())?;
         Ok(())
     }
 
     pub(super) fn remove_member(&mut self, jid: &GroupJid, lid: &str) -> Result<()> {
-        self.members.remove((self.session, jid.as_ref(), lid))?;
+        let session = self.session;
+        self.member_rows()?.remove((session, jid.as_ref(), lid))?;
         Ok(())
     }
 
@@ -84,7 +93,7 @@ impl<'t> GroupRows<'t> {
     pub(super) fn leave(&mut self, before: &Group, at: i64) -> Result<Group> {
         let range =
             (self.session, before.jid.as_ref(), "")..(self.session, before.jid.as_ref(), ABOVE_ALL);
-        self.members.retain_in(range, |_, _| false)?;
+        self.member_rows()?.retain_in(range, |_, _| false)?;
         let after = Group {
             left: true,
             stale: false,

@@ -33,7 +33,8 @@ impl Store {
                 new.extend(events(&Members::default().into_diff(Some(before), after)));
             }
             drop(rows);
-            append(txn, &new)
+            append(txn, &new);
+            Ok(())
         })
         .await
     }
@@ -52,7 +53,7 @@ impl Store {
     {
         self.write(move |txn| {
             let (group, diff) = take_over(&mut GroupRows::open(txn, session)?, &snapshot, at)?;
-            append(txn, &diff.map_or_else(Vec::new, |diff| events(&diff)))?;
+            append(txn, &diff.map_or_else(Vec::new, |diff| events(&diff)));
             Ok(group)
         })
         .await

@@ -4,6 +4,8 @@
 //! shared by everybody who waits for it.
 
 use std::{
+    cell::RefCell,
+    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -17,12 +19,48 @@ use super::{
     overlay::{self, Op},
     queue::{Committed, Queue},
 };
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    events::{self, Unwritten},
+};
+
+/// The transaction of a batch, shared by its jobs.
+pub(crate) struct Txn {
+    inner: WriteTransaction,
+    /// Events of the jobs, in order, which are written once for all of them: see [`events::write`].
+    events: RefCell<Vec<Unwritten>>,
+}
+
+impl Txn {
+    /// Stores an event at the end of the batch.
+    pub(crate) fn append(&self, event: Unwritten) {
+        self.events.borrow_mut().push(event);
+    }
+
+    /// Writes the events appended so far: for a job that reads or removes events.
+    pub(crate) fn write_events(&self) -> Result<()> {
+        let events = self.events.take();
+        if events.is_empty() { Ok(()) } else { events::write(&self.inner, &events) }
+    }
+
+    fn commit(self) -> Result<()> {
+        self.write_events()?;
+        Ok(self.inner.commit()?)
+    }
+}
+
+impl Deref for Txn {
+    type Target = WriteTransaction;
+
+    fn deref(&self) -> &WriteTransaction {
+        &self.inner
+    }
+}
 
 /// A queued write.
 pub(super) trait Job: Send {
     /// Does the work in the batch's transaction. May be called again after a rollback.
-    fn run(&mut self, txn: &WriteTransaction) -> Result<()>;
+    fn run(&mut self, txn: &Txn) -> Result<()>;
 
     /// Tells the caller how it ended. Called once.
     fn answer(self: Box<Self>, outcome: Result<()>);
@@ -55,7 +93,7 @@ pub(super) fn spawn(database: Arc<Database>, queue: Arc<Queue>) -> std::io::Resu
 /// A write answered after its commit, and where the answer arrives.
 pub(super) fn strict<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
 where
-    F: FnMut(&WriteTransaction) -> Result<T> + Send + 'static,
+    F: FnMut(&Txn) -> Result<T> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
@@ -92,15 +130,15 @@ fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
 /// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over.
 fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
     loop {
-        let txn = begin(database)?;
+        let txn = Txn { inner: begin(database)?, events: RefCell::default() };
         let failed = batch
             .iter_mut()
             .enumerate()
             .find_map(|(place, job)| job.run(&txn).err().map(|error| (place, error)));
         let Some((place, error)) = failed else {
-            return Ok(txn.commit()?);
+            return txn.commit();
         };
-        txn.abort()?;
+        txn.inner.abort()?;
         if batch[place].relaxed().is_some() {
             return Err(error);
         }
@@ -119,10 +157,10 @@ struct Strict<F, T> {
 
 impl<F, T> Job for Strict<F, T>
 where
-    F: FnMut(&WriteTransaction) -> Result<T> + Send,
+    F: FnMut(&Txn) -> Result<T> + Send,
     T: Send,
 {
-    fn run(&mut self, txn: &WriteTransaction) -> Result<()> {
+    fn run(&mut self, txn: &Txn) -> Result<()> {
         self.value = Some((self.work)(txn)?);
         Ok(())
     }
@@ -140,7 +178,7 @@ struct Relaxed {
 }
 
 impl Job for Relaxed {
-    fn run(&mut self, txn: &WriteTransaction) -> Result<()> {
+    fn run(&mut self, txn: &Txn) -> Result<()> {
         overlay::apply(&self.ops, txn)
     }
 

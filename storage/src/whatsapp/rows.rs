@@ -2,14 +2,13 @@
 
 use std::{any::type_name, collections::BTreeMap};
 
-use redb::WriteTransaction;
 use serde::{Serialize, de::DeserializeOwned};
 use wacore::store::error::{Result, StoreError};
 
 use super::Backend;
 use crate::{
     Error,
-    store::{Durability, Op},
+    store::{Durability, Op, Txn},
     tables::Rows,
 };
 
@@ -88,7 +87,7 @@ impl Backend {
     /// Runs `work` in the writer's transaction and answers when it is on disk.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
     where
-        F: FnMut(&WriteTransaction) -> crate::Result<T> + Send + 'static,
+        F: FnMut(&Txn) -> crate::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         self.store.write(work).await.map_err(failed)
