@@ -28,6 +28,8 @@ const NAME: &str = "wharf.sock";
 const LONGEST_LINE: u64 = 16 << 20;
 /// How long one order may take, its transport included.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the gateway waits when it cannot take an order.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many keys are read at once.
 const PAGE: usize = 1_000;
 
@@ -83,14 +85,22 @@ pub enum Outcome {
 /// # Errors
 /// The order failed, or a gateway runs that does not answer.
 pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
-    let outcome = if let Ok(stream) = UnixStream::connect(data.join(NAME)).await {
-        ask(stream, &order).await?
-    } else {
-        // No socket, one that a killed gateway left, or a path that no socket can have.
-        let store = server::open_store(data, None)?;
-        let outcome = perform(&store, order).await?;
-        store.close().await?;
-        outcome
+    let outcome = match UnixStream::connect(data.join(NAME)).await {
+        Ok(stream) => ask(stream, &order).await?,
+        // Mostly there is no socket, or one that a killed gateway left.
+        Err(unreached) => match server::open_store(data, None) {
+            Ok(store) => {
+                let outcome = perform(&store, order).await?;
+                store.close().await?;
+                outcome
+            }
+            Err(Error::Storage(wharf_storage::Error::InUse { .. })) => {
+                return Err(Error::Control(format!(
+                    "its control socket is not reached: {unreached}"
+                )));
+            }
+            Err(error) => return Err(error),
+        },
     };
     match outcome {
         Outcome::Failed { reason } => Err(Error::Control(reason)),
@@ -172,9 +182,10 @@ impl Control {
                         }
                     });
                 }
+                // Descriptors may be used up; that passes.
                 Err(error) => {
-                    tracing::error!("the control socket takes no orders any more: {error}");
-                    return std::future::pending().await;
+                    tracing::error!("the control socket takes no order for now: {error}");
+                    tokio::time::sleep(AGAIN).await;
                 }
             }
         }

@@ -42,10 +42,12 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Serve) -> Result<()> {
+    // From here on a signal ends the process in order, however long the start takes.
+    let told = shutdown::signalled();
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| Error::Listen { address: config.listen, source })?;
-    server::run(&config, listener, shutdown::signalled()).await
+    server::run(&config, listener, told).await
 }
 
 async fn key(command: KeyCommand) -> Result<()> {

@@ -8,8 +8,9 @@ use tokio::{
     net::UnixStream,
 };
 use wharf_sandbox::{Config, Sandbox};
+use wharf_storage::{EventId, NewEvent, SessionId};
 
-use crate::process::Data;
+use crate::{app::eventually, process::Data};
 
 fn shown(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -80,5 +81,34 @@ async fn the_socket_is_private_survives_nonsense_and_replaces_one_that_was_left_
     assert_eq!(shown(&data.command(&["key", "list"]).await).lines().count(), 1);
     let gateway = data.serve(&sandbox.ws_url(), &[]).await;
     assert_eq!(says(&data, b"nonsense\n").await["outcome"], "failed");
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test]
+async fn expired_events_go_by_themselves() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (data, ()) = Data::new(async |store| {
+        let event = NewEvent {
+            session: SessionId::generate(1),
+            organization: "default".to_owned(),
+            name: "session.status".to_owned(),
+            at: 1_000,
+            payload: json!({}),
+        };
+        store.record_events(vec![event]).await.unwrap();
+        store.close().await.unwrap();
+    })
+    .await;
+    let gateway = data.serve(&sandbox.ws_url(), &["--event-retention", "1s"]).await;
+    eventually("the event is gone", async || {
+        let first = EventId::FIRST;
+        let path = format!("/api/v1/events?after={first}");
+        match gateway.call("GET", &path, None).await.unwrap() {
+            (410, _) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    assert_eq!(gateway.get("/api/v1/events").await["data"], json!([]));
     assert!(gateway.terminate().await.success());
 }

@@ -97,7 +97,7 @@ fn a_shortfall_of_the_document_is_found() {
             json!("integer"),
         ),
         ("/components/schemas/GroupRole/enum".into(), json!(["member"])),
-        ("/components/schemas/ListGroup/required".into(), json!(["data"])),
+        ("/components/schemas/ListGroup/required".into(), json!(["nextCursor"])),
         ("/components/schemas/Group/properties/groupJid".into(), Value::Null),
     ] {
         assert!(!found(&pointer, value).is_empty(), "{pointer}");

@@ -208,6 +208,11 @@ impl Gateway {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
+    /// Where it listens, without the scheme.
+    pub(crate) fn address(&self) -> &str {
+        self.caller.base.strip_prefix("http://").unwrap()
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();

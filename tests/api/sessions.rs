@@ -100,15 +100,3 @@ async fn a_session_is_listed_with_the_status_it_has() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_label_has_a_longest_form() {
-    let app = TestApp::start().await;
-    app.running.post("/api/v1/sessions", json!({"label": "x".repeat(200)})).await.expect(201);
-    let details = app
-        .running
-        .post("/api/v1/sessions", json!({"label": "x".repeat(201)}))
-        .await
-        .error(400, "validation_error");
-    assert_eq!(details["errors"][0]["field"], "label");
-}

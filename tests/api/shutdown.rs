@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::Instant,
+};
 use wharf_sandbox::{Config, Fault, Sandbox};
 
 use crate::{
-    app::eventually,
+    app::{DEADLINE, eventually},
     fleet::{Fleet, all_work},
     process::Gateway,
 };
@@ -74,6 +79,60 @@ async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_about_to_end_is_not_ready_and_says_so() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (fleet, mut gateway, path) = working(&sandbox, &[]).await;
+    // Connections that are in the middle of a request when the signal comes are answered.
+    let mut probes = Vec::new();
+    for probed in ["/readyz", "/healthz", "/api/v1/sessions"] {
+        let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+        socket.write_all(format!("GET {probed} HTTP/1.1\r\nHost: x\r\n").as_bytes()).await.unwrap();
+        probes.push((probed, socket));
+    }
+    let fault = Fault::delay(Duration::from_secs(2));
+    let call = hanging_change(&sandbox, &gateway, &path, fault).await;
+    gateway.signal("INT");
+    eventually("the signal is heard", async || {
+        let log = fleet.data.logged();
+        if log.contains("shutting down") { Ok(()) } else { Err(log) }
+    })
+    .await;
+    for (probed, mut socket) in probes {
+        socket.write_all(b"\r\n").await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        let (status, told) = match probed {
+            "/healthz" => ("200", "ok"),
+            "/readyz" => ("503", r#""unready":"draining""#),
+            _ => ("503", "gateway_unavailable"),
+        };
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{probed}: {answer}");
+        assert!(answer.contains(told), "{probed}: {answer}");
+    }
+    assert_eq!(call.await.unwrap().unwrap().0, 204);
+    assert!(gateway.ends().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_told_to_stop_while_it_starts_ends_in_order() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 1, 0).await;
+    for _ in 0..10 {
+        let mut child = fleet.data.spawn(&sandbox.ws_url(), &[]);
+        eventually("the process has begun", async || {
+            let log = fleet.data.logged();
+            if log.contains("sandbox build") { Ok(()) } else { Err(log) }
+        })
+        .await;
+        let id = child.id().unwrap().to_string();
+        let told = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(told.success());
+        let ended = tokio::time::timeout(DEADLINE, child.wait()).await.unwrap().unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_cuts_and_loses_nothing_that_was_answered() {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let (fleet, mut gateway, path) = working(&sandbox, &[]).await;
@@ -88,7 +147,7 @@ async fn a_second_signal_cuts_and_loses_nothing_that_was_answered() {
     .await;
     let begun = Instant::now();
     gateway.signal("INT");
-    assert!(!gateway.ends().await.success());
+    assert_eq!(gateway.ends().await.code(), Some(130));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(call.await.unwrap(), None);
 

@@ -64,6 +64,13 @@ async fn no_operation_is_open_to_a_credential_that_does_not_hold() {
             let answer = app.running.send(request.body(Body::empty()).unwrap()).await;
             answer.error(401, "unauthorized");
         }
+        let answer = app.running.call("wa_good", &operation.method, &path, operation.body()).await;
+        assert!(
+            matches!(answer.status, 200 | 201 | 400 | 404),
+            "{}: {}",
+            operation.id,
+            answer.body
+        );
     }
 }
 
@@ -134,6 +141,8 @@ async fn another_organizations_session_is_absent_to_every_operation_and_stays_as
     }
     assert!(seen >= 13 * 2 * forms.len() * 2);
     assert_eq!(app.sandbox.journal().len(), journal);
+    let listed = app.running.call(&stranger, "GET", "/api/v1/sessions", None).await.expect(200);
+    assert_eq!(listed.body, json!({"data": [], "nextCursor": ""}));
     let session = app.running.get(&linked.path("")).await.expect(200).body;
     assert_eq!(session["status"], "working");
     assert_eq!(app.sandbox.phone("shop").devices().len(), 1);
