@@ -1,4 +1,5 @@
-//! The gateway as `serve` runs it, with one more route: the bytes that it is given, from memory.
+//! The gateway as `serve` runs it, with one more route: the bytes that it is given, from memory. It also times its
+//! store's commits by themselves.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -12,7 +13,7 @@ use wharf::{AppState, Authenticated, keys};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
-use crate::{load::SAME_BYTES, process::Orders};
+use crate::{load::SAME_BYTES, measure::commit, process::Orders};
 
 pub(crate) async fn run(whatsapp: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -32,13 +33,18 @@ pub(crate) async fn run(whatsapp: &str) {
             ([(header::CONTENT_TYPE, "application/json")], bytes)
         }),
     );
-    let state = AppState::new(store, sessions, "bench");
+    let state = AppState::new(store.clone(), sessions, "bench");
     let app = wharf::app_with(state, Duration::from_secs(30), same);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("the listener has an address");
     let served = tokio::spawn(async move { axum::serve(listener, app).await });
     let mut orders = Orders::ready(&json!({"base": format!("http://{address}"), "key": key}));
     while let Some(order) = orders.next().await {
+        if let Some(count) = order["commits"].as_u64() {
+            let count = u32::try_from(count).expect("a small number");
+            println!("{}", json!({"p50Us": commit(&store, count).await}));
+            continue;
+        }
         let body = order["bytes"].as_str().expect("a text").to_owned();
         bytes.set(Bytes::from(body)).expect("the bytes are given once");
         println!("{}", json!({}));

@@ -130,7 +130,8 @@ async fn bench(options: &Options) {
         same.push(fixed);
         get_ratios.push(stored / fixed);
     }
-    let commit = measure::commit(singles).await;
+    let commit = gateway.ask(&json!({"commits": singles})).await;
+    let commit = commit["p50Us"].as_f64().expect("a number");
     let single = bare.ask(&json!({"operations": singles, "inFlight": 1})).await;
     let single = single["p50Us"].as_f64().expect("a number");
     let patch = tokio::task::block_in_place(|| api.patch_latency(&groups[0], singles));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wharf_storage::{GroupChange, GroupJid, GroupSnapshot, NewEvent, Options, SessionId, Store};
+use wharf_storage::{GroupChange, GroupJid, GroupSnapshot, NewEvent, SessionId, Store};
 
 /// Units of CPU time a second, as Linux counts them for programs.
 const TICKS: f64 = 100.0;
@@ -60,12 +60,9 @@ pub(crate) fn median_us(durations: &[Duration]) -> f64 {
     median(&values)
 }
 
-/// What one commit of the gateway's store takes on this disk, a changed group and its event in it, while nothing else
-/// happens: the median of `count`, in microseconds.
-pub(crate) async fn commit(count: u32) -> f64 {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let store = Store::open(&folder.path().join("wharf.redb"), &Options::default())
-        .expect("the store opens");
+/// What one commit of this store takes, a changed group and its event in it, while nothing else happens: the median of
+/// `count`, in microseconds.
+pub(crate) async fn commit(store: &Store, count: u32) -> f64 {
     let session = SessionId::generate(1);
     let group: GroupJid = "120363000000000001@g.us".parse().expect("an address");
     let snapshot = GroupSnapshot {
