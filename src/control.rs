@@ -96,7 +96,7 @@ pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
             }
             Err(Error::Storage(wharf_storage::Error::InUse { .. })) => {
                 return Err(Error::Control(format!(
-                    "its control socket is not reached: {unreached}"
+                    "the data is in use, and its control socket is not reached: {unreached}"
                 )));
             }
             Err(error) => return Err(error),
