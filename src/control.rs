@@ -4,6 +4,7 @@
 //! line of JSON. A socket that a killed process left behind is replaced: only one process has the data open.
 
 use std::{
+    fs::File,
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -85,7 +86,7 @@ pub enum Outcome {
 /// # Errors
 /// The order failed, or a gateway runs that does not answer.
 pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
-    let outcome = match UnixStream::connect(data.join(NAME)).await {
+    let outcome = match connect(data).await {
         Ok(stream) => ask(stream, &order).await?,
         // Mostly there is no socket, or one that a killed gateway left.
         Err(unreached) => match server::open_store(data, None) {
@@ -106,6 +107,24 @@ pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
         Outcome::Failed { reason } => Err(Error::Control(reason)),
         done => Ok(done),
     }
+}
+
+async fn connect(data: &Path) -> io::Result<UnixStream> {
+    let folder = File::open(data)?;
+    UnixStream::connect(short(&folder, data).join(NAME)).await
+}
+
+/// The folder under a name that leaves room for the socket's: the address of a socket has about a hundred bytes, and a
+/// path may have thousands.
+#[cfg(target_os = "linux")]
+fn short(open: &File, _folder: &Path) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", open.as_raw_fd()).into()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn short(_open: &File, folder: &Path) -> PathBuf {
+    folder.to_owned()
 }
 
 async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
@@ -162,7 +181,8 @@ impl Control {
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
         // Made where nobody else can reach it, and moved once its mode is right.
         let hidden = tempfile::Builder::new().prefix(".control-").tempdir_in(data)?;
-        let listener = UnixListener::bind(hidden.path().join(NAME))?;
+        let folder = File::open(hidden.path())?;
+        let listener = UnixListener::bind(short(&folder, hidden.path()).join(NAME))?;
         std::fs::set_permissions(hidden.path().join(NAME), std::fs::Permissions::from_mode(0o600))?;
         let path = data.join(NAME);
         std::fs::rename(hidden.path().join(NAME), &path)?;

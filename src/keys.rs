@@ -1,6 +1,6 @@
 //! API keys: making secrets and recognizing them.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -83,7 +83,7 @@ pub(crate) fn recognize(
     store: &Store,
     secret: &str,
     now: i64,
-) -> wharf_storage::Result<Option<ApiKey>> {
+) -> wharf_storage::Result<Option<Arc<ApiKey>>> {
     if !secret.starts_with(PREFIX) {
         return Ok(None);
     }

@@ -31,7 +31,7 @@ pub(crate) fn rewrite(request: &mut Request) -> Result<(), ApiError> {
         // The routed form is ours alone: to a caller it is a path like any other that does not exist.
         return Err(ApiError::not_found("path"));
     }
-    if !path.contains(':') {
+    if !path.contains([':', '%']) {
         return Ok(());
     }
     if let Some(routed) = VERBS.iter().find_map(|template| matched(template, path)) {
@@ -60,14 +60,19 @@ fn is_routed_form(path: &str) -> bool {
 
 fn matched(template: &str, path: &str) -> Option<String> {
     let (template, verb) = template.rsplit_once(':')?;
-    let target = path.strip_suffix(verb)?.strip_suffix(':')?;
+    let target = without_colon(path.strip_suffix(verb)?)?;
     fits(template, target).then(|| format!("{target}/{MARK}{verb}"))
+}
+
+/// What precedes a colon, which a caller may have written in its escaped form.
+fn without_colon(path: &str) -> Option<&str> {
+    [":", "%3A", "%3a"].iter().find_map(|colon| path.strip_suffix(colon))
 }
 
 /// Whether the path ends in a colon and a word, as a JID with a device never does.
 fn ends_like_a_verb(path: &str) -> bool {
-    let word = path.rsplit_once(':').map_or("", |(_, word)| word);
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    let start = path.trim_end_matches(|letter: char| letter.is_ascii_lowercase() || letter == '-');
+    start.len() < path.len() && without_colon(start).is_some()
 }
 
 /// Whether the path is one of the template, whose parameters stand for anything but nothing.
@@ -108,6 +113,9 @@ mod tests {
             rewritten("/api/v1/sessions/a:b:start").as_deref(),
             Some("/api/v1/sessions/a:b/~start")
         );
+        for escaped in ["/api/v1/sessions/01HZ%3Astart", "/api/v1/sessions/01HZ%3astart"] {
+            assert_eq!(rewritten(escaped).as_deref(), Some("/api/v1/sessions/01HZ/~start"));
+        }
     }
 
     #[test]
@@ -130,6 +138,7 @@ mod tests {
         for (path, like) in [
             ("/api/v1/sessions/01HZ:halt", true),
             ("/api/v1/sessions/a:b:revoke-all", true),
+            ("/api/v1/sessions/01HZ%3Ahalt", true),
             ("/api/v1/sessions/01HZ", false),
             ("/api/v1/sessions/01HZ:", false),
             ("/api/v1/sessions/01HZ:halt/", false),

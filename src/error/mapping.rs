@@ -70,12 +70,13 @@ fn unexpected(code: u16) -> ApiError {
 /// The cause decides the status; how far the change came is added to its details.
 impl From<SettingsFailure> for ApiError {
     fn from(failure: SettingsFailure) -> Self {
+        let never_sent = matches!(failure.cause, Error::Timeout { read_back: None });
         let mut error = Self::from(failure.cause);
         let field = failure.failed.as_str();
         error.message = match error.code {
             Code::Internal => error.message,
             // Nobody knows: WhatsApp may still carry it out, or its answer was lost with the connection.
-            Code::UpstreamTimeout | Code::NotImplemented => {
+            Code::UpstreamTimeout | Code::NotImplemented if !never_sent => {
                 format!("`{field}` may not have been changed: {}", error.message)
             }
             _ => format!("`{field}` was not changed: {}", error.message),
@@ -92,6 +93,9 @@ impl From<wharf_storage::Error> for ApiError {
         match error {
             wharf_storage::Error::Closed => Self::draining(),
             wharf_storage::Error::EventsGone => Self::new(Code::Gone, error.to_string()),
+            wharf_storage::Error::EventsUnknown => {
+                Self::invalid_field("after", "names no event of this log")
+            }
             other => Self::internal(other.to_string()),
         }
     }

@@ -82,9 +82,9 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
             .ok_or_else(|| ApiError::unauthorized("the credential does not verify"))?;
         check::<N>(&key)?;
         Ok(Self {
-            organization: key.organization,
-            sessions: key.sessions,
-            capabilities: key.capabilities,
+            organization: key.organization.clone(),
+            sessions: key.sessions.clone(),
+            capabilities: key.capabilities.clone(),
             expires_at: key.expires_at,
             needs: PhantomData,
         })

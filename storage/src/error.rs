@@ -43,6 +43,10 @@ pub enum Error {
     /// Events above the cursor are no longer kept.
     #[error("the cursor is older than the event log")]
     EventsGone,
+    /// The cursor is above every event that was ever given out: it is of another log, or of this one before it was put
+    /// back to an earlier state.
+    #[error("the cursor names no event of this log")]
+    EventsUnknown,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

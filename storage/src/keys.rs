@@ -1,14 +1,19 @@
 //! API keys. Of the secret only a digest is stored.
 
-use std::collections::BTreeSet;
+mod known;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, KeyId, Result, SessionId, Store, codec,
+    store::Txn,
     tables::{Id, KEYS, KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION},
 };
+
+pub(crate) use known::KnownKeys;
 
 const TABLE: &str = "keys";
 const LAST_ID: Id = [u8::MAX; 16];
@@ -74,11 +79,19 @@ impl Store {
     }
 
     /// The key with this SHA-256 of its secret, revoked and expired ones included.
-    pub fn key_by_digest(&self, digest: &[u8; 32]) -> Result<Option<ApiKey>> {
-        self.read(|txn| match txn.open_table(KEYS_BY_DIGEST)?.get(digest)? {
-            Some(id) => load(&txn.open_table(KEYS)?, id.value()).map(Some),
+    pub fn key_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Arc<ApiKey>>> {
+        let changes = match self.known_keys().get(digest) {
+            Ok(key) => return Ok(Some(key)),
+            Err(changes) => changes,
+        };
+        let found = self.read(|txn| match txn.open_table(KEYS_BY_DIGEST)?.get(digest)? {
+            Some(id) => load(&txn.open_table(KEYS)?, id.value()).map(Arc::new).map(Some),
             None => Ok(None),
-        })
+        })?;
+        if let Some(key) = &found {
+            self.known_keys().add(changes, *digest, key);
+        }
+        Ok(found)
     }
 
     /// Whether any key was ever added.
@@ -129,7 +142,8 @@ impl Store {
     /// Revokes a key at `at`; false when there is no such key that is still good, in this organization or in any.
     pub async fn revoke_key(&self, organization: Option<&str>, id: KeyId, at: i64) -> Result<bool> {
         let organization = organization.map(str::to_owned);
-        self.write(move |txn| {
+        let known = self.known_keys().clone();
+        let revoke = move |txn: &Txn| {
             let mut keys = txn.open_table(KEYS)?;
             let found = keys.get(id.bytes())?.map(|row| codec::decode(TABLE, row.value()));
             let Some(mut key): Option<ApiKey> = found.transpose()? else { return Ok(false) };
@@ -140,8 +154,9 @@ impl Store {
             key.revoked_at = Some(at);
             keys.insert(id.bytes(), codec::encode(&key).as_slice())?;
             Ok(true)
-        })
-        .await
+        };
+        // By the writer, so that a caller who goes away meanwhile leaves no key behind that still opens.
+        self.write_then(revoke, move || known.forget()).await
     }
 }
 
@@ -177,8 +192,10 @@ mod tests {
         let added = key("acme", 1);
         store.add_key(added.clone(), [7; 32]).await.unwrap();
         assert!(store.has_keys().unwrap());
-        assert_eq!(store.key_by_digest(&[7; 32]).unwrap(), Some(added));
-        assert_eq!(store.key_by_digest(&[8; 32]).unwrap(), None);
+        for _ in 0..2 {
+            assert_eq!(store.key_by_digest(&[7; 32]).unwrap().as_deref(), Some(&added));
+            assert_eq!(store.key_by_digest(&[8; 32]).unwrap(), None);
+        }
     }
 
     #[tokio::test]
@@ -206,10 +223,43 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let added = key("acme", 1);
         store.add_key(added.clone(), [7; 32]).await.unwrap();
+        assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, None);
         assert!(!store.revoke_key(Some("other"), added.id, 5).await.unwrap());
         assert!(!store.revoke_key(Some("acme"), KeyId::generate(1), 5).await.unwrap());
         assert!(store.revoke_key(Some("acme"), added.id, 6).await.unwrap());
         assert!(!store.revoke_key(None, added.id, 7).await.unwrap());
         assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
+    }
+
+    #[tokio::test]
+    async fn a_key_read_before_it_was_revoked_is_not_kept_after_it() {
+        let store = Store::in_memory().unwrap();
+        let added = key("acme", 1);
+        store.add_key(added.clone(), [7; 32]).await.unwrap();
+        let read_at = store.known_keys().get(&[7; 32]).unwrap_err();
+        store.revoke_key(None, added.id, 6).await.unwrap();
+        store.known_keys().add(read_at, [7; 32], &Arc::new(added));
+        assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_away_while_a_key_is_revoked_leaves_none_that_still_opens() {
+        let store = Store::in_memory().unwrap();
+        let added = key("acme", 1);
+        store.add_key(added.clone(), [7; 32]).await.unwrap();
+        assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, None);
+        {
+            let mut leaving = std::pin::pin!(store.revoke_key(None, added.id, 6));
+            // Queued, and dropped before it is answered.
+            assert!(futures_now(leaving.as_mut()).is_pending());
+        }
+        // Behind it in the queue.
+        store.add_key(key("acme", 2), [8; 32]).await.unwrap();
+        assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
+    }
+
+    /// What a future gives when it is asked once.
+    fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 }

@@ -109,8 +109,8 @@ impl Store {
             .await
     }
 
-    /// Forgets the account of a session and all the protocol library kept for it, so that it can be linked anew;
-    /// false, and no event, if there is no session. Its client must have stopped.
+    /// Forgets the account of a session, its groups, and all the protocol library kept for it, so that it can be linked
+    /// anew, to another account too; false, and no event, if there is no session. Its client must have stopped.
     pub async fn forget_account(
         &self,
         id: SessionId,
@@ -120,6 +120,7 @@ impl Store {
         self.write(move |txn| {
             let known = change(txn, id, at, &mut |session| session.account = None)?;
             if known {
+                groups::remove(txn, id)?;
                 remove_protocol_rows(txn, id)?;
                 events::append(txn, &events);
             }

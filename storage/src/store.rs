@@ -18,7 +18,7 @@ use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, backends::InMemoryBackend,
 };
 
-use crate::{Error, Result, schema, tables::Rows};
+use crate::{Error, Result, keys::KnownKeys, schema, tables::Rows};
 use overlay::QueuedValue;
 use queue::Queue;
 
@@ -59,6 +59,7 @@ struct Inner {
     database: RwLock<Option<Arc<Database>>>,
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    known_keys: Arc<KnownKeys>,
 }
 
 /// Makes the file readable by its owner alone, whether or not it is there already: it holds the keys of devices.
@@ -117,6 +118,7 @@ impl Store {
                 database: RwLock::new(Some(database)),
                 queue,
                 writer: Mutex::new(Some(writer)),
+                known_keys: Arc::default(),
             }),
         })
     }
@@ -141,9 +143,27 @@ impl Store {
         F: FnMut(&Txn) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::strict(work);
+        self.write_then(work, || ()).await
+    }
+
+    /// [`Self::write`], after whose commit the writer calls `then`, before the answer and whether or not anybody waits
+    /// for it.
+    pub(crate) async fn write_then<T, F>(
+        &self,
+        work: F,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<T>
+    where
+        F: FnMut(&Txn) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::strict(work, then);
         self.inner.queue.push(job, None).await?;
         answer.await.map_err(|_| Error::Closed)?
+    }
+
+    pub(crate) fn known_keys(&self) -> &Arc<KnownKeys> {
+        &self.inner.known_keys
     }
 
     /// Applies `ops` in one transaction, behind everything queued before them.

@@ -113,7 +113,7 @@ async fn holds_the_keys(store: &Store) {
     assert_eq!(key.capabilities, [Capability::Read, Capability::Manage].into());
     assert_eq!((key.sessions.as_ref(), key.expires_at), (None, Some(AT + 9)));
     assert_eq!(store.key_by_digest(&[8; 32]).unwrap().unwrap().revoked_at, Some(AT + 8));
-    assert_eq!(store.keys(Some("acme"), None, 9).await.unwrap(), [key]);
+    assert_eq!(store.keys(Some("acme"), None, 9).await.unwrap(), [(*key).clone()]);
     assert_eq!(store.keys(None, None, 9).await.unwrap().len(), 2);
 }
 

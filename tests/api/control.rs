@@ -112,3 +112,14 @@ async fn expired_events_go_by_themselves() {
     assert_eq!(gateway.get("/api/v1/events").await["data"], json!([]));
     assert!(gateway.terminate().await.success());
 }
+
+#[tokio::test]
+async fn a_folder_whose_path_is_too_long_for_a_socket_has_one_all_the_same() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let folder = tempfile::Builder::new().prefix(&"d".repeat(150)).tempdir().unwrap();
+    let (data, ()) = Data::new_in(folder, async |store| store.close().await.unwrap()).await;
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    let key = shown(&data.command(&["key", "create", "--name", "desk"]).await);
+    let caller = gateway.with_key(key.trim());
+    assert_eq!(caller.call("GET", "/api/v1/sessions", None).await.unwrap().0, 200);
+}

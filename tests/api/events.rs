@@ -64,10 +64,11 @@ async fn the_log_is_read_in_pages_and_polled_from_its_end() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_none_is_400_and_one_that_is_no_longer_kept_is_410() {
+async fn a_cursor_that_is_none_or_of_another_log_is_400_and_one_that_is_no_longer_kept_is_410() {
     let app = TestApp::start().await;
     let linked = app.linked().await;
-    for query in ["after=x", "cursor=x", "after=evt_x", "limit=x", "after=a&after=b"] {
+    let future = format!("after=evt_{}", "7Z".repeat(13));
+    for query in ["after=x", "cursor=x", "after=evt_x", &future, "limit=x", "after=a&after=b"] {
         app.running.get(&format!("{EVENTS}?{query}")).await.error(400, "validation_error");
     }
     let all = app.running.get(EVENTS).await.expect(200).body;

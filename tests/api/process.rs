@@ -36,7 +36,14 @@ pub(crate) struct Data {
 impl Data {
     /// A new folder, whose store `prepare` fills.
     pub(crate) async fn new<T>(prepare: impl AsyncFnOnce(Store) -> T) -> (Self, T) {
-        let folder = tempfile::tempdir().unwrap();
+        Self::new_in(tempfile::tempdir().unwrap(), prepare).await
+    }
+
+    /// The same in this folder.
+    pub(crate) async fn new_in<T>(
+        folder: tempfile::TempDir,
+        prepare: impl AsyncFnOnce(Store) -> T,
+    ) -> (Self, T) {
         let store = Store::open(&folder.path().join("wharf.redb"), &Options::default()).unwrap();
         let new = keys::NewKey::for_all("default", "test");
         let (_, key) = keys::create(&store, new).await.unwrap();

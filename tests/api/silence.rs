@@ -50,6 +50,21 @@ async fn a_field_whose_answer_is_lost_counts_when_it_took_effect() {
 }
 
 #[tokio::test]
+async fn after_an_answer_that_was_lost_the_rest_goes_on() {
+    let app = hasty().await;
+    let linked = app.linked().await;
+    for field in ["subject", "description", "announce"] {
+        app.sandbox.fails_next(&format!("group.{field}"), 1, Fault::silence_after());
+        let body =
+            json!({"subject": field, "description": field, "announce": true, "locked": true});
+        app.running.patch(&linked.crew(), body).await.expect(204);
+        assert_eq!(subject(&app, &linked).await, field);
+    }
+    let all = ["group.subject", "group.description", "group.announce", "group.locked"];
+    assert_eq!(app.applied(&linked.crew), [all; 3].concat());
+}
+
+#[tokio::test]
 async fn a_field_that_did_not_take_effect_in_time_is_a_timeout_that_was_read_back() {
     let app = hasty().await;
     let linked = app.linked().await;

@@ -123,3 +123,34 @@ async fn a_session_is_removed_though_whatsapp_is_away() {
     app.running.send(request).await.expect(204);
     app.running.get(&linked.path("")).await.error(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_session_that_is_linked_to_another_account_shows_nothing_of_the_first() {
+    let app = TestApp::start().await;
+    let linked = app.linked().await;
+    let listed = async || {
+        let page = app.running.get(&linked.path("/groups")).await.expect(200).body;
+        let groups = page["data"].as_array().unwrap().clone();
+        groups
+            .into_iter()
+            .map(|group| group["groupJid"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await.len(), 2);
+    app.running.post(&linked.path(":logout"), json!({})).await.expect(200);
+    app.running.post(&linked.path(":start"), json!({})).await.expect(200);
+    let code = app.code(&linked.session).await;
+    assert_eq!(listed().await, [""; 0]);
+
+    let before = app.running.get("/api/v1/events?limit=200").await.expect(200).body;
+    app.sandbox.phone("mia").scans(&code).await.unwrap();
+    app.running.until(&linked.path(""), |answer| answer.body["status"] == "working").await;
+    // She is in one of the two.
+    assert_eq!(listed().await, [linked.crew.as_str()]);
+    let since = before["nextCursor"].as_str().unwrap();
+    let news = app.running.get(&format!("/api/v1/events?after={since}")).await.expect(200).body;
+    let updates =
+        news["data"].as_array().unwrap().iter().filter(|one| one["event"] == "group.update");
+    let told: Vec<_> = updates.map(|update| update["payload"]["groupJid"].clone()).collect();
+    assert_eq!(told, [json!(linked.crew)]);
+}

@@ -79,6 +79,10 @@ impl Job {
     }
 }
 
+/// The longest that one answer of WhatsApp is waited for: the library gives a connection up after 20 s of silence, and a
+/// question that is pending then would look like one that a lost connection took along.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What an operation works with; the actor is not among it.
 pub(super) struct Operation {
     pub(super) link: Link,
@@ -87,8 +91,8 @@ pub(super) struct Operation {
     pub(super) events: Events,
     pub(super) vitals: Arc<Vitals>,
     pub(super) deadline: Instant,
-    /// The part of the budget that is kept for reading the group back.
-    pub(super) reserve: Duration,
+    /// The least that a question or its read-back is given, a sixteenth of the whole budget.
+    pub(super) least: Duration,
 }
 
 impl Operation {
@@ -103,7 +107,8 @@ impl Operation {
     }
 
     async fn invite(&self, group: &GroupJid, renew: bool) -> Result<String> {
-        match tokio::time::timeout_at(self.deadline, self.link.invite(group, renew)).await {
+        let limit = self.deadline.min(Instant::now() + PATIENCE);
+        match tokio::time::timeout_at(limit, self.link.invite(group, renew)).await {
             Ok(outcome) => outcome.map_err(|failure| self.error(failure)),
             Err(_) => Err(Error::Timeout { read_back: None }),
         }
@@ -232,7 +237,7 @@ impl SessionState {
                 events: self.events.clone(),
                 vitals: Arc::clone(&self.vitals),
                 deadline: job.deadline(),
-                reserve: self.config.operation_timeout / 4,
+                least: self.config.operation_timeout / 16,
             };
             let ended = Ended { actor: self.myself.clone(), lane: Some(lane) };
             tokio::spawn(async move {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use wharf_storage::{Description, GroupChange, GroupJid, GroupSnapshot};
 
-use super::operations::Operation;
+use super::operations::{Operation, PATIENCE};
 use crate::{
     clock::now_ms,
     command::ApplySettings,
@@ -16,7 +16,8 @@ use crate::{
 pub(super) async fn apply(operation: &Operation, command: &ApplySettings) -> Result<()> {
     let fields = command.fields();
     for (index, field) in fields.iter().enumerate() {
-        if let Err(cause) = apply_field(operation, command, *field).await {
+        let later = fields.len() - index - 1;
+        if let Err(cause) = apply_field(operation, command, *field, later).await {
             return Err(Error::Settings(Box::new(SettingsFailure {
                 applied: fields[..index].to_vec(),
                 failed: *field,
@@ -28,16 +29,27 @@ pub(super) async fn apply(operation: &Operation, command: &ApplySettings) -> Res
     Ok(())
 }
 
-async fn apply_field(operation: &Operation, command: &ApplySettings, field: Field) -> Result<()> {
+/// One field. It may take what the `later` ones do not need at the least, each a question and its read-back.
+async fn apply_field(
+    operation: &Operation,
+    command: &ApplySettings,
+    field: Field,
+    later: usize,
+) -> Result<()> {
     let group = &command.group;
-    let limit = operation.deadline - operation.reserve;
-    if Instant::now() >= limit {
+    let later = u32::try_from(later).unwrap_or(u32::MAX);
+    let known_by = operation.deadline - operation.least * 2 * later;
+    let now = Instant::now();
+    if now + operation.least > known_by {
         // Never sent, so there is no effect to look for.
         return Err(Error::Timeout { read_back: None });
     }
+    let limit = (known_by - operation.least).min(now + PATIENCE);
     let change = match tokio::time::timeout_at(limit, send(operation, command, field)).await {
         Ok(Ok(change)) => change,
-        Ok(Err(Failure::Timeout)) | Err(_) => read_back(operation, command, field).await?,
+        Ok(Err(Failure::Timeout)) | Err(_) => {
+            read_back(operation, command, field, known_by).await?
+        }
         Ok(Err(failure)) => return Err(operation.error(failure)),
     };
     let at = now_ms();
@@ -113,9 +125,9 @@ async fn read_back(
     operation: &Operation,
     command: &ApplySettings,
     field: Field,
+    known_by: Instant,
 ) -> Result<GroupChange> {
-    let found =
-        tokio::time::timeout_at(operation.deadline, operation.link.group(&command.group)).await;
+    let found = tokio::time::timeout_at(known_by, operation.link.group(&command.group)).await;
     match found {
         Ok(Ok(group)) => {
             effect(&group, command, field).ok_or(Error::Timeout { read_back: Some(true) })

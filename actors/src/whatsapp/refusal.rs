@@ -14,11 +14,10 @@ pub(super) fn refusal(code: u16, text: &str, backoff: Option<u32>) -> Refusal {
         401 | 403 => Refusal::Forbidden { code },
         404 | 410 => Refusal::NotFound { code },
         409 => Refusal::Conflict { code },
-        429 => Refusal::RateLimited {
+        _ if code == 429 || text == "rate-overlimit" => Refusal::RateLimited {
             code,
             retry_after: backoff.map(|seconds| Duration::from_secs(u64::from(seconds))),
         },
-        _ if text == "rate-overlimit" => Refusal::RateLimited { code, retry_after: None },
         _ => Refusal::Other { code, text: text.to_owned() },
     }
 }

@@ -21,6 +21,14 @@ async fn comes_back(session: &SessionHandle, crash: impl AsyncFnOnce()) {
     .await;
 }
 
+/// Every session changes its own group at WhatsApp.
+async fn each_locks(sessions: &[(SessionHandle, GroupJid)], locked: bool) {
+    for (session, group) in sessions {
+        let command = wharf_actors::ApplySettings { locked: Some(locked), ..settings(group) };
+        session.apply_settings(command).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_anywhere_touches_one_of_fifty_sessions_and_that_one_comes_back() {
     let harbour = Harbour::opens().await;
@@ -31,26 +39,38 @@ async fn a_panic_anywhere_touches_one_of_fifty_sessions_and_that_one_comes_back(
     for number in 0..NEIGHBOURS {
         let phone = format!("phone-{number}");
         harbour.sandbox.add_phone(&phone);
-        neighbours.push(harbour.links_a_session_of(&phone).await);
+        let own = harbour.sandbox.add_group(NewGroup::new("Own").owner(&phone));
+        let own: GroupJid = own.gid().parse().unwrap();
+        neighbours.push((harbour.links_a_session_of(&phone).await, own));
     }
     let mut since = Vec::new();
-    for neighbour in &neighbours {
+    for (neighbour, _) in &neighbours {
         since.push(neighbour.describe().await.unwrap().session.since);
     }
 
-    comes_back(&crashing, async || crashing.crash(Crash::Actor).unwrap()).await;
-    comes_back(&crashing, async || crashing.crash(Crash::Operation).unwrap()).await;
+    // Each crash is followed at once by a change in every neighbour.
+    comes_back(&crashing, async || {
+        crashing.crash(Crash::Actor).unwrap();
+        each_locks(&neighbours, true).await;
+    })
+    .await;
+    comes_back(&crashing, async || {
+        crashing.crash(Crash::Operation).unwrap();
+        each_locks(&neighbours, false).await;
+    })
+    .await;
     comes_back(&crashing, async || {
         crashing.crash(Crash::Library).unwrap();
         // The library tells of this, and its task panics over it.
         group.by("boss").sets_subject("Night crew");
+        each_locks(&neighbours, true).await;
     })
     .await;
 
     let command =
         wharf_actors::ApplySettings { subject: Some("Day crew".to_owned()), ..settings(&gid) };
     crashing.apply_settings(command).await.unwrap();
-    for (neighbour, since) in neighbours.iter().zip(since) {
+    for ((neighbour, _), since) in neighbours.iter().zip(since) {
         let view = neighbour.describe().await.unwrap().session;
         assert_eq!((view.status, view.since), (Status::Working, since));
     }

@@ -1,9 +1,9 @@
 //! The event log of an organization, page by page.
 
-use super::{Event, FIRST_ID, LAST_ID, TABLE, load};
+use super::{Event, FIRST_ID, LAST_EVENT, LAST_ID, TABLE, load};
 use crate::{
     Error, EventId, Result, SessionId, Store,
-    tables::{EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED},
+    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED},
 };
 
 /// How many rows of the log one page looks at, those of sessions that are left out included.
@@ -24,7 +24,8 @@ impl Store {
     /// where some are named. A page may be empty and yet not the last one.
     ///
     /// # Errors
-    /// [`Error::EventsGone`] when events above `after` are no longer kept.
+    /// [`Error::EventsGone`] when events above `after` are no longer kept, [`Error::EventsUnknown`] when no event was
+    /// ever given an id as high.
     pub async fn events_page(
         &self,
         organization: &str,
@@ -40,6 +41,11 @@ impl Store {
                 && after.bytes() < removed
             {
                 return Err(Error::EventsGone);
+            }
+            let given_out =
+                txn.open_table(COUNTERS)?.get(LAST_EVENT)?.map_or(0, |last| last.value());
+            if after.is_some_and(|after| after.number() > given_out) {
+                return Err(Error::EventsUnknown);
             }
             let events = txn.open_table(EVENTS)?;
             let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
@@ -114,6 +120,22 @@ mod tests {
         assert_eq!(times(&store.events_page("acm", None, None, 9).await.unwrap()), [3]);
         let empty = store.events_page("nobody", None, None, 9).await.unwrap();
         assert_eq!(empty, EventPage { events: vec![], last: EventId::FIRST });
+    }
+
+    #[tokio::test]
+    async fn a_cursor_above_every_event_that_was_given_out_is_unknown() {
+        let store = Store::in_memory().unwrap();
+        let session = SessionId::generate(1);
+        assert_eq!(
+            store.events_page("acme", Some(EventId::FIRST), None, 9).await.unwrap().events,
+            []
+        );
+        store.record_events(vec![event("acme", session, 1)]).await.unwrap();
+        let last = store.events_page("acme", None, None, 9).await.unwrap().last;
+        assert!(store.events_page("acme", Some(last), None, 9).await.is_ok());
+        let above = EventId::from_number(last.number() + 1);
+        let page = store.events_page("acme", Some(above), None, 9).await;
+        assert!(matches!(page, Err(Error::EventsUnknown)), "{page:?}");
     }
 
     #[tokio::test]

@@ -118,7 +118,7 @@ async fn removing_a_session_leaves_no_row_of_it_and_every_row_of_its_neighbour()
 }
 
 #[tokio::test]
-async fn forgetting_an_account_clears_the_protocol_rows_and_keeps_the_rest() {
+async fn forgetting_an_account_clears_its_groups_and_protocol_rows_and_keeps_the_rest() {
     let store = Store::in_memory().unwrap();
     let session = full_session(&store, 1).await;
     let neighbour = full_session(&store, 2).await;
@@ -127,6 +127,8 @@ async fn forgetting_an_account_clears_the_protocol_rows_and_keeps_the_rest() {
     assert_eq!((stored.account, stored.updated_at), (None, 5));
     assert_eq!(protocol_rows(&store, session.id), 0);
     assert_eq!(protocol_rows(&store, neighbour.id), WA_ALL.len());
+    assert_eq!(store.groups(session.id, None, 9).await.unwrap(), []);
+    assert_eq!(store.groups(neighbour.id, None, 9).await.unwrap().len(), 1);
     assert_eq!(store.session_events(session.id, None, 9).await.unwrap().len(), 2);
     assert!(
         !store.forget_account(SessionId::generate(1), 5, vec![event(&session, 5)]).await.unwrap()

@@ -90,14 +90,17 @@ pub(super) fn spawn(database: Arc<Database>, queue: Arc<Queue>) -> std::io::Resu
     })
 }
 
-/// A write answered after its commit, and where the answer arrives.
-pub(super) fn strict<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
+/// A write answered after its commit, and where the answer arrives; `then` is called between the two.
+pub(super) fn strict<T, F>(
+    work: F,
+    then: impl FnOnce() + Send + 'static,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
 where
     F: FnMut(&Txn) -> Result<T> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Strict { work, value: None, reply }), answer)
+    (Box::new(Strict { work, value: None, then, reply }), answer)
 }
 
 /// A write already answered when it is queued.
@@ -149,16 +152,18 @@ fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
     }
 }
 
-struct Strict<F, T> {
+struct Strict<F, T, A> {
     work: F,
     value: Option<T>,
+    then: A,
     reply: oneshot::Sender<Result<T>>,
 }
 
-impl<F, T> Job for Strict<F, T>
+impl<F, T, A> Job for Strict<F, T, A>
 where
     F: FnMut(&Txn) -> Result<T> + Send,
     T: Send,
+    A: FnOnce() + Send,
 {
     fn run(&mut self, txn: &Txn) -> Result<()> {
         self.value = Some((self.work)(txn)?);
@@ -166,7 +171,10 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Self { value, reply, .. } = *self;
+        let Self { value, then, reply, .. } = *self;
+        if outcome.is_ok() {
+            then();
+        }
         // A caller that went away does not need the answer.
         let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
     }
