@@ -87,7 +87,7 @@ async fn bench(options: &Options) {
     let (_sandbox, server) = Worker::start("sandbox", &[]).await;
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
     let (whatsapp, control) = (text(&server["whatsapp"]), text(&server["control"]));
-    let (mut bare, _) =
+    let (mut bare, relay) =
         Worker::start("client", &["--whatsapp", &whatsapp, "--control", &control]).await;
     let (mut gateway, started) = Worker::start("gateway", &["--whatsapp", &whatsapp]).await;
     let api = Api::new(&text(&started["base"]), &text(&started["key"]), &control);
@@ -97,7 +97,10 @@ async fn bench(options: &Options) {
     assert_eq!(api.text(load::SAME_BYTES).await, bytes);
     println!("{SESSIONS} sessions with {GROUPS} groups each on either side, {rounds} rounds");
 
+    let relay = Api::new(&text(&relay["base"]), "", &control);
+    let relayed: Vec<String> = (0..IN_FLIGHT).map(|index| format!("/{index}")).collect();
     let (mut ours, mut theirs, mut patch_ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut relays = Vec::new();
     let (mut get, mut same, mut get_ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let before = Cpu::of(bare.id());
@@ -108,10 +111,15 @@ async fn bench(options: &Options) {
         let before = Cpu::of(gateway.id());
         api.patches(&groups, patches, round).await;
         let gateway_cpu = before.since().each(patches);
+        let before = Cpu::of(bare.id());
+        relay.patches(&relayed, patches, round).await;
+        let relay_cpu = before.since().each(patches);
         println!(
-            "round {round}: CPU of a change: gateway {gateway_cpu:.1} µs, bare client {client_cpu:.1} µs, ratio {:.2}",
+            "round {round}: CPU of a change: gateway {gateway_cpu:.1} µs, bare client {client_cpu:.1} µs, ratio {:.2}; \
+             HTTP and the bare client, no more: {relay_cpu:.1} µs",
             gateway_cpu / client_cpu
         );
+        relays.push(relay_cpu);
         ours.push(gateway_cpu);
         theirs.push(client_cpu);
         patch_ratios.push(gateway_cpu / client_cpu);
@@ -145,6 +153,7 @@ async fn bench(options: &Options) {
         "operations": {"rounds": rounds, "patches": patches, "reads": reads, "singles": singles},
         "patchCpu": {
             "gatewayUs": ours, "bareClientUs": theirs, "ratios": patch_ratios, "medianRatio": median(&patch_ratios),
+            "relayUs": relays,
         },
         "getCpu": {"storedUs": get, "sameBytesUs": same, "ratios": get_ratios, "medianRatio": median(&get_ratios)},
         "latencyP50Us": {"patch": patch, "bareClient": single, "commit": commit, "added": added},
