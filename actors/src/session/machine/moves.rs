@@ -47,6 +47,7 @@ pub(super) const MOVES: &[Move] = &[
         Starting,
         Failed,
         &[
+            QrExpired,
             PairingTimeout,
             Dns,
             Tls,
