@@ -102,11 +102,7 @@ impl SessionState {
     }
 
     /// Ends in a status that only a caller changes again, and answers once the connection is gone.
-    async fn end(
-        &mut self,
-        input: Input,
-        waiting: Vec<Waiting>,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn end(&mut self, input: Input, waiting: Vec<Waiting>) -> Result<(), ActorProcessingErr> {
         self.waiting.extend(waiting);
         let Err(error) = self.feed(input).await else { return Ok(()) };
         let fault = error.to_string();

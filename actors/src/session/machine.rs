@@ -177,7 +177,8 @@ impl Machine {
     }
 
     fn start(&mut self, now: i64, out: &mut Vec<Effect>) {
-        let under_way = matches!(self.status, Status::Starting | Status::ScanQrCode | Status::Working);
+        let under_way =
+            matches!(self.status, Status::Starting | Status::ScanQrCode | Status::Working);
         if self.wanted == Wanted::Running && under_way {
             return;
         }

@@ -295,9 +295,12 @@ mod tests {
         ] {
             assert!(check_endpoint(outside).is_err(), "`{outside}` was taken");
         }
-        for inside in
-            ["ws://127.0.0.1:1/ws/chat", "ws://[::1]:1/ws/chat", "ws://localhost:1/ws/chat", "wss://a.invalid/"]
-        {
+        for inside in [
+            "ws://127.0.0.1:1/ws/chat",
+            "ws://[::1]:1/ws/chat",
+            "ws://localhost:1/ws/chat",
+            "wss://a.invalid/",
+        ] {
             assert!(check_endpoint(inside).is_ok(), "`{inside}` was refused");
         }
     }

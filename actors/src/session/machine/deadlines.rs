@@ -237,3 +237,71 @@ impl Machine {
 fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     [one, other].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests {
+    use wharf_storage::Wanted;
+
+    use super::super::{Input, Stored, Word};
+    use super::*;
+
+    /// A session that works, since 0, over its first connection.
+    fn working() -> Machine {
+        let stored =
+            Stored { wanted: Wanted::Running, status: Status::Working, reason: None, paired: true };
+        let limits = Limits::of(&Config::default());
+        let (mut machine, _) = Machine::resume(stored, limits, false, 0);
+        machine.take(Input::Admitted { generation: 1 }, 0);
+        machine.take(Input::Heard { generation: 1, word: Word::Proven }, 0);
+        assert_eq!(machine.status(), Status::Working);
+        machine
+    }
+
+    fn tick(machine: &mut Machine, heard: i64, now: i64) -> Vec<Effect> {
+        machine.take(Input::Tick { heard, failure: None }, now)
+    }
+
+    #[test]
+    fn silence_is_asked_about_and_an_answer_or_any_frame_ends_the_question() {
+        let mut machine = working();
+        assert_eq!(machine.due(0, 0), Some(14_000));
+        assert_eq!(tick(&mut machine, 5_000, 14_000), []);
+        assert_eq!(tick(&mut machine, 5_000, 19_000), [Effect::Probe { generation: 1 }]);
+        machine.take(Input::Heard { generation: 1, word: Word::Answered }, 20_000);
+        assert_eq!(machine.due(20_000, 20_000), Some(34_000));
+        assert_eq!(tick(&mut machine, 20_000, 34_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(tick(&mut machine, 40_000, 53_999), []);
+        assert_eq!(machine.status(), Status::Working);
+    }
+
+    #[test]
+    fn a_question_without_an_answer_ends_the_connection_and_one_that_does_not_end_is_cut() {
+        let mut machine = working();
+        tick(&mut machine, 0, 14_000);
+        assert_eq!(machine.due(0, 14_000), Some(34_000));
+        let effects = tick(&mut machine, 0, 34_000);
+        assert_eq!(
+            effects,
+            [Effect::Hang, Effect::Show { status: Status::Starting, reason: None }]
+        );
+        assert_eq!(tick(&mut machine, 0, 44_000), [Effect::Cut]);
+        let ended = Input::Ended { generation: 1, failure: None, linked: true };
+        let effects = machine.take(ended, 44_001);
+        // A client that was cut runs no more.
+        assert!(effects.contains(&Effect::Discard), "{effects:?}");
+        assert!(effects.contains(&Effect::Connect { generation: 2, attempt: Some(0) }));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait() {
+        let mut machine = working();
+        assert_eq!(machine.due(3_600_000, 1_000), Some(15_000));
+        assert_eq!(tick(&mut machine, 3_600_000, 15_000), [Effect::Probe { generation: 1 }]);
+    }
+
+    #[test]
+    fn nothing_works_through_a_minute_of_silence() {
+        let limits = Limits::of(&Config::default());
+        assert!(limits.probe_after + limits.probe_timeout < 60_000);
+    }
+}

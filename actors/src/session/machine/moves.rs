@@ -85,12 +85,7 @@ pub(super) const MOVES: &[Move] = &[
 ];
 
 /// Whether the table has the move.
-pub(super) fn is_legal(
-    from: Status,
-    to: Status,
-    reason: Option<Reason>,
-    by: By,
-) -> bool {
+pub(super) fn is_legal(from: Status, to: Status, reason: Option<Reason>, by: By) -> bool {
     MOVES.iter().any(|step| {
         (step.from, step.to) == (from, to)
             && step.by.contains(&by)

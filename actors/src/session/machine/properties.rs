@@ -145,7 +145,9 @@ impl World {
             Step::Stop => self.feed(Input::Stop),
             Step::Leave => self.feed(Input::Leave),
             Step::Place => self.place(),
-            Step::LatePlace => self.feed(Input::Admitted { generation: self.generation.saturating_sub(1) }),
+            Step::LatePlace => {
+                self.feed(Input::Admitted { generation: self.generation.saturating_sub(1) })
+            }
             Step::Word { word, stale } => self.word(*word, *stale),
             Step::End { failure, linked } => self.end(*failure, *linked),
             Step::Frame => self.heard = self.now,
@@ -253,16 +255,25 @@ impl World {
         match status {
             Status::Starting | Status::ScanQrCode => {
                 assert_eq!(self.wanted, Wanted::Running);
-                assert!(due.is_some() || self.asked.is_some(), "{status:?} has no end: {:?}", self.machine);
+                assert!(
+                    due.is_some() || self.asked.is_some(),
+                    "{status:?} has no end: {:?}",
+                    self.machine
+                );
             }
             Status::Working => {
                 assert!(self.run.is_some(), "it works without a connection");
                 let silence = self.now - self.heard;
-                assert!(silence <= LIMITS.probe_after + LIMITS.probe_timeout, "{silence} ms of silence");
+                assert!(
+                    silence <= LIMITS.probe_after + LIMITS.probe_timeout,
+                    "{silence} ms of silence"
+                );
             }
             Status::Failed => assert!(reason.is_some()),
             Status::LoggedOut => assert!(reason.is_some()),
-            Status::Stopped => assert_eq!((self.wanted, self.run, due), (Wanted::Stopped, None, None)),
+            Status::Stopped => {
+                assert_eq!((self.wanted, self.run, due), (Wanted::Stopped, None, None))
+            }
         }
         let (told, probed) = (reason.is_some(), rests(status) && status != Status::Stopped);
         assert!(!told || probed || status == Status::Starting, "{status:?} has a reason");
@@ -284,7 +295,7 @@ fn rests(status: Status) -> bool {
 }
 
 fn config() -> Config {
-    let cases = std::env::var("PROPTEST_CASES").map_or(2_000, |cases| cases.parse().unwrap());
+    let cases = std::env::var("PROPTEST_CASES").map_or(512, |cases| cases.parse().unwrap());
     let kept = FileFailurePersistence::Direct("proptest-regressions/machine.txt");
     Config { cases, failure_persistence: Some(Box::new(kept)), ..Config::default() }
 }

@@ -21,16 +21,24 @@ impl Machine {
                 self.go(By::Session, Status::ScanQrCode, None, out);
             }
             Word::CodesOver { closes: true } => {
-                open.refuse(Verdict::Unpaired(Reason::QrExpired), now);
                 open.spent = true;
+                if !self.paired {
+                    open.refuse(Verdict::Unpaired(Reason::QrExpired), now);
+                }
             }
-            Word::PairingCode { until } if self.status == Status::ScanQrCode => open.code_until(until),
+            Word::PairingCode { until } if self.status == Status::ScanQrCode => {
+                open.code_until(until)
+            }
             Word::Proven => {
                 open.works();
                 out.push(Effect::FreePlace);
                 self.paired = true;
                 self.pairing_since = None;
                 self.attempts = 0;
+                if self.status == Status::ScanQrCode {
+                    // Linked, though the word of it was never heard.
+                    self.go(By::Session, Status::Starting, None, out);
+                }
                 self.go(By::Session, Status::Working, None, out);
             }
             Word::Unproven if self.status != Status::Working => open.hang(now, out),
@@ -85,6 +93,8 @@ impl Machine {
             return;
         };
         out.push(Effect::Clear);
+        // What was dialled before a code came or the account answered says nothing any more.
+        let failure = failure.filter(|_| self.status == Status::Starting);
         if let Some(verdict) = open.verdict {
             // The library is done with this client.
             self.discard(out);
