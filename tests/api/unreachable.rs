@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wharf_actors::TrustedRoots;
 use wharf_sandbox::{LoginFailure, Sandbox};
 use wharf_storage::Store;
 
-use crate::app::{Running, eventually};
+use crate::{
+    app::{Running, eventually},
+    process::Data,
+};
 
 /// A gateway that looks for WhatsApp there, and not for long.
 async fn looking_at(endpoint: &str, trusted_roots: TrustedRoots) -> Running {
@@ -80,4 +83,23 @@ async fn a_certificate_that_nobody_trusts_is_tls_and_one_that_was_named_is_trust
     let running = looking_at(&sandbox.ws_url(), trusted).await;
     let session = running.pairing_session().await;
     running.until_status(&session, "scan_qr_code").await;
+}
+
+#[tokio::test]
+async fn the_operator_names_a_file_of_certificates_that_are_trusted() {
+    let config = wharf_sandbox::Config { tls: true, ..wharf_sandbox::Config::default() };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let file = data.path("authority.pem");
+    std::fs::write(&file, sandbox.certificate_pem().unwrap()).unwrap();
+    let gateway = data.serve(&sandbox.ws_url(), &["--whatsapp-ca", file.to_str().unwrap()]).await;
+    let new = json!({"start": true});
+    let (_, made) = gateway.call("POST", "/api/v1/sessions", Some(&new)).await.unwrap();
+    let path = format!("/api/v1/sessions/{}", made["id"].as_str().unwrap());
+    eventually("a code over TLS", async || {
+        let session = gateway.get(&path).await;
+        if session["status"] == "scan_qr_code" { Ok(()) } else { Err(session.to_string()) }
+    })
+    .await;
+    assert!(gateway.terminate().await.success());
 }

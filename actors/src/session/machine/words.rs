@@ -49,8 +49,12 @@ impl Machine {
 
     /// A phone has linked the device; its first login follows at once.
     fn linked(&mut self, now: i64, out: &mut Vec<Effect>) {
+        // One that was given up stays so until somebody starts it; it has its account by then.
+        let given_up = self.status == Status::Failed;
         let limit = self.limits.connect;
-        if let Connection::Open(open) = &mut self.connection {
+        if let Connection::Open(open) = &mut self.connection
+            && !given_up
+        {
             if !self.paired {
                 open.then = Then::Login;
             }
