@@ -26,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[schema(as = PairingCodeInputBody)]
 struct WantedCode {
     /// Its number with the country code: 7 to 15 digits, the first one not 0, and nothing else.
-    #[schema(example = "15550000001")]
+    #[schema(required = false, example = "15550000001")]
     phone: String,
 }
 

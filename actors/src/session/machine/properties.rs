@@ -295,9 +295,8 @@ fn rests(status: Status) -> bool {
 }
 
 fn config() -> Config {
-    let cases = std::env::var("PROPTEST_CASES").map_or(512, |cases| cases.parse().unwrap());
     let kept = FileFailurePersistence::Direct("proptest-regressions/machine.txt");
-    Config { cases, failure_persistence: Some(Box::new(kept)), ..Config::default() }
+    Config { failure_persistence: Some(Box::new(kept)), ..Config::default() }
 }
 
 proptest! {
