@@ -13,27 +13,30 @@ use crate::groups::{crew, links, subject};
 async fn resumes() -> (Sandbox, Device) {
     let (sandbox, _) = crew().await;
     let shop = links(&sandbox, "shop").await;
-    // The handshake of the first login is the first that leaves the client the key.
+    // The handshake of the first login is the first that leaves the client the key. Now and then the client does that
+    // login twice, so that it has resumed before.
+    let before = sandbox.resumptions();
     sandbox.drops_connections().await;
     shop.sees(disconnected).await;
     shop.connects().await;
-    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (1, 0));
+    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (before + 1, 0));
     (sandbox, shop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_an_old_key_falls_back_once_and_then_resumes_by_the_new_one() {
     let (sandbox, shop) = resumes().await;
+    let before = sandbox.resumptions();
     sandbox.rotates_key().await;
     shop.sees(disconnected).await;
     shop.connects().await;
-    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (1, 1));
+    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (before, 1));
     assert_eq!(shop.client.groups().get_participating().await.unwrap().len(), 1);
 
     sandbox.drops_connections().await;
     shop.sees(disconnected).await;
     shop.connects().await;
-    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (2, 1));
+    assert_eq!((sandbox.resumptions(), sandbox.fallbacks()), (before + 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,12 +70,13 @@ async fn key_and_server_are_renewed_over_http() {
     let control = Control::start().await;
     control.sandbox.add_phone("shop");
     let shop = links(&control.sandbox, "shop").await;
+    let before = control.sandbox.resumptions();
     for (path, fallbacks) in [("/admin/rotate-key", 1), ("/admin/restart", 2)] {
         let (status, renewed) = control.post(path, Value::Null).await;
         assert_eq!((status.as_u16(), renewed), (200, json!({ "dropped": 1 })));
         shop.sees(|event| matches!(event, Event::Connected(_)).then_some(())).await;
         let (_, handshakes) = control.get("/admin/handshakes").await;
-        assert_eq!(handshakes, json!({ "resumptions": 0, "fallbacks": fallbacks }));
+        assert_eq!(handshakes, json!({ "resumptions": before, "fallbacks": fallbacks }));
     }
     assert_eq!(control.send(Method::GET, "/admin/restart", Value::Null).await.0, 405);
 }
