@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use wharf_actors::TrustedRoots;
 use wharf_storage::{Capability, KeyId};
 
 use crate::server::{Error, Result};
@@ -64,6 +65,9 @@ pub struct Serve {
     /// WhatsApp's address. A sandbox build takes loopback ones only.
     #[arg(long, env = "WHARF_WHATSAPP_URL", default_value = "wss://web.whatsapp.com/ws/chat")]
     pub whatsapp_url: String,
+    /// File with certificates (PEM) of authorities that are trusted for WhatsApp's address beside the built-in ones.
+    #[arg(long, env = "WHARF_WHATSAPP_CA", value_name = "FILE")]
+    pub whatsapp_ca: Option<PathBuf>,
     /// WhatsApp Web version to present, as `a.b.c`; looked up when absent.
     #[arg(long, env = "WHARF_WHATSAPP_VERSION", value_parser = whatsapp_version)]
     pub whatsapp_version: Option<(u32, u32, u32)>,
@@ -113,19 +117,32 @@ impl Serve {
                 return Err(Error::Config(format!("`{name}` must not be empty")));
             }
         }
-        self.actors().check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
+        self.actors()?.check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
     }
 
     /// What the sessions need to know.
-    pub(crate) fn actors(&self) -> wharf_actors::Config {
-        wharf_actors::Config {
+    ///
+    /// # Errors
+    /// The file of trusted certificates cannot be used.
+    pub(crate) fn actors(&self) -> Result<wharf_actors::Config> {
+        Ok(wharf_actors::Config {
             endpoint: self.whatsapp_url.clone(),
+            trusted_roots: self.trusted_roots()?,
             client_version: self.whatsapp_version,
             device_name: self.device_name.clone(),
             operation_timeout: self.operation_timeout,
             connects_in_flight: self.connects_in_flight,
             ..wharf_actors::Config::default()
-        }
+        })
+    }
+
+    fn trusted_roots(&self) -> Result<TrustedRoots> {
+        let Some(path) = &self.whatsapp_ca else { return Ok(TrustedRoots::default()) };
+        let unusable = |error: &dyn std::fmt::Display| {
+            Error::Config(format!("`--whatsapp-ca` (`{}`): {error}", path.display()))
+        };
+        let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
+        TrustedRoots::from_pem(&pem).map_err(|error| unusable(&error))
     }
 }
 
@@ -272,6 +289,18 @@ mod tests {
         ] {
             let error = serve(&[flag, value]).unwrap_err();
             assert!(error.contains(flag) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_cannot_be_used_is_named_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (absent, empty) = (folder.path().join("absent.pem"), folder.path().join("empty.pem"));
+        std::fs::write(&empty, "no certificate").unwrap();
+        for path in [absent, empty] {
+            let path = path.to_str().unwrap();
+            let error = serve(&["--whatsapp-ca", path]).unwrap().check().unwrap_err().to_string();
+            assert!(error.contains("--whatsapp-ca") && error.contains(path), "{error}");
         }
     }
 

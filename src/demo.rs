@@ -79,6 +79,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         listen: address,
         data,
         whatsapp_url: sandbox.ws_url(),
+        whatsapp_ca: None,
         whatsapp_version: None,
         device_name: "Wharf demo".to_owned(),
         gateway_id: "demo".to_owned(),

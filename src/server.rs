@@ -136,7 +136,7 @@ pub async fn run_with(
             "this is a sandbox build: it does not check WhatsApp's certificate, and talks to loopback addresses only"
         );
     }
-    let sessions = Sessions::start(store.clone(), config.actors()).await?;
+    let sessions = Sessions::start(store.clone(), config.actors()?).await?;
     let state = AppState::new(store.clone(), sessions.clone(), &config.gateway_id);
     let draining = state.draining();
     let requests = TaskTracker::new();

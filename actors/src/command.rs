@@ -80,6 +80,13 @@ pub struct Qr {
     pub expires_at: i64,
 }
 
+/// Asks for a code that is typed on a phone instead of one that is scanned.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RequestPairingCode {
+    /// The phone's number with its country code, digits only.
+    pub phone: String,
+}
+
 /// A session as the gateway knows it at this moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionView {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::whatsapp;
+use crate::whatsapp::{self, TrustedRoots};
 
 /// WhatsApp's own address for linked devices.
 const WHATSAPP_URL: &str = "wss://web.whatsapp.com/ws/chat";
@@ -12,17 +12,22 @@ const WHATSAPP_URL: &str = "wss://web.whatsapp.com/ws/chat";
 pub struct Config {
     /// Where WhatsApp is: a `ws://` or `wss://` address. A sandbox build refuses all that is not loopback.
     pub endpoint: String,
+    /// Certificates that are trusted for that address beside the built-in ones.
+    pub trusted_roots: TrustedRoots,
     /// The client version to present; absent: the protocol library's own look-up, or a pinned one in a sandbox build.
     pub client_version: Option<(u32, u32, u32)>,
     /// The name that a phone shows in its list of linked devices.
     pub device_name: String,
     /// Budget of one operation: its time in the queue, all its fields, and the read-back after a timeout.
     pub operation_timeout: Duration,
-    /// How long one attempt may take from the dial to a usable session.
+    /// How long one attempt may take from the dial to a code or to a working session.
     pub connect_timeout: Duration,
-    /// Silence after which a connection counts as dead.
-    pub silence_timeout: Duration,
-    /// How long a session that was never paired keeps trying to reach WhatsApp before it fails.
+    /// Silence after which WhatsApp is asked whether it is there. Less than the 15 s after which the protocol library asks
+    /// by itself, so that every answer is one that we see.
+    pub probe_after: Duration,
+    /// How long its answer may take before the connection counts as dead: nothing is `working` after a silence of both.
+    pub probe_timeout: Duration,
+    /// How long a session that is being paired keeps trying to reach WhatsApp before it fails.
     pub pairing_timeout: Duration,
     /// First delay before a connection or a crashed session is tried again; doubles up to `backoff_max`, with jitter.
     pub backoff_base: Duration,
@@ -38,11 +43,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: WHATSAPP_URL.to_owned(),
+            trusted_roots: TrustedRoots::default(),
             client_version: None,
             device_name: "Wharf".to_owned(),
             operation_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_mins(1),
-            silence_timeout: Duration::from_secs(90),
+            probe_after: Duration::from_secs(14),
+            probe_timeout: Duration::from_secs(20),
             pairing_timeout: Duration::from_mins(3),
             backoff_base: Duration::from_millis(500),
             backoff_max: Duration::from_mins(1),

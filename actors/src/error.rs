@@ -30,6 +30,12 @@ pub enum Error {
     /// The session is linked to an account already.
     #[error("session is already paired")]
     AlreadyPaired,
+    /// Another phone has a pairing code of this session that still holds.
+    #[error("a pairing code for another phone still holds")]
+    CodeOutstanding {
+        /// When it holds no more.
+        retry_after: Duration,
+    },
     /// Too many operations of this session are waiting.
     #[error("too many operations are waiting in this session")]
     Busy {

@@ -6,7 +6,7 @@ use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use wharf_storage::{SessionId, Status, Store};
 
 use crate::{
-    command::{ApplySettings, FetchInvite, Qr, RevokeInvite, SessionView},
+    command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite, SessionView},
     error::{Error, Result},
     registry::{Registry, Vitals},
     session::SessionMessage,
@@ -126,6 +126,20 @@ impl SessionHandle {
     /// Replaces the group's invite link; gives the new one.
     pub async fn revoke_invite(&self, command: RevokeInvite) -> Result<String> {
         self.ask(self.operation_timeout + SLACK, |reply| SessionMessage::RevokeInvite {
+            command,
+            reply,
+        })
+        .await?
+    }
+
+    /// A code that is typed on the phone to link it; begins pairing if need be. Asked again for the same phone it is the
+    /// same one as long as it holds.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyPaired`]; [`Error::CodeOutstanding`] while another phone's holds; [`Error::NotConnected`] when
+    /// pairing ends before there is a code; [`Error::Timeout`] when there is none in time; WhatsApp's refusal.
+    pub async fn pairing_code(&self, command: RequestPairingCode) -> Result<String> {
+        self.ask(self.operation_timeout + SLACK, |reply| SessionMessage::RequestPairingCode {
             command,
             reply,
         })

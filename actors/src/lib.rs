@@ -19,13 +19,17 @@ mod sessions;
 mod supervisor;
 mod whatsapp;
 
-pub use command::{ApplySettings, Census, FetchInvite, NewSession, Qr, RevokeInvite, SessionView};
+pub use command::{
+    ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, RevokeInvite,
+    SessionView,
+};
 pub use config::{Config, InvalidEndpoint};
 pub use error::{Error, Field, Refusal, Result, SettingsFailure};
 #[cfg(feature = "sandbox")]
 pub use handle::Crash;
 pub use handle::SessionHandle;
 pub use sessions::Sessions;
+pub use whatsapp::{InvalidRoots, TrustedRoots};
 
 /// True when this build contains the sandbox's certificate bypass and therefore talks to loopback only.
 pub const SANDBOX_BUILD: bool = cfg!(feature = "sandbox");

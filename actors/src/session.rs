@@ -1,8 +1,11 @@
 //! One session: the actor that owns its connection, its status and the order of its operations.
 
+mod alarm;
+mod codes;
 mod connection;
 mod ending;
 mod groups;
+mod machine;
 mod operations;
 mod pairing;
 mod settings;
@@ -15,13 +18,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use wharf_storage::{SessionId, Store};
 
 pub(crate) use self::state::SessionState;
-use self::{ending::Waiting, operations::Lane};
+use self::{ending::Waiting, machine::Input, operations::Lane};
 use crate::{
-    command::{ApplySettings, FetchInvite, Qr, RevokeInvite},
+    command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite},
     config::Config,
     error::{Error, Result},
     registry::Vitals,
-    whatsapp::{Failure, Shared, Signal},
+    whatsapp::{Failure, MintedCode, Shared, Signal},
 };
 
 /// What a session can be told. Messages that belong to one connection carry its generation, so that a late one of an
@@ -37,8 +40,10 @@ pub(crate) enum SessionMessage {
     RunEnded { generation: u64, panicked: bool },
     /// The first sync of a connection is over: the proof that the account answers.
     Synced { generation: u64, outcome: Result<Vec<wharf_storage::GroupSnapshot>, Failure> },
-    /// Look whether the connection still lives.
-    Check { generation: u64 },
+    /// WhatsApp answered a probe.
+    Answered { generation: u64 },
+    /// Time has passed.
+    Tick,
     /// Read a group for the store.
     ReadGroup { group: wharf_storage::GroupJid },
     /// A group was read back.
@@ -62,6 +67,12 @@ pub(crate) enum SessionMessage {
     Unlinked { outcome: Result<(), Failure> },
     /// Show the code to scan.
     ShowQr(RpcReplyPort<Result<Qr>>),
+    /// Have a code made that is typed on the phone.
+    RequestPairingCode { command: RequestPairingCode, reply: codes::Reply },
+    /// Such a code was made, or not.
+    PairingCodeMinted { request: u64, generation: u64, outcome: Result<MintedCode, Failure> },
+    /// Such a code should have been there by now.
+    PairingCodeOverdue { request: u64 },
     /// Change a group's settings.
     ApplySettings { command: ApplySettings, reply: RpcReplyPort<Result<()>> },
     /// Ask for a group's invite link.
@@ -120,7 +131,9 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             SessionMessage::Connect { generation } => state.connect(generation).await?,
-            SessionMessage::Admitted { generation, place } => state.admitted(generation, place),
+            SessionMessage::Admitted { generation, place } => {
+                state.admitted(generation, place).await?;
+            }
             SessionMessage::Signal { generation, signal } => {
                 state.signalled(generation, signal).await?;
             }
@@ -130,7 +143,8 @@ impl Actor for SessionActor {
             SessionMessage::Synced { generation, outcome } => {
                 state.synced(generation, outcome).await?;
             }
-            SessionMessage::Check { generation } => state.check(generation).await?,
+            SessionMessage::Answered { generation } => state.answered(generation).await?,
+            SessionMessage::Tick => state.tick().await?,
             SessionMessage::ReadGroup { group } => state.read_group(group),
             SessionMessage::GroupRead { group, outcome } => {
                 state.group_read(&group, outcome).await?;
@@ -138,13 +152,20 @@ impl Actor for SessionActor {
             SessionMessage::OperationEnded { lane, panicked } => {
                 state.operation_ended(&lane, panicked)?;
             }
-            SessionMessage::Start(reply) => answer(reply, state.start().await)?,
+            SessionMessage::Start(reply) => answer(reply, state.feed(Input::Start).await)?,
             SessionMessage::Stop(reply) => state.stop(reply).await?,
-            SessionMessage::Restart(reply) => answer(reply, state.restart().await)?,
+            SessionMessage::Restart(reply) => answer(reply, state.feed(Input::Restart).await)?,
             SessionMessage::Logout(reply) => state.logout(reply).await?,
             SessionMessage::Retire(reply) => state.retire(reply).await?,
             SessionMessage::Unlinked { outcome } => state.unlinked(outcome).await?,
             SessionMessage::ShowQr(reply) => answer(reply, state.show_qr().await)?,
+            SessionMessage::RequestPairingCode { command, reply } => {
+                state.request_pairing_code(command, reply).await?;
+            }
+            SessionMessage::PairingCodeMinted { request, generation, outcome } => {
+                state.pairing_code_minted(request, generation, outcome).await?;
+            }
+            SessionMessage::PairingCodeOverdue { request } => state.pairing_code_overdue(request),
             SessionMessage::ApplySettings { command, reply } => {
                 state.apply_settings(command, reply);
             }

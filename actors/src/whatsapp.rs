@@ -7,16 +7,20 @@ mod client;
 mod endpoint;
 mod groups;
 mod inbound;
+mod pairing;
 mod refusal;
 mod runtime;
 mod signal;
+mod trust;
 mod version;
 
 pub(crate) use client::{Client, Link, Making, Shared};
 pub(crate) use endpoint::{DialFailure, Pulse, check_endpoint};
 pub(crate) use groups::DescriptionOutcome;
 pub(crate) use inbound::Inbound;
+pub(crate) use pairing::MintedCode;
 pub(crate) use signal::{GroupNews, NewsOf, Signal, SignalSink};
+pub use trust::{InvalidRoots, TrustedRoots};
 
 /// How an operation at WhatsApp ended, other than well.
 #[derive(Debug)]

@@ -6,17 +6,16 @@ mod line;
 pub(crate) mod login;
 mod requests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::sync::watch;
 use tracing::debug;
-use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{OwnedNodeRef, marshal_auto, util};
 
 use crate::noise::{self, Answered, Half, Session};
 use crate::state::{DeviceAddr, LinkId, State, lock};
+use crate::streams::{self, StreamEnd};
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
 
@@ -50,15 +49,14 @@ enum Ended {
 }
 
 /// Serves a client until either side ends it.
-pub(crate) async fn serve(socket: WebSocket, line: Line, identity: Arc<noise::Identity>) {
-    let hanging = lock(&line.shared).network.watch();
+pub(crate) async fn serve(socket: WebSocket, line: Line) {
     let cut = line.cut.clone();
-    let mut connection = Connection { socket, framing: Framing::default(), hanging, line };
+    let mut connection = Connection { socket, framing: Framing::default(), line };
     let id = connection.line.link.0;
     tokio::select! {
         biased;
         () = cut.cancelled() => debug!(link = id, "connection `{id}` was cut"),
-        () = connection.live(&identity) => {}
+        () = connection.live() => {}
     }
 }
 
@@ -80,40 +78,28 @@ fn remove(state: &mut State, addr: DeviceAddr) -> Option<LinkId> {
 
 /// Ends the connection of a device that is linked no more.
 fn end_removed(state: &mut State, link: LinkId) {
-    end(state, link, "device_removed", Some(401));
-}
-
-/// Ends a connection with a conflict: the device is elsewhere, or no more.
-fn end(state: &mut State, link: LinkId, conflict: &str, code: Option<u16>) {
-    let mut node = NodeBuilder::new("stream:error")
-        .children([NodeBuilder::new("conflict").attr("type", conflict).build()]);
-    if let Some(code) = code {
-        node = node.attr("code", code);
-    }
-    state.links.send(link, node.build());
-    state.links.close(link);
+    streams::end(state, link, StreamEnd::DeviceRemoved);
 }
 
 /// Field order is drop order: the socket is closed before the link is gone.
 struct Connection {
     socket: WebSocket,
     framing: Framing,
-    hanging: watch::Receiver<bool>,
     line: Line,
 }
 
 impl Connection {
-    async fn live(&mut self, identity: &noise::Identity) {
+    async fn live(&mut self) {
         let link = self.line.link.0;
-        let ended = self.run(identity).await;
+        let ended = self.run().await;
         debug!(link, reason = %ended, "connection `{link}` ended");
         let _ = tokio::time::timeout(FAREWELL, self.say_goodbye()).await;
     }
 
-    async fn run(&mut self, identity: &noise::Identity) -> Ended {
-        let hanging = self.hanging.clone();
+    async fn run(&mut self) -> Ended {
+        let hanging = self.line.hanging.clone();
         let session = tokio::select! {
-            session = self.shake_hands(identity) => session,
+            session = self.shake_hands() => session,
             () = too_slow(hanging) => Err(Ended::Slow),
         };
         let session = match session {
@@ -127,7 +113,7 @@ impl Connection {
     }
 
     /// The Noise handshake.
-    async fn shake_hands(&mut self, identity: &noise::Identity) -> Result<Session, Ended> {
+    async fn shake_hands(&mut self) -> Result<Session, Ended> {
         let prologue = loop {
             match self.framing.open() {
                 Opened::Header(header) => break header,
@@ -136,16 +122,21 @@ impl Connection {
             }
         };
         let hello = self.frame().await?;
-        match identity.answer(prologue, &hello)? {
+        match self.line.identity.answer(prologue, &hello)? {
             Answered::Done(reply, session) => {
                 self.send(&reply).await?;
-                lock(&self.line.shared).resumptions += 1;
+                lock(&self.line.shared).handshakes.resumptions += 1;
                 Ok(*session)
             }
             Answered::Waiting(reply, half) => {
                 self.send(&reply).await?;
                 let finish = self.frame().await?;
-                Ok(Half::finish(*half, &finish)?)
+                let fallback = half.is_fallback();
+                let session = Half::finish(*half, &finish)?;
+                if fallback {
+                    lock(&self.line.shared).handshakes.fallbacks += 1;
+                }
+                Ok(session)
             }
         }
     }
@@ -168,7 +159,7 @@ impl Connection {
             self.goes_on().await;
             tokio::select! {
                 // Once more from the top, where it waits.
-                _ = self.hanging.changed() => {}
+                _ = self.line.hanging.changed() => {}
                 node = self.line.queue.recv() => {
                     let node = node.ok_or(Ended::ByServer)?;
                     let mut plain = marshal_auto(&node)?;
@@ -181,9 +172,9 @@ impl Connection {
         }
     }
 
-    /// Waits while everything hangs. The sender lives in the state, so it does not fail before that is gone.
+    /// Waits while the connection hangs. The sender lives as long as the line.
     async fn goes_on(&mut self) {
-        let _ = self.hanging.wait_for(|hangs| !hangs).await;
+        let _ = self.line.hanging.wait_for(|hangs| !hangs).await;
     }
 
     /// Closes the WebSocket and reads on until the client has closed it too: a socket closed over unread bytes is
@@ -208,7 +199,7 @@ impl Connection {
     async fn receive(&mut self) -> Result<(), Ended> {
         self.goes_on().await;
         tokio::select! {
-            _ = self.hanging.changed() => Ok(()),
+            _ = self.line.hanging.changed() => Ok(()),
             _ = self.line.queue.recv() => Err(Ended::ByServer),
             received = self.socket.recv() => self.feed(received),
         }

@@ -3,11 +3,13 @@
 //! It listens beside the WebSocket of the devices and answers programs on this machine only
 //! (see `loopback`). Bodies are JSON, but for the text of a QR code; errors are `{"error": "..."}`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
-use crate::state::Shared;
+use crate::server::Front;
 
 mod body;
 mod connections;
@@ -15,18 +17,27 @@ mod error;
 mod faults;
 mod groups;
 mod journal;
+mod logins;
 mod loopback;
+mod pairing;
 mod phones;
-mod scan;
+mod server;
+mod streams;
 
 use error::Error;
 
 /// Every route of the control API, guarded. The listener has to provide
-/// [`axum::extract::ConnectInfo`] with the peer's address.
-pub(crate) fn router(shared: Shared) -> Router {
+/// [`axum::extract::ConnectInfo`] with the [`Peer`](crate::server::Peer).
+pub(crate) fn router(front: &Arc<Front>) -> Router {
+    let restarted = Arc::clone(front);
     let admin = Router::new()
         .route("/phones", get(phones::list).post(phones::add))
         .route("/phones/{name}/drop-connections", post(connections::drop_of_phone))
+        .route("/phones/{name}/freeze-connections", post(connections::freeze_of_phone))
+        .route("/phones/{name}/connections", put(connections::set_of_phone))
+        .route("/phones/{name}/end-streams", post(streams::end_of_phone))
+        .route("/phones/{name}/expire-code", post(pairing::expire_code))
+        .route("/phones/{name}/ban", put(logins::ban).delete(logins::pardon))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))
@@ -34,15 +45,22 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/groups/{gid}/promote", post(groups::promote))
         .route("/groups/{gid}/demote", post(groups::demote))
         .route("/journal", get(journal::page))
-        .route("/mock-phone/scan-qr", post(scan::scan))
+        .route("/mock-phone/scan-qr", post(pairing::scan))
+        .route("/mock-phone/enter-code", post(pairing::enter_code))
+        .route("/pairing", get(pairing::settings).put(pairing::set))
+        .route("/login-failures", post(logins::order))
         .route("/faults", post(faults::order).delete(faults::heal))
         .route("/connections", get(connections::read).put(connections::set))
         .route("/drop-connections", post(connections::drop_all))
+        .route("/end-streams", post(streams::end_all))
+        .route("/rotate-key", post(server::rotate_key))
+        .route("/restart", post(move || server::restart(restarted)))
+        .route("/handshakes", get(server::handshakes))
         .fallback(|| async { Error::NotFound("there is no such route".to_owned()) })
         .method_not_allowed_fallback(|| async { Error::Method });
     Router::new()
         .route("/", get(|| async { "wharf-sandbox\n" }))
         .nest("/admin", admin)
         .layer(middleware::from_fn(loopback::guard))
-        .with_state(shared)
+        .with_state(front.shared())
 }

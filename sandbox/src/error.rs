@@ -29,6 +29,18 @@ pub enum Error {
     /// The code is well-formed, but no connected client shows it (any more).
     #[error("no connected client shows this linking code")]
     StaleQr,
+    /// The text is not a pairing code.
+    #[error("not a pairing code: it has eight letters and digits, without 0, I, O and U")]
+    InvalidPairingCode,
+    /// No connected client shows a pairing code for this account.
+    #[error("no connected client shows a pairing code for `{0}`")]
+    NoPairingCode(String),
+    /// The client's pairing code can no longer be entered.
+    #[error("the pairing code has expired")]
+    PairingCodeExpired,
+    /// What the client sealed with its code does not open with the one that was typed in.
+    #[error("the pairing code is not the one that the client shows")]
+    WrongPairingCode,
     /// The account has as many devices as it may have.
     #[error("`{0}` has no room for another device")]
     TooManyDevices(String),

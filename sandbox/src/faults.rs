@@ -107,6 +107,7 @@ fn usual_text(code: u16) -> &'static str {
         419 => "resource-limit",
         423 => "locked",
         429 => "rate-overlimit",
+        452 => "feature-not-available",
         500 => "internal-server-error",
         501 => "feature-not-implemented",
         503 => "service-unavailable",

@@ -23,6 +23,8 @@ pub(crate) enum Then {
     ShareKeys,
     /// The device has unlinked itself.
     Unlink,
+    /// A client that is to be linked by a code has sealed its identity: the phone opens it.
+    OpenBundle,
 }
 
 /// Answers a request; one that the server does not know gets a 501 and counts.

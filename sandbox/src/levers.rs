@@ -1,8 +1,12 @@
-//! The levers of a test: phones to add, codes to scan, connections to drop.
+//! The levers of a test: phones to add, connections to drop, requests and logins that fail.
+
+mod phone;
 
 use crate::faults::Operation;
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
-use crate::{Entry, Error, Fault, Result, Sandbox, connection, pairing};
+use crate::streams::{self, StreamEnd};
+use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox};
+pub(crate) use phone::{ban, freeze, hang, pardon};
 
 /// A device that a phone has linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,8 @@ impl Sandbox {
     ///
     /// Operations are `group.subject`, `group.description`, `group.announce`, `group.locked`, `group.query`,
     /// `group.participating`, `group.invite`, `group.revoke_invite`, `group.promote`, `group.demote`, `group.add`,
-    /// `group.remove`, `group.leave`, `ping`, `logout`, and `any` for every request of a linked device.
+    /// `group.remove`, `group.leave`, `ping`, `logout`, `pairing.code` (a client asks for a code to show),
+    /// `pairing.finish` (it has sealed its identity to the phone), and `any` for every request.
     ///
     /// # Panics
     /// If there is no such operation.
@@ -74,65 +79,52 @@ impl Sandbox {
     /// Sets whether the server hangs: connections stay and new ones are taken, but nothing is read, answered or sent.
     /// Afterwards it goes on with what waits.
     pub fn hangs(&self, on: bool) {
-        state::lock(self.state()).network.hang(on);
+        let mut state = state::lock(self.state());
+        state.network.hanging = on;
+        state.hush();
     }
 
-    /// Forgets every fault that nothing met yet, and takes, reads and answers again.
+    /// Refuses the next `count` logins, whoever makes them. A client that is to be linked counts, too: it hears this in
+    /// the place of its QR codes.
+    pub fn fails_logins(&self, count: usize, failure: LoginFailure) {
+        state::lock(self.state()).refusals.order(None, count, failure);
+    }
+
+    /// Ends every connection with this stanza; says how many were open.
+    pub fn ends_streams(&self, end: StreamEnd) -> usize {
+        streams::end_all(&mut state::lock(self.state()), |_| true, end)
+    }
+
+    /// Breaks every connection and makes a new key for handshakes: a client that knows the old one finds out at its next
+    /// connection, and finishes the handshake as `XXfallback`. Returns when all connections are gone.
+    pub async fn rotates_key(&self) {
+        rotate_key(self.state()).await;
+    }
+
+    /// Sets how many QR codes a client gets to show from now on; with none it has used them up at once.
+    pub fn gives_qr_refs(&self, count: usize) {
+        state::lock(self.state()).pairings.references = count;
+    }
+
+    /// Forgets every fault and refused login that nothing met yet, and takes, reads and answers again, frozen connections
+    /// included. A ban stays.
     pub fn heals(&self) {
         heal(self.state());
     }
 
     /// How many connections were begun by a client that knew the server's key: one round trip, pattern IK.
     pub fn resumptions(&self) -> u64 {
-        state::lock(self.state()).resumptions
+        state::lock(self.state()).handshakes.resumptions
+    }
+
+    /// How many connections were begun by a client that knew an older key of the server, and finished as `XXfallback`.
+    pub fn fallbacks(&self) -> u64 {
+        state::lock(self.state()).handshakes.fallbacks
     }
 
     /// How many IQs the server did not know and answered with 501.
     pub fn unknown_iqs(&self) -> u64 {
         state::lock(self.state()).unknown_iqs
-    }
-}
-
-impl Phone {
-    /// Name of the account.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Scans a linking code; resolves once the client has accepted and the device is linked.
-    pub async fn scans(&self, qr: &str) -> Result<LinkedDevice> {
-        pairing::scan(&self.shared, &self.name, qr).await
-    }
-
-    /// The linked devices, in the order in which they were linked; none if there is no such account.
-    pub fn devices(&self) -> Vec<LinkedDevice> {
-        let state = state::lock(&self.shared);
-        let Some(account) = state.accounts.by_name(&self.name) else { return Vec::new() };
-        let linked = |device: &state::Device| LinkedDevice {
-            jid: account.pn().with_device(device.id).to_string(),
-            lid: account.lid().with_device(device.id).to_string(),
-        };
-        account.devices.iter().map(linked).collect()
-    }
-
-    /// Breaks the connections of the account's devices, without a closing word; returns when all of them are gone.
-    pub async fn drops_connections(&self) {
-        let account = state::lock(&self.shared).accounts.by_name(&self.name).map(|found| found.id);
-        if let Some(account) = account {
-            drop_connections(&self.shared, of_account(account)).await;
-        }
-    }
-
-    /// Unlinks every device of the account, as its owner does in the phone's settings; returns how many there were.
-    pub fn unlinks(&self) -> usize {
-        let mut state = state::lock(&self.shared);
-        let Some(account) = state.accounts.by_name(&self.name) else { return 0 };
-        let account_id = account.id;
-        let devices: Vec<u16> = account.devices.iter().map(|device| device.id).collect();
-        for device in &devices {
-            connection::unlink(&mut state, DeviceAddr { account: account_id, device: *device });
-        }
-        devices.len()
     }
 }
 
@@ -142,12 +134,22 @@ pub(crate) fn add_phone(shared: &Shared, name: &str) -> Result<()> {
     added.map(|_| ()).ok_or_else(|| Error::PhoneExists(name.to_owned()))
 }
 
-/// Forgets every fault, refusal and freeze; says how many requests would still have met a fault.
+/// Forgets every fault, refusal and freeze; says how many requests and logins would still have met one.
 pub(crate) fn heal(shared: &Shared) -> usize {
     let mut state = state::lock(shared);
     state.network.refusing = false;
-    state.network.hang(false);
-    state.faults.clear()
+    state.network.hanging = false;
+    state.accounts.iter_mut().for_each(|account| account.hangs = false);
+    state.links.thaw();
+    state.hush();
+    state.faults.clear().saturating_add(state.refusals.clear())
+}
+
+/// Makes a new key and breaks the connections of the old one; says how many were open.
+pub(crate) async fn rotate_key(shared: &Shared) -> usize {
+    // A client that comes in between already gets the new key.
+    state::lock(shared).handshakes.rotate();
+    drop_connections(shared, |_| true).await
 }
 
 /// The connections of an account's devices.

@@ -1,8 +1,9 @@
 //! The sandbox as a program: `wharf-sandbox --listen 127.0.0.1:8090`.
 
 use std::error::Error;
-use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::{fs, io};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -20,6 +21,15 @@ struct Arguments {
         default_value = "127.0.0.1:8090"
     )]
     listen: SocketAddr,
+    /// Speak TLS (`wss://` and `https://`), with a certificate that is made at the start.
+    #[arg(long, env = "WHARF_SANDBOX_TLS")]
+    tls: bool,
+    /// Where to write that certificate as PEM, for clients to trust.
+    #[arg(long, env = "WHARF_SANDBOX_CERTIFICATE_FILE", value_name = "FILE", requires = "tls")]
+    certificate_file: Option<PathBuf>,
+    /// How many QR codes a client may show one after the other.
+    #[arg(long, env = "WHARF_SANDBOX_QR_REFS", value_name = "COUNT", default_value_t = Config::default().qr_refs)]
+    qr_refs: usize,
     /// What to log, on standard error.
     #[arg(long, env = "WHARF_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
     log: EnvFilter,
@@ -29,7 +39,12 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr).init();
-    let sandbox = Sandbox::start(Config { listen: arguments.listen }).await?;
+    let Arguments { listen, tls, qr_refs, certificate_file, .. } = arguments;
+    let sandbox = Sandbox::start(Config { listen, tls, qr_refs }).await?;
+    if let (Some(file), Some(certificate)) = (certificate_file, sandbox.certificate_pem()) {
+        fs::write(&file, certificate)
+            .map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
+    }
     tracing::info!(clients = sandbox.ws_url(), control = sandbox.http_url(), "listening");
     tokio::signal::ctrl_c().await?;
     tracing::info!("stopping");

@@ -53,6 +53,7 @@ pub(crate) enum Answered {
 pub(crate) struct Half {
     noise: NoiseHandshake,
     ephemeral: KeyPair,
+    fallback: bool,
 }
 
 impl Identity {
@@ -91,7 +92,8 @@ impl Identity {
         noise.mix_shared_secret(self.key.private_key.serialize(), theirs)?;
         let payload = noise.encrypt(&self.chain)?;
         let reply = hello(&ephemeral, Some(fixed), payload);
-        Ok(Answered::Waiting(reply, Box::new(Half { noise, ephemeral })))
+        let fallback = pattern == NOISE_PATTERN_XXFALLBACK;
+        Ok(Answered::Waiting(reply, Box::new(Half { noise, ephemeral, fallback })))
     }
 
     fn resume(
@@ -119,6 +121,11 @@ impl Identity {
 }
 
 impl Half {
+    /// Whether the client had begun with an older key of the server.
+    pub(crate) fn is_fallback(&self) -> bool {
+        self.fallback
+    }
+
     /// Reads the client's last message.
     pub(crate) fn finish(mut self, message: &[u8]) -> Result<Session, Error> {
         let ClientFinish { r#static, payload, .. } = HandshakeMessage::decode_from_slice(message)?
@@ -205,6 +212,7 @@ mod tests {
             .expect("a client");
         let hello = state.build_client_hello().expect("a hello");
         let (reply, half) = waiting(server.answer(PROLOGUE, &hello).expect("an answer"));
+        assert!(!half.is_fallback());
         // Without the certificate bypass the client stops at the signatures; the transcript is checked up to there.
         match state.read_server_hello_and_build_client_finish(&reply) {
             Ok(finish) => {
@@ -239,6 +247,7 @@ mod tests {
                 .expect("a client");
         let hello = state.build_client_hello().expect("a hello");
         let (reply, half) = waiting(server.answer(PROLOGUE, &hello).expect("an answer"));
+        assert!(half.is_fallback());
         let Ok(IkServerHelloOutcome::Fallback(inputs)) = state.read_server_hello(&reply) else {
             panic!("the client did not see a fallback");
         };

@@ -1,4 +1,7 @@
-//! Linking a device by QR: the references that clients show, and the phone's side once one was scanned.
+//! Linking a device: what clients that want to be linked show, and what follows once the phone has read it.
+
+mod code;
+mod qr;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,12 +11,17 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, SERVER_JID};
 use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
+use crate::iq::{self, Then};
 use crate::phone::{self, LinkingCode};
-use crate::state::{Device, DeviceAddr, LinkId, Shared, SignedKey, State, lock};
+use crate::stanza::Answer;
+use crate::state::{AccountId, Device, DeviceAddr, LinkId, SignedKey, State};
+use crate::streams::{self, StreamEnd};
 use crate::{Error, LinkedDevice, Result, clock, stanza};
+pub(crate) use code::{enter, expire, open_bundle};
+pub(crate) use qr::scan;
 
-/// Codes that a client may show one after the other.
-const REFERENCES: usize = 6;
+/// QR codes that the real server lets a client show one after the other.
+pub(crate) const REFERENCES: usize = 6;
 
 /// How long a client may take to answer the phone.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -25,22 +33,36 @@ struct Candidate {
     registration: u32,
     signed_key: SignedKey,
     references: Vec<String>,
+    code: Option<code::Request>,
     scan: Option<Scan>,
 }
 
-/// A scan that waits for the client's answer.
+/// A phone that has read a code and waits for the client's answer.
 struct Scan {
+    offered: Offered,
+    done: oneshot::Sender<Result<LinkedDevice>>,
+}
+
+/// The place that the phone has offered a client.
+struct Offered {
     /// The `iq` that carried the phone's proof.
     id: String,
     addr: DeviceAddr,
     key_index: u32,
-    done: oneshot::Sender<Result<LinkedDevice>>,
 }
 
 /// All clients that want to be linked.
-#[derive(Default)]
 pub(crate) struct Pairings {
+    /// How many QR codes a client gets to show.
+    pub(crate) references: usize,
     candidates: HashMap<LinkId, Candidate>,
+    requests: u64,
+}
+
+impl Default for Pairings {
+    fn default() -> Self {
+        Self { references: REFERENCES, candidates: HashMap::new(), requests: 0 }
+    }
 }
 
 impl Pairings {
@@ -49,14 +71,10 @@ impl Pairings {
         self.candidates.remove(&link);
     }
 
-    fn showing(&self, code: &LinkingCode) -> Option<LinkId> {
-        let shows = |candidate: &Candidate| {
-            candidate.references.contains(&code.reference)
-                && candidate.noise == code.noise
-                && candidate.identity == code.identity
-                && candidate.scan.is_none()
-        };
-        self.candidates.iter().find(|(_, candidate)| shows(candidate)).map(|(link, _)| *link)
+    /// Counts requests for a code, so that later ones are known from earlier ones.
+    fn made(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
     }
 }
 
@@ -77,39 +95,36 @@ pub(crate) fn begin(
     if data.e_keytype.as_deref()? != [5] || !phone::signed_by(identity, &signed_key) {
         return None;
     }
-    let references: Vec<String> = (0..REFERENCES).map(|_| reference()).collect();
+    let references: Vec<String> = (0..state.pairings.references).map(|_| reference()).collect();
     let node = set(&state.next_id())
         .children([NodeBuilder::new("pair-device")
             .children(references.iter().map(|text| stanza::leaf("ref", text.as_bytes())))
             .build()])
         .build();
-    let candidate = Candidate { noise, identity, registration, signed_key, references, scan: None };
+    let candidate =
+        Candidate { noise, identity, registration, signed_key, references, code: None, scan: None };
     state.pairings.candidates.insert(link, candidate);
     Some(node)
 }
 
-/// The phone of this account scans a code: resolves when the client has accepted, or says why it did not.
-pub(crate) async fn scan(shared: &Shared, name: &str, text: &str) -> Result<LinkedDevice> {
-    let code = LinkingCode::parse(text)?;
-    let answer = propose(&mut lock(shared), name, &code)?;
-    match tokio::time::timeout(ANSWER, answer).await {
-        Ok(Ok(linked)) => linked,
-        Ok(Err(_)) => Err(Error::LinkInterrupted),
-        Err(_) => Err(Error::LinkTimeout),
-    }
+/// A registered client's requests before it is linked.
+pub(crate) fn answer(state: &mut State, link: LinkId, iq: &Node) -> (Answer, Then) {
+    let (reply, then) =
+        code::answer(state, link, iq).unwrap_or_else(|| (iq::unknown(state, iq), Then::Nothing));
+    (reply.into(), then)
 }
 
-fn propose(
+/// Proves to a client that this account's phone vouches for it.
+fn offer(
     state: &mut State,
-    name: &str,
+    link: LinkId,
+    account: AccountId,
     code: &LinkingCode,
-) -> Result<oneshot::Receiver<Result<LinkedDevice>>> {
-    let link = state.pairings.showing(code).ok_or(Error::StaleQr)?;
+) -> Result<Offered> {
     let id = state.next_id();
-    let account =
-        state.accounts.by_name(name).ok_or_else(|| Error::NoSuchPhone(name.to_owned()))?.id;
-    let account = state.accounts.get_mut(account).expect("found by name above");
-    let device = account.free_device().ok_or_else(|| Error::TooManyDevices(name.to_owned()))?;
+    let account = state.accounts.get_mut(account).expect("accounts are never removed");
+    let free = account.free_device();
+    let device = free.ok_or_else(|| Error::TooManyDevices(account.name.clone()))?;
     account.key_index += 1;
     let key_index = account.key_index;
     let container = account.keys.vouch(code, key_index);
@@ -128,11 +143,17 @@ fn propose(
             .build()])
         .build();
     let addr = DeviceAddr { account: account.id, device };
-    let (done, answer) = oneshot::channel();
-    let candidate = state.pairings.candidates.get_mut(&link).expect("found by its code above");
-    candidate.scan = Some(Scan { id, addr, key_index, done });
     state.links.send(link, node);
-    Ok(answer)
+    Ok(Offered { id, addr, key_index })
+}
+
+/// Waits for the client's answer to the phone.
+async fn answered(answer: oneshot::Receiver<Result<LinkedDevice>>) -> Result<LinkedDevice> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(Ok(linked)) => linked,
+        Ok(Err(_)) => Err(Error::LinkInterrupted),
+        Err(_) => Err(Error::LinkTimeout),
+    }
 }
 
 /// A reply from a client that wants to be linked. The answer to the phone's proof settles the scan: the device is
@@ -140,21 +161,20 @@ fn propose(
 pub(crate) fn settle(state: &mut State, link: LinkId, iq: &Node) {
     let Some(candidate) = state.pairings.candidates.get_mut(&link) else { return };
     let Some(scan) =
-        candidate.scan.take_if(|scan| stanza::attr(iq, "id").as_ref() == Some(&scan.id))
+        candidate.scan.take_if(|scan| stanza::attr(iq, "id").as_ref() == Some(&scan.offered.id))
     else {
         return;
     };
-    let linked = accept(state, link, &scan, iq);
+    let linked = accept(state, link, &scan.offered, iq);
     if linked.is_ok() {
-        let restart = NodeBuilder::new("stream:error").attr("code", 515).build();
-        state.links.send(link, restart);
+        streams::end(state, link, StreamEnd::Code(515));
     }
     state.links.close(link);
     // Nobody listens when the scan was given up.
     let _ = scan.done.send(linked);
 }
 
-fn accept(state: &mut State, link: LinkId, scan: &Scan, iq: &Node) -> Result<LinkedDevice> {
+fn accept(state: &mut State, link: LinkId, offered: &Offered, iq: &Node) -> Result<LinkedDevice> {
     if stanza::attr(iq, "type").as_deref() != Some("result") {
         let text = iq
             .get_optional_child("error")
@@ -165,8 +185,10 @@ fn accept(state: &mut State, link: LinkId, scan: &Scan, iq: &Node) -> Result<Lin
     let refused = |why: &str| Error::LinkRefused(why.to_owned());
     let candidate =
         state.pairings.candidates.remove(&link).ok_or_else(|| refused("it is not pairing"))?;
-    let account =
-        state.accounts.get_mut(scan.addr.account).ok_or_else(|| refused("the account is gone"))?;
+    let account = state
+        .accounts
+        .get_mut(offered.addr.account)
+        .ok_or_else(|| refused("the account is gone"))?;
     let signed = iq
         .get_optional_child_by_tag(&["pair-device-sign", "device-identity"])
         .and_then(stanza::bytes)
@@ -174,18 +196,18 @@ fn accept(state: &mut State, link: LinkId, scan: &Scan, iq: &Node) -> Result<Lin
     if !phone::accepts(account.keys.public(), candidate.identity, signed) {
         return Err(refused("its signature does not verify"));
     }
-    if account.device(scan.addr.device).is_some() {
+    if account.device(offered.addr.device).is_some() {
         return Err(refused("another device took its place"));
     }
-    let mut device = Device::new(scan.addr.device, scan.key_index, candidate.registration);
+    let mut device = Device::new(offered.addr.device, offered.key_index, candidate.registration);
     device.noise = candidate.noise;
     device.identity = candidate.identity;
     device.signed_key = candidate.signed_key;
     device.signed_identity = signed.to_vec();
     account.devices.push(device);
     Ok(LinkedDevice {
-        jid: account.pn().with_device(scan.addr.device).to_string(),
-        lid: account.lid().with_device(scan.addr.device).to_string(),
+        jid: account.pn().with_device(offered.addr.device).to_string(),
+        lid: account.lid().with_device(offered.addr.device).to_string(),
     })
 }
 

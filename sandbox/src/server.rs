@@ -1,4 +1,8 @@
-//! The listener: the WebSocket of the clients and the control API, on one port.
+//! The server: the WebSocket of the clients and the control API, on one port.
+
+mod door;
+mod front;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,13 +12,11 @@ use axum::extract::{State as Held, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
 
 use crate::state::{self, Shared};
-use crate::{Error, Result, connection, control, levers, noise};
+use crate::{Result, connection, control, levers, pairing};
+pub(crate) use door::Peer;
+pub(crate) use front::Front;
 
 /// Bytes that a connection reads or writes at once; thousands of them idle side by side.
 const BUFFER: usize = 4 * 1024;
@@ -27,102 +29,96 @@ const MAX_MESSAGE: usize = 1 << 24;
 pub struct Config {
     /// Where to listen; by default a free port of the loopback interface.
     pub listen: SocketAddr,
+    /// Whether WebSocket and control API speak TLS, with a certificate of the server's own making; by default not.
+    pub tls: bool,
+    /// How many QR codes a client may show one after the other; by default six, as the real server gives.
+    pub qr_refs: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 0).into() }
+        Self { listen: (Ipv4Addr::LOCALHOST, 0).into(), tls: false, qr_refs: pairing::REFERENCES }
     }
 }
 
 /// A running server. Dropping it stops it.
 pub struct Sandbox {
-    address: SocketAddr,
+    front: Arc<Front>,
     state: Shared,
-    stop: CancellationToken,
-    serving: Option<JoinHandle<()>>,
 }
 
 impl Sandbox {
     /// Starts a server without accounts.
     pub async fn start(config: Config) -> Result<Self> {
-        let failed = |source| Error::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let state = Shared::default();
-        let stop = CancellationToken::new();
-        let router = router(state.clone());
-        let stopped = stop.clone().cancelled_owned();
-        let serving = tokio::spawn(async move {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await
-            {
-                error!(%error, "the listener failed");
-            }
-        });
-        info!(%address, "sandbox listening on `{address}`");
-        Ok(Self { address, state, stop, serving: Some(serving) })
+        state::lock(&state).pairings.references = config.qr_refs;
+        let front = Front::open(&config, state.clone()).await?;
+        Ok(Self { front, state })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.front.address
     }
 
-    /// The address for clients.
+    /// The address for clients: `wss://` with TLS.
     pub fn ws_url(&self) -> String {
-        format!("ws://{}/ws/chat", self.address)
+        format!("{}://{}/ws/chat", if self.speaks_tls() { "wss" } else { "ws" }, self.address())
     }
 
-    /// The address of the control API, without a slash at the end.
+    /// The address of the control API, without a slash at the end: `https://` with TLS.
     pub fn http_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.speaks_tls() { "https" } else { "http" }, self.address())
     }
 
-    /// Closes every connection, then the listener; returns when all is gone.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
+    /// The certificate in PEM, for clients to trust as a root; `None` without TLS. It names `localhost`, `127.0.0.1`,
+    /// `::1` and the address that is listened on.
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.front.tls.as_ref().map(|tls| tls.certificate.as_str())
+    }
+
+    /// Closes the listener and breaks every connection, then listens on the same address again, as a new process would:
+    /// with a new key for handshakes. Accounts, devices, groups and everything ordered stay, and so does the TLS
+    /// certificate. Fails if somebody else has taken the address meanwhile.
+    pub async fn restarts(&self) -> Result<()> {
+        self.front.restart().await.map(|_| ())
+    }
+
+    /// Closes the listener and every connection; returns when all is gone.
+    pub async fn stop(self) {
+        self.front.ended.cancel();
         state::lock(&self.state).network.refusing = true;
         levers::drop_connections(&self.state, |_| true).await;
-        if let Some(serving) = self.serving.take() {
-            // An idle HTTP client may hold its connection open: nothing is worth waiting for it.
-            serving.abort();
-            let _ = serving.await;
-        }
+        self.front.end().await;
     }
 
     pub(crate) fn state(&self) -> &Shared {
         &self.state
     }
+
+    fn speaks_tls(&self) -> bool {
+        self.front.tls.is_some()
+    }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.front.ended.cancel();
         let mut state = state::lock(&self.state);
         state.network.refusing = true;
         state.links.cut_all();
-        drop(state);
-        if let Some(serving) = self.serving.take() {
-            serving.abort();
-        }
     }
 }
 
-/// What a WebSocket needs.
-#[derive(Clone)]
-struct Chat {
-    state: Shared,
-    identity: Arc<noise::Identity>,
+fn router(front: &Arc<Front>) -> Router {
+    Router::new()
+        .route("/ws/chat", any(upgrade))
+        .with_state(front.shared())
+        .merge(control::router(front))
 }
 
-fn router(state: Shared) -> Router {
-    let chat = Chat { state: state.clone(), identity: Arc::new(noise::Identity::generate()) };
-    Router::new().route("/ws/chat", any(upgrade)).with_state(chat).merge(control::router(state))
-}
-
-async fn upgrade(Held(chat): Held<Chat>, socket: WebSocketUpgrade) -> Response {
-    let Some(line) = connection::admit(chat.state).await else {
+async fn upgrade(Held(state): Held<Shared>, socket: WebSocketUpgrade) -> Response {
+    let Some(line) = connection::admit(state).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     socket
@@ -130,5 +126,5 @@ async fn upgrade(Held(chat): Held<Chat>, socket: WebSocketUpgrade) -> Response {
         .write_buffer_size(0)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| connection::serve(socket, line, chat.identity))
+        .on_upgrade(move |socket| connection::serve(socket, line))
 }

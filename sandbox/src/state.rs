@@ -2,6 +2,7 @@
 
 mod account;
 mod device;
+mod handshakes;
 mod links;
 mod network;
 
@@ -11,12 +12,14 @@ use wacore_binary::Node;
 
 pub(crate) use account::{Account, AccountId, Accounts};
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
-pub(crate) use links::{LinkId, Links};
+pub(crate) use handshakes::Handshakes;
+pub(crate) use links::{LinkId, Links, Opened};
 pub(crate) use network::Network;
 
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::journal::Journal;
+use crate::logins::Refusals;
 use crate::pairing::Pairings;
 use crate::stanza::Push;
 
@@ -29,14 +32,14 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
+    pub(crate) handshakes: Handshakes,
     pub(crate) journal: Journal,
     pub(crate) links: Links,
     pub(crate) network: Network,
     pub(crate) pairings: Pairings,
+    pub(crate) refusals: Refusals,
     /// How many IQs were answered with 501.
     pub(crate) unknown_iqs: u64,
-    /// How many handshakes were resumptions.
-    pub(crate) resumptions: u64,
     stanzas: u64,
 }
 
@@ -50,6 +53,14 @@ impl State {
     pub(crate) fn next_id(&mut self) -> String {
         self.stanzas += 1;
         format!("{:016X}", self.stanzas)
+    }
+
+    /// Lets every connection hang that is to, and the others go on.
+    pub(crate) fn hush(&self) {
+        self.links.hush(|addr| {
+            let account = addr.and_then(|addr| self.accounts.get(addr.account));
+            self.network.hanging || account.is_some_and(|account| account.hangs)
+        });
     }
 
     /// Hands a stanza to every device of an account: now to those that listen, later to the others.

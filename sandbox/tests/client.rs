@@ -31,13 +31,22 @@ impl Device {
         Self::stored_in(Arc::new(InMemoryBackend::new()), ws_url).await
     }
 
+    /// A client that is linked to nothing yet, and dials in this way.
+    pub(crate) async fn dials(transport: TokioWebSocketTransportFactory) -> Self {
+        Self::with(Arc::new(InMemoryBackend::new()), transport).await
+    }
+
     /// A client with what an earlier one left in this store.
     pub(crate) async fn stored_in(store: Arc<InMemoryBackend>, ws_url: &str) -> Self {
+        Self::with(store, TokioWebSocketTransportFactory::new().with_url(ws_url)).await
+    }
+
+    async fn with(store: Arc<InMemoryBackend>, transport: TokioWebSocketTransportFactory) -> Self {
         let persistence = Arc::new(PersistenceManager::new(store.clone()).await.unwrap());
         let client = Client::builder()
             .with_runtime(TokioRuntime)
             .with_persistence_manager(persistence)
-            .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(ws_url))
+            .with_transport_factory(transport)
             .with_http_client(UreqHttpClient::new())
             .with_version_override((2, 3000, 0))
             .with_skip_history_sync(true)
@@ -85,6 +94,10 @@ impl Device {
         };
         tokio::time::timeout(DEADLINE, found).await.expect("the event did not come in time")
     }
+}
+
+pub(crate) fn disconnected(event: &Event) -> Option<()> {
+    matches!(event, Event::Disconnected(_)).then_some(())
 }
 
 impl Drop for Device {

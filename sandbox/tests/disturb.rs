@@ -152,3 +152,18 @@ async fn members_are_moved_in_the_name_of_another_admin() {
         journal[1..].iter().map(|one| (one.account.as_str(), one.operation.as_str())).collect();
     assert_eq!(made, [("shop", "group.promote"), ("mia", "group.demote"), ("shop", "group.leave")]);
 }
+
+#[tokio::test]
+async fn the_number_of_qr_codes_is_read_and_set() {
+    let control = Control::start().await;
+    let path = "/admin/pairing";
+    assert_eq!(control.get(path).await.1, json!({ "qrRefs": 6 }));
+    let (status, set) = control.send(Method::PUT, path, json!({ "qrRefs": 0 })).await;
+    assert_eq!((status.as_u16(), set), (200, json!({ "qrRefs": 0 })));
+    assert_eq!(control.get(path).await.1, json!({ "qrRefs": 0 }));
+    for body in [json!({}), json!({ "qrRefs": 101 }), json!({ "qrRefs": -1 })] {
+        let (status, refused) = control.send(Method::PUT, path, body).await;
+        assert_eq!(status, 400);
+        assert!(error(&refused).contains("qrRefs"), "{refused}");
+    }
+}

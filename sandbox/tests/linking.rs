@@ -90,3 +90,35 @@ async fn a_client_refuses_a_phone_that_has_not_seen_its_secret() {
     assert!(matches!(refused, Err(Error::LinkRefused(_))), "{refused:?}");
     assert!(sandbox.phone("shop").devices().is_empty());
 }
+
+/// What becomes of the codes that a client was given.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    Code,
+    Exhausted,
+}
+
+fn shown(event: &Event) -> Option<Shown> {
+    match event {
+        Event::PairingQrCode(_) => Some(Shown::Code),
+        Event::PairingQrCodesExhausted(exhausted) => {
+            assert!(exhausted.disconnected);
+            Some(Shown::Exhausted)
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gets_no_codes_has_used_them_up_at_once() {
+    let config = Config { qr_refs: 0, ..Config::default() };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    sandbox.add_phone("shop");
+    let device = Device::starts(&sandbox.ws_url()).await;
+    assert_eq!(device.sees(shown).await, Shown::Exhausted);
+
+    sandbox.gives_qr_refs(1);
+    let device = Device::starts(&sandbox.ws_url()).await;
+    sandbox.phone("shop").scans(&device.qr().await).await.unwrap();
+    device.connects().await;
+}

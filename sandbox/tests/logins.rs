@@ -109,7 +109,7 @@ async fn a_stopped_server_is_gone() {
     device.sees(|event| matches!(event, Event::Disconnected(_)).then_some(())).await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     // The address is free again.
-    let config = Config { listen: address };
+    let config = Config { listen: address, ..Config::default() };
     let again = Sandbox::start(config).await.unwrap();
     assert_eq!(again.address(), address);
 }

@@ -6,14 +6,10 @@ use tokio::time::timeout;
 use wharf_sandbox::{Config, Sandbox};
 use whatsapp_rust::types::events::Event;
 
-use crate::client::{DEADLINE, Device};
+use crate::client::{DEADLINE, Device, disconnected};
 use crate::groups::{crew, links, subject};
 
 const SILENCE: Duration = Duration::from_millis(300);
-
-fn disconnected(event: &Event) -> Option<()> {
-    matches!(event, Event::Disconnected(_)).then_some(())
-}
 
 /// Waits until so many connections are open.
 pub(crate) async fn opens(sandbox: &Sandbox, count: usize) {

@@ -2,6 +2,7 @@
 
 mod body;
 mod lifecycle;
+mod pairing_code;
 
 use axum::{
     Json,
@@ -32,6 +33,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_session))
         .routes(routes!(session_qr))
         .routes(routes!(session_me))
+        .merge(pairing_code::router())
         .merge(lifecycle::router())
 }
 

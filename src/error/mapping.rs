@@ -22,6 +22,9 @@ impl From<Error> for ApiError {
                 .with("reason", "qr_pending")
                 .retry_after(retry_after),
             Error::AlreadyPaired => Self::new(Code::Conflict, message),
+            Error::CodeOutstanding { retry_after } => Self::new(Code::Conflict, message)
+                .with("reason", "pairing_code_outstanding")
+                .retry_after(retry_after),
             Error::Busy { retry_after } => {
                 Self::new(Code::RateLimited, message).retry_after(retry_after)
             }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Operations that this release offers.
-const OFFERED: [&str; 16] = [
+const OFFERED: [&str; 17] = [
     "listSessions",
     "createSession",
     "getSession",
@@ -20,6 +20,7 @@ const OFFERED: [&str; 16] = [
     "restartSession",
     "logoutSession",
     "sessionQR",
+    "sessionPairingCode",
     "sessionMe",
     "listGroups",
     "getGroup",

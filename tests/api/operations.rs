@@ -48,7 +48,10 @@ impl Operation {
 
     /// The least that it takes as a body, if it takes one.
     pub(crate) fn body(&self) -> Option<Value> {
-        self.fields.map(|_| json!({}))
+        self.fields.map(|_| match self.id {
+            "sessionPairingCode" => json!({"phone": "15550000001"}),
+            _ => json!({}),
+        })
     }
 
     pub(crate) fn has(&self, parameter: &str) -> bool {

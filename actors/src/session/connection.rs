@@ -10,24 +10,21 @@ use std::{
 
 use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
-use wharf_storage::{GroupSnapshot, Reason, Status, Wanted};
+use wharf_storage::{GroupSnapshot, Status};
 
-use super::{SessionMessage, SessionState, operations::Lane, state::Then};
+use super::{
+    SessionMessage, SessionState,
+    machine::{Input, Verdict, Word},
+    operations::Lane,
+};
 use crate::{
     clock::now_ms,
     error::{Error, Result},
-    supervisor::backoff,
     whatsapp::{Client, Failure, Making, Signal, SignalSink},
 };
 
-/// How often a connection is looked at.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked whether the run of an older client is over.
 const GATE_RETRY: Duration = Duration::from_millis(50);
-/// How long a connection that was told to end may take before it is cut.
-const END_GRACE: Duration = Duration::from_secs(10);
-/// How long a connection keeps its place among those on their way.
-const ADMISSION: Duration = Duration::from_secs(10);
 /// How long the first question of a connection may take.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a session whose first sync was refused waits before it asks again.
@@ -53,7 +50,7 @@ impl SignalSink for Mailbox {
 impl SessionState {
     /// Begins the connection of this generation, as soon as there is a place for it.
     pub(super) async fn connect(&mut self, generation: u64) -> Result<()> {
-        if generation != self.generation || self.running || self.wanted != Wanted::Running {
+        if !self.machine.awaits(generation) {
             return Ok(());
         }
         if self.client.is_none() {
@@ -68,7 +65,6 @@ impl SessionState {
             self.forget().await?;
             // A client of its own, a count of its own: what an older one still says stays stale.
             self.current = Arc::new(AtomicU64::new(generation));
-            self.born = generation;
             let sink = Mailbox {
                 actor: self.myself.clone(),
                 generation: Arc::clone(&self.current),
@@ -100,61 +96,78 @@ impl SessionState {
     }
 
     /// There is a place among the connections on their way.
-    pub(super) fn admitted(&mut self, generation: u64, place: OwnedSemaphorePermit) {
-        let Some(client) = &mut self.client else { return };
-        if generation != self.generation || self.running || self.wanted != Wanted::Running {
-            return;
-        }
-        self.admission = Some(place);
-        self.current.store(generation, Ordering::Release);
-        self.running = true;
-        self.begun_at = now_ms();
-        self.then = Then::Retry;
-        let actor = self.myself.clone();
-        client.run(move |panicked| {
-            drop(actor.cast(SessionMessage::RunEnded { generation, panicked }));
-        });
-        self.myself.send_after(CHECK_EVERY, move || SessionMessage::Check { generation });
-    }
-
-    /// The connection told something.
-    pub(super) async fn signalled(&mut self, generation: u64, signal: Signal) -> Result<()> {
-        // The library may tell of a pairing only after the connection that carried it is over.
-        let late_pairing = generation >= self.born && matches!(signal, Signal::Paired(_));
-        if generation != self.generation && !late_pairing {
-            return Ok(());
-        }
-        let late =
-            matches!(signal, Signal::QrCode { .. } | Signal::QrExhausted | Signal::Connected);
-        if self.ends_in.is_some() && late {
-            return Ok(());
-        }
-        match signal {
-            Signal::QrCode { code, valid } => self.qr_shown(code, valid).await?,
-            Signal::QrExhausted => self.ends_in = Some((Status::Failed, Reason::QrExpired)),
-            Signal::Paired(account) => self.linked(account).await?,
-            Signal::Connected => self.sync(generation),
-            Signal::LoggedOut => {
-                let reason = match self.unlinking {
-                    Some(_) => Reason::LoggedOutByUser,
-                    None => Reason::LoggedOutByPhone,
-                };
-                self.finish(Status::LoggedOut, reason).await?;
-            }
-            Signal::Replaced => self.finish(Status::Failed, Reason::Replaced).await?,
-            Signal::Banned => self.finish(Status::Failed, Reason::Banned).await?,
-            Signal::Outdated => self.finish(Status::Failed, Reason::ClientOutdated).await?,
-            Signal::Refused => self.finish(Status::Failed, Reason::Internal).await?,
-            Signal::Group(news) => self.group_changed(*news).await?,
-            Signal::Panicked => {
-                return Err(Error::Internal("a task of the protocol library panicked".to_owned()));
-            }
+    pub(super) async fn admitted(
+        &mut self,
+        generation: u64,
+        place: OwnedSemaphorePermit,
+    ) -> Result<()> {
+        if self.machine.awaits(generation) {
+            self.admission = Some(place);
+            self.feed(Input::Admitted { generation }).await?;
         }
         Ok(())
     }
 
+    /// Makes the connection.
+    pub(super) fn run(&mut self, generation: u64) {
+        let Some(client) = &mut self.client else { return };
+        self.current.store(generation, Ordering::Release);
+        let actor = self.myself.clone();
+        client.run(move |panicked| {
+            drop(actor.cast(SessionMessage::RunEnded { generation, panicked }));
+        });
+    }
+
+    /// The connection told something.
+    pub(super) async fn signalled(&mut self, generation: u64, signal: Signal) -> Result<()> {
+        let verdict = match signal {
+            Signal::Paired(account) => return self.linked(generation, account).await,
+            Signal::LoggedOut if self.unlinking.is_some() => Verdict::LoggedOutByUser,
+            Signal::LoggedOut => Verdict::LoggedOutByPhone,
+            Signal::Replaced => Verdict::Replaced,
+            Signal::Banned => Verdict::Banned,
+            Signal::Outdated => Verdict::Outdated,
+            Signal::Refused => Verdict::Odd,
+            // What follows is of no use once the connection is over.
+            _ if !self.machine.runs(generation) => return Ok(()),
+            Signal::QrCode { code, valid } => return self.qr_shown(generation, code, valid).await,
+            Signal::QrExhausted { closes } => {
+                return self.heard(generation, Word::CodesOver { closes }).await;
+            }
+            Signal::PairingCodeVoid => {
+                self.forget_pairing_code();
+                return Ok(());
+            }
+            Signal::Connected => {
+                self.sync(generation);
+                return Ok(());
+            }
+            Signal::Group(news) => return self.group_changed(*news).await,
+            Signal::Panicked => {
+                return Err(Error::Internal("a task of the protocol library panicked".to_owned()));
+            }
+        };
+        self.heard(generation, Word::Refused(verdict)).await
+    }
+
+    /// Tells the machine what the connection said.
+    pub(super) async fn heard(&mut self, generation: u64, word: Word) -> Result<()> {
+        self.feed(Input::Heard { generation, word }).await
+    }
+
+    /// WhatsApp answered a probe.
+    pub(super) async fn answered(&mut self, generation: u64) -> Result<()> {
+        if self.machine.runs(generation) {
+            self.vitals.pulse.answered();
+        }
+        self.heard(generation, Word::Answered).await
+    }
+
     /// Logged in by the library's word; one answered question proves it, and the groups are the answer we need.
     fn sync(&mut self, generation: u64) {
+        if !self.machine.relies_on(generation) {
+            return;
+        }
         let Some(client) = &self.client else { return };
         self.syncing = Some(self.lanes.busy().filter_map(Lane::group).cloned().collect());
         let link = client.link();
@@ -172,7 +185,7 @@ impl SessionState {
         generation: u64,
         outcome: Result<Vec<GroupSnapshot>, Failure>,
     ) -> Result<()> {
-        if generation != self.generation || !self.running || self.ending_since.is_some() {
+        if !self.machine.relies_on(generation) {
             return Ok(());
         }
         let touched = self.syncing.take().unwrap_or_default();
@@ -183,13 +196,11 @@ impl SessionState {
                 self.store.mark_groups_stale(self.id, now_ms()).await?;
                 self.resync_later(generation);
             }
-            Err(Failure::Timeout | Failure::Broken(_)) if self.status() != Status::Working => {
-                self.drop_connection();
-                return Ok(());
-            }
             Err(Failure::Timeout | Failure::Broken(_)) => {
-                self.resync_later(generation);
-                return Ok(());
+                if self.machine.status() == Status::Working {
+                    self.resync_later(generation);
+                }
+                return self.heard(generation, Word::Unproven).await;
             }
             // The end of the run follows by itself.
             Err(Failure::Disconnected) => return Ok(()),
@@ -200,18 +211,11 @@ impl SessionState {
             client.flush().await?;
         }
         self.vitals.pulse.answered();
-        self.admission = None;
-        self.attempts = 0;
-        self.transition(Status::Working, None, Vec::new()).await?;
+        self.heard(generation, Word::Proven).await?;
         for group in touched {
             self.read_group(group);
         }
         Ok(())
-    }
-
-    /// The account's own addresses, phone number first; none before a phone has linked this device.
-    pub(super) fn own_addresses(&self) -> Vec<String> {
-        self.client.as_ref().map(|client| client.link().own_addresses()).unwrap_or_default()
     }
 
     fn resync_later(&self, generation: u64) {
@@ -219,103 +223,36 @@ impl SessionState {
         self.myself.send_after(RESYNC_DELAY, again);
     }
 
-    /// The session comes to a state that only a caller ends.
-    async fn finish(&mut self, status: Status, reason: Reason) -> Result<()> {
-        self.ends_in = Some((status, reason));
-        self.ending_since.get_or_insert_with(now_ms);
-        self.transition(status, Some(reason), Vec::new()).await
-    }
-
-    /// The connection is over: on to the next, or to the state that it ended in.
+    /// The connection is over.
     pub(super) async fn run_ended(&mut self, generation: u64, panicked: bool) -> Result<()> {
-        if generation != self.generation {
+        if !self.machine.runs(generation) {
             return Ok(());
         }
-        self.running = false;
-        self.admission = None;
-        self.ending_since = None;
-        self.syncing = None;
-        self.reading.clear();
-        self.disturbed.clear();
         if panicked {
             return Err(Error::Internal("the protocol library panicked".to_owned()));
         }
-        if let Some((status, reason)) = self.ends_in.take() {
-            // The library is done with this client; the next start builds a new one.
-            self.client = None;
-            self.qr = None;
-            self.transition(status, Some(reason), Vec::new()).await?;
-            return if self.then == Then::Anew { self.begin_anew().await } else { Ok(()) };
+        let linked = self.machine.paired() || !self.own_addresses().is_empty();
+        if linked && !self.machine.paired() {
+            self.save_device().await?;
         }
-        if self.wanted != Wanted::Running {
-            return Ok(());
-        }
-        if let Some(reason) = self.pairing_is_hopeless() {
-            self.client = None;
-            return self.transition(Status::Failed, Some(reason), Vec::new()).await;
-        }
-        self.qr = None;
-        if !self.paired() && self.own_addresses().is_empty() {
-            // The library's rotation of codes outlives its connection and would end the next one: a new client.
-            self.client = None;
-        } else if !self.paired() {
-            self.expect_login().await?;
-        }
-        self.transition(Status::Starting, None, Vec::new()).await?;
-        self.generation += 1;
-        let generation = self.generation;
-        if self.then == Then::Login {
-            self.tell(SessionMessage::Connect { generation });
-        } else {
-            let delay = backoff(self.attempts, self.config.backoff_base, self.config.backoff_max);
-            self.attempts = self.attempts.saturating_add(1);
-            tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
-                "session `{}` connects again", self.id);
-            self.myself.send_after(delay, move || SessionMessage::Connect { generation });
-        }
-        Ok(())
+        let failure = self.vitals.pulse.dial_failure();
+        self.feed(Input::Ended { generation, failure, linked }).await
     }
 
-    /// Ends a connection that is silent, or that does not come to a login.
-    pub(super) async fn check(&mut self, generation: u64) -> Result<()> {
-        if generation != self.generation || !self.running {
-            return Ok(());
-        }
-        let now = now_ms();
-        let longer = |since: i64, limit: Duration| {
-            now.saturating_sub(since) > i64::try_from(limit.as_millis()).unwrap_or(i64::MAX)
-        };
-        if self.ending_since.is_some_and(|since| longer(since, END_GRACE)) {
-            tracing::warn!(session.id = %self.id, "a connection of session `{}` did not end and is cut", self.id);
-            if let Some(client) = &self.client {
-                client.cut();
-            }
-        }
-        if longer(self.begun_at, ADMISSION) {
-            // Nobody waits behind one that hangs.
-            self.admission = None;
-        }
-        let heard = self.vitals.pulse.last_frame().unwrap_or(0).max(self.begun_at);
-        match self.status() {
-            Status::Working if longer(heard, self.config.silence_timeout) => {
-                tracing::warn!(session.id = %self.id, "session `{}` fell silent and is connected anew", self.id);
-                self.transition(Status::Starting, None, Vec::new()).await?;
-                self.drop_connection();
-            }
-            Status::Starting if longer(self.begun_at, self.config.connect_timeout) => {
-                self.drop_connection();
-            }
-            _ => {}
-        }
-        self.myself.send_after(CHECK_EVERY, move || SessionMessage::Check { generation });
-        Ok(())
-    }
-
-    fn drop_connection(&mut self) {
-        self.ending_since.get_or_insert_with(now_ms);
+    /// Tells the connection to end, beside the actor: the peer may not answer.
+    pub(super) fn drop_connection(&self) {
         if let Some(client) = &self.client {
+            tracing::warn!(session.id = %self.id, "a connection of session `{}` is given up", self.id);
             let link = client.link();
             tokio::spawn(async move { link.drop_connection().await });
+        }
+    }
+
+    /// Cuts the connection, which was told to end.
+    pub(super) fn cut(&self) {
+        tracing::warn!(session.id = %self.id, "a connection of session `{}` did not end and is cut", self.id);
+        if let Some(client) = &self.client {
+            client.cut();
         }
     }
 }

@@ -6,11 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
-use wharf_storage::{Reason, Status, Wanted};
+use wharf_storage::Status;
 
-use super::{SessionMessage, SessionState, answer, state::Then};
+use super::{SessionMessage, SessionState, answer, machine::Input};
 use crate::{
-    clock::now_ms,
     error::{Error, Result},
     whatsapp::Failure,
 };
@@ -35,20 +34,7 @@ pub(super) struct Unlinking {
 impl SessionState {
     /// Stops; see [`crate::SessionHandle::stop`]. A session that is logged out stays so.
     pub(super) async fn stop(&mut self, reply: Waiting) -> Result<(), ActorProcessingErr> {
-        let (status, reason) = match self.status() {
-            Status::LoggedOut => (Status::LoggedOut, self.vitals.observed.borrow().reason),
-            _ => (Status::Stopped, None),
-        };
-        self.end(status, reason, vec![reply]).await
-    }
-
-    /// Ends the connection and begins anew; see [`crate::SessionHandle::restart`].
-    pub(super) async fn restart(&mut self) -> Result<()> {
-        self.want(Wanted::Running).await?;
-        self.attempts = 0;
-        self.leave_run();
-        self.say_goodbye(Vec::new());
-        self.begin_anew().await
+        self.end(Input::Stop, vec![reply]).await
     }
 
     /// Unlinks the device at WhatsApp and ends; see [`crate::SessionHandle::logout`].
@@ -74,7 +60,7 @@ impl SessionState {
         }
         let link = self.client.as_ref().filter(|_| self.status() == Status::Working);
         let Some(link) = link.map(crate::whatsapp::Client::link) else {
-            return self.end_logged_out(vec![reply]).await;
+            return self.end(Input::Leave, vec![reply]).await;
         };
         self.unlinking = Some(Unlinking { insist, waiting: vec![reply] });
         let actor = self.myself.clone();
@@ -102,7 +88,7 @@ impl SessionState {
                 }
                 Ok(())
             }
-            _ => self.end_logged_out(waiting).await,
+            _ => self.end(Input::Leave, waiting).await,
         }
     }
 
@@ -115,71 +101,21 @@ impl SessionState {
         }
     }
 
-    async fn end_logged_out(&mut self, waiting: Vec<Waiting>) -> Result<(), ActorProcessingErr> {
-        let reason = match self.status() {
-            Status::LoggedOut => self.vitals.observed.borrow().reason,
-            _ => Some(Reason::LoggedOutByUser),
-        };
-        self.end(Status::LoggedOut, reason, waiting).await
-    }
-
     /// Ends in a status that only a caller changes again, and answers once the connection is gone.
-    async fn end(
-        &mut self,
-        status: Status,
-        reason: Option<Reason>,
-        waiting: Vec<Waiting>,
-    ) -> Result<(), ActorProcessingErr> {
-        match self.settle(status, reason).await {
-            Ok(()) => {
-                self.say_goodbye(waiting);
-                Ok(())
-            }
-            Err(error) => {
-                let fault = error.to_string();
-                for reply in waiting {
-                    drop(answer(reply, Err::<(), _>(Error::Internal(fault.clone()))));
-                }
-                Err(fault.into())
-            }
+    async fn end(&mut self, input: Input, waiting: Vec<Waiting>) -> Result<(), ActorProcessingErr> {
+        self.waiting.extend(waiting);
+        let Err(error) = self.feed(input).await else { return Ok(()) };
+        let fault = error.to_string();
+        for reply in self.waiting.drain(..) {
+            drop(answer(reply, Err::<(), _>(Error::Internal(fault.clone()))));
         }
+        Err(fault.into())
     }
 
-    async fn settle(&mut self, status: Status, reason: Option<Reason>) -> Result<()> {
-        self.want(Wanted::Stopped).await?;
-        self.leave_run();
-        self.transition(status, reason, Vec::new()).await
-    }
-
-    /// Notes what the owner wants, apart from what is.
-    pub(super) async fn want(&mut self, wanted: Wanted) -> Result<()> {
-        if self.wanted != wanted {
-            self.store.set_wanted(self.id, wanted, now_ms()).await?;
-        }
-        self.set_wanted(wanted);
-        Ok(())
-    }
-
-    /// From here on nothing of the present connection counts.
-    fn leave_run(&mut self) {
-        self.generation += 1;
-        self.born = self.generation;
-        self.running = false;
-        self.admission = None;
-        self.qr = None;
-        self.ends_in = None;
-        self.ending_since = None;
-        self.pairing_since = None;
-        self.then = Then::Retry;
-        self.syncing = None;
-        self.reading.clear();
-        self.disturbed.clear();
-        self.refuse_waiting();
-    }
-
-    /// Closes the client in order, beside the actor.
-    fn say_goodbye(&mut self, waiting: Vec<Waiting>) {
+    /// Closes the client in order, beside the actor, and answers whoever waits for its end.
+    pub(super) fn say_goodbye(&mut self) {
         let client = self.client.take();
+        let waiting = std::mem::take(&mut self.waiting);
         let gate = Arc::clone(&self.vitals.gate);
         tokio::spawn(async move {
             if let Some(client) = client {

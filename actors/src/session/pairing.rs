@@ -2,48 +2,78 @@
 
 use std::time::Duration;
 
-use wharf_storage::{Account, NewEvent, Reason, Status};
+use wharf_storage::{Account, Status};
 
 use super::{
     SessionState,
-    state::{Linked, Then},
+    machine::{Input, Word},
 };
-use crate::{clock::now_ms, command::Qr, error::Result, whatsapp::DialFailure};
+use crate::{
+    clock::now_ms,
+    command::Qr,
+    error::{Error, Result},
+};
+
+/// What a caller is told to wait for a code that is under way.
+const QR_RETRY: Duration = Duration::from_secs(1);
 
 impl SessionState {
-    /// A code to scan has come.
-    pub(super) async fn qr_shown(&mut self, code: String, valid: Duration) -> Result<()> {
-        let at = now_ms();
-        let event: NewEvent = self.events.qr(&code, at);
-        self.admission = None;
-        let expires_at = at.saturating_add(i64::try_from(valid.as_millis()).unwrap_or(i64::MAX));
-        self.qr = Some(Qr { code, expires_at });
-        self.transition(Status::ScanQrCode, None, vec![event]).await
+    /// The code to scan; see [`crate::SessionHandle::qr`].
+    pub(super) async fn show_qr(&mut self) -> Result<Qr> {
+        self.must_be_unpaired()?;
+        if let Some(qr) = self.qr.as_ref().filter(|qr| qr.expires_at > now_ms()) {
+            return Ok(qr.clone());
+        }
+        self.feed(Input::Start).await?;
+        Err(Error::QrPending { retry_after: QR_RETRY })
     }
 
-    /// A phone has linked this device.
-    pub(super) async fn linked(&mut self, account: Account) -> Result<()> {
-        self.expect_login().await?;
-        self.record(account).await?;
-        if self.status() == Status::ScanQrCode {
-            self.transition(Status::Starting, None, Vec::new()).await?;
+    pub(super) fn must_be_unpaired(&self) -> Result<()> {
+        if self.machine.paired() && self.machine.status() != Status::LoggedOut {
+            return Err(Error::AlreadyPaired);
         }
         Ok(())
     }
 
-    /// The device is linked: its state is written out before anybody hears of it, for a crash in between would lose
-    /// the pairing, and its first login follows at once.
-    pub(super) async fn expect_login(&mut self) -> Result<()> {
+    /// A code to scan has come.
+    pub(super) async fn qr_shown(
+        &mut self,
+        generation: u64,
+        code: String,
+        valid: Duration,
+    ) -> Result<()> {
+        let at = now_ms();
+        let expires_at = at.saturating_add(i64::try_from(valid.as_millis()).unwrap_or(i64::MAX));
+        let word = Word::Code { until: expires_at };
+        let effects = self.machine.take(Input::Heard { generation, word }, at);
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let event = self.events.qr(&code, at);
+        self.qr = Some(Qr { code, expires_at });
+        self.carry_out(effects, vec![event]).await?;
+        self.ask_for_pairing_code();
+        Ok(())
+    }
+
+    /// A phone has linked this device. Its state is written out before anybody hears of it, for a crash in between
+    /// would lose the pairing.
+    pub(super) async fn linked(&mut self, generation: u64, account: Account) -> Result<()> {
+        if !self.machine.minds_pairing(generation) {
+            return Ok(());
+        }
+        self.save_device().await?;
+        self.record(account).await?;
+        self.qr = None;
+        self.end_pairing_code(|| Error::AlreadyPaired);
+        self.heard(generation, Word::Linked).await
+    }
+
+    /// Writes the device state out, strictly.
+    pub(super) async fn save_device(&mut self) -> Result<()> {
         if let Some(client) = &self.client {
             client.flush().await?;
         }
-        if !self.paired() {
-            self.then = Then::Login;
-            self.account = Linked::Yes;
-        }
-        self.ends_in = None;
-        self.pairing_since = None;
-        self.qr = None;
         Ok(())
     }
 
@@ -51,36 +81,24 @@ impl SessionState {
         let at = now_ms();
         let event = self.events.linked(&account, at);
         self.store.set_account(self.id, account, at, vec![event]).await?;
-        self.account = Linked::Recorded;
+        self.recorded = true;
         Ok(())
     }
 
     /// A process killed between the pairing and its record left a linked device without an account: the device state
     /// has it.
     pub(super) async fn take_account(&mut self) -> Result<()> {
-        if self.account == Linked::Recorded {
+        if self.recorded {
             return Ok(());
         }
         let mut addresses = self.own_addresses().into_iter();
         let Some(jid) = addresses.next() else { return Ok(()) };
-        self.pairing_since = None;
         self.record(Account { jid, lid: addresses.next(), business_name: None, platform: None })
             .await
     }
 
-    /// A session that nobody ever paired does not knock forever.
-    pub(super) fn pairing_is_hopeless(&self) -> Option<Reason> {
-        let failure = self.vitals.pulse.dial_failure();
-        if failure == Some(DialFailure::Fenced) {
-            return Some(Reason::Connect);
-        }
-        let since = self.pairing_since?;
-        let patience = i64::try_from(self.config.pairing_timeout.as_millis()).unwrap_or(i64::MAX);
-        (now_ms().saturating_sub(since) > patience).then_some(match failure {
-            Some(DialFailure::Dns) => Reason::Dns,
-            Some(DialFailure::Tls) => Reason::Tls,
-            Some(DialFailure::Connect | DialFailure::Fenced) => Reason::Connect,
-            None => Reason::PairingTimeout,
-        })
+    /// The account's own addresses, phone number first; none before a phone has linked this device.
+    pub(super) fn own_addresses(&self) -> Vec<String> {
+        self.client.as_ref().map(|client| client.link().own_addresses()).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! What a session knows of itself, and the only code that changes its status.
+//! What a session's actor holds, and the only code that changes its status.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,16 +6,18 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
-use wharf_storage::{GroupJid, Reason, SessionId, Status, StatusChange, Store, Wanted};
+use wharf_storage::{GroupJid, NewEvent, Reason, SessionId, Status, StatusChange, Store, Wanted};
 
 use super::{
     SessionArgs, SessionMessage,
-    ending::Unlinking,
+    alarm::Alarm,
+    codes::PairingCode,
+    ending::{Unlinking, Waiting},
+    machine::{Effect, Input, Limits, Machine, Stored},
     operations::{Job, Lane},
 };
 use crate::{
@@ -26,11 +28,9 @@ use crate::{
     event::Events,
     lanes::Lanes,
     registry::{Observed, Vitals},
+    supervisor::backoff,
     whatsapp::{Client, Shared},
 };
-
-/// What a caller is told to wait for a code that is under way.
-const QR_RETRY: Duration = Duration::from_secs(1);
 
 /// The state of one session's actor.
 pub(crate) struct SessionState {
@@ -41,33 +41,22 @@ pub(crate) struct SessionState {
     pub(super) shared: Arc<Shared>,
     pub(super) vitals: Arc<Vitals>,
     pub(super) events: Events,
-    pub(super) wanted: Wanted,
-    pub(super) account: Linked,
+    /// What decides what is next.
+    pub(super) machine: Machine,
+    /// Rings when the machine wants to be told the time.
+    pub(super) alarm: Alarm,
+    /// Whether the account is in the session's record.
+    pub(super) recorded: bool,
     /// The client, while the session runs; outlives single connections.
     pub(super) client: Option<Client>,
-    /// Counts connections; messages of an older one are stale.
-    pub(super) generation: u64,
-    /// The generation from which on a late word of a pairing counts.
-    pub(super) born: u64,
     /// The place among the connections on their way to a login, until this one is there.
     pub(super) admission: Option<OwnedSemaphorePermit>,
     /// The generation that the client's signals belong to.
     pub(super) current: Arc<AtomicU64>,
-    /// Whether a connection of this generation is under way.
-    pub(super) running: bool,
-    /// When the connection of this generation was begun, epoch milliseconds.
-    pub(super) begun_at: i64,
-    /// Attempts since the session last worked.
-    pub(super) attempts: u32,
-    /// When the current connection was told to end, epoch milliseconds.
-    pub(super) ending_since: Option<i64>,
-    /// When pairing began, epoch milliseconds; absent when nothing is being paired.
-    pub(super) pairing_since: Option<i64>,
-    /// What follows the current connection.
-    pub(super) then: Then,
-    /// The state that the end of the current connection leads to, when it is not "try again".
-    pub(super) ends_in: Option<(Status, Reason)>,
     pub(super) qr: Option<Qr>,
+    /// A code to type that was asked for.
+    pub(super) pairing_code: Option<PairingCode>,
+    pub(super) code_requests: u64,
     pub(super) lanes: Lanes<Lane, Job>,
     /// Groups that changed while the list of all groups is on its way; absent when none is.
     pub(super) syncing: Option<HashSet<GroupJid>>,
@@ -77,29 +66,10 @@ pub(crate) struct SessionState {
     pub(super) disturbed: HashSet<GroupJid>,
     /// Set while the device is being unlinked at a caller's word.
     pub(super) unlinking: Option<Unlinking>,
+    /// Callers that are answered once the client is closed.
+    pub(super) waiting: Vec<Waiting>,
     /// What is stored of an account that is linked no more goes before the next client is made.
     pub(super) forgets: bool,
-}
-
-/// Whether a phone has linked the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Linked {
-    No,
-    /// The device state has it, the session's record not yet.
-    Yes,
-    /// The account is stored.
-    Recorded,
-}
-
-/// What follows a connection that is over, unless it ended in a final state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    /// The next attempt, after a while.
-    Retry,
-    /// The first login of a device that a phone has just linked, at once.
-    Login,
-    /// A new beginning, also after a final state: somebody asked for it while the old run was not over yet.
-    Anew,
 }
 
 impl SessionState {
@@ -109,6 +79,18 @@ impl SessionState {
         args: SessionArgs,
     ) -> Result<Self> {
         let stored = args.store.session(args.id)?.ok_or(Error::NotFound("session"))?;
+        let recorded = stored.account.is_some();
+        let (machine, effects) = Machine::resume(
+            Stored {
+                wanted: stored.wanted,
+                status: stored.status,
+                reason: stored.status_reason,
+                paired: recorded,
+            },
+            Limits::of(&args.config),
+            args.given_up,
+            now_ms(),
+        );
         let mut state = Self {
             myself,
             id: args.id,
@@ -117,50 +99,26 @@ impl SessionState {
             shared: args.shared,
             vitals: args.vitals,
             events: Events { session: stored.id, organization: stored.organization.clone() },
-            wanted: stored.wanted,
-            account: if stored.account.is_some() { Linked::Recorded } else { Linked::No },
+            machine,
+            alarm: Alarm::default(),
+            recorded,
             client: None,
-            generation: 0,
-            born: 0,
             admission: None,
             current: Arc::default(),
-            running: false,
-            begun_at: 0,
-            attempts: 0,
-            ending_since: None,
-            pairing_since: None,
-            then: Then::Retry,
-            ends_in: None,
             qr: None,
+            pairing_code: None,
+            code_requests: 0,
             lanes: Lanes::default(),
             syncing: None,
             reading: HashMap::new(),
             disturbed: HashSet::new(),
             unlinking: None,
+            waiting: Vec::new(),
             forgets: false,
         };
-        state.set_wanted(stored.wanted);
-        let final_state =
-            matches!(stored.status, Status::Failed | Status::LoggedOut | Status::Stopped);
-        if args.given_up {
-            state.transition(Status::Failed, Some(Reason::CrashLoop), Vec::new()).await?;
-        } else if stored.wanted == Wanted::Running && stored.status == Status::Stopped {
-            // Killed between the wish and its first effect.
-            state.begin().await?;
-        } else if final_state {
-            state.observe(stored.status, stored.status_reason, stored.since);
-        } else if stored.wanted == Wanted::Stopped {
-            // Killed between the wish and its effect.
-            state.transition(Status::Stopped, None, Vec::new()).await?;
-        } else {
-            state.begin().await?;
-        }
+        state.vitals.wanted.store(stored.wanted == Wanted::Running, Ordering::Relaxed);
+        state.carry_out(effects, Vec::new()).await?;
         Ok(state)
-    }
-
-    /// Whether a phone has linked the session.
-    pub(super) fn paired(&self) -> bool {
-        self.account != Linked::No
     }
 
     /// The status that every reader sees at this moment.
@@ -168,32 +126,81 @@ impl SessionState {
         self.vitals.observed.borrow().status
     }
 
-    /// Moves to a status: stored with its events in one transaction, then shown. Does nothing when it is the same.
-    pub(super) async fn transition(
+    /// Tells the machine something and does what it answers.
+    pub(super) async fn feed(&mut self, input: Input) -> Result<()> {
+        let effects = self.machine.take(input, now_ms());
+        self.carry_out(effects, Vec::new()).await
+    }
+
+    /// Carries out what the machine decided. `events` are told with the status.
+    pub(super) async fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        mut events: Vec<NewEvent>,
+    ) -> Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Want(wanted) => self.want(wanted).await?,
+                Effect::Show { status, reason } => {
+                    self.show(status, reason, std::mem::take(&mut events)).await?;
+                }
+                Effect::Connect { generation, attempt } => self.connect_later(generation, attempt),
+                Effect::Run { generation } => self.run(generation),
+                Effect::FreePlace => self.admission = None,
+                Effect::Probe { generation } => self.probe(generation),
+                Effect::Hang => self.drop_connection(),
+                Effect::Cut => self.cut(),
+                Effect::Clear => self.clear(),
+                Effect::Discard => self.client = None,
+                Effect::Close => self.say_goodbye(),
+                Effect::Forget => self.forget_soon().await?,
+            }
+        }
+        self.set_alarm();
+        Ok(())
+    }
+
+    /// Notes what the owner wants, apart from what is.
+    async fn want(&mut self, wanted: Wanted) -> Result<()> {
+        let running = wanted == Wanted::Running;
+        if self.vitals.wanted.load(Ordering::Relaxed) != running {
+            self.store.set_wanted(self.id, wanted, now_ms()).await?;
+            self.vitals.wanted.store(running, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Stores a status with its events in one transaction, then shows it. When it is the same already, only the events.
+    async fn show(
         &mut self,
         status: Status,
         reason: Option<Reason>,
-        mut events: Vec<wharf_storage::NewEvent>,
+        mut events: Vec<NewEvent>,
     ) -> Result<()> {
         let at = now_ms();
         let stored = self.store.session(self.id)?.ok_or(Error::NotFound("session"))?;
+        // Another reason of the same status is as old as the status.
+        let since = if stored.status == status { stored.since } else { at };
         if stored.status == status && stored.status_reason == reason {
             if !events.is_empty() {
                 self.store.record_events(events).await?;
             }
-            self.observe(status, reason, stored.since);
-            return Ok(());
+            self.observe(status, reason, since);
+        } else {
+            events.insert(0, self.events.status(status, reason, at));
+            // A status that stops being true is withdrawn before the write, one that becomes true is shown after it.
+            if status != Status::Working {
+                self.observe(status, reason, since);
+            }
+            let change = StatusChange { status, reason, at, connected: status == Status::Working };
+            self.store.set_status(self.id, change, events).await?;
+            self.observe(status, reason, since);
+            tracing::info!(session.id = %self.id, status = status.as_str(), reason = reason.map(Reason::as_str),
+                "session `{}` is {}", self.id, status.as_str());
+            if !matches!(status, Status::Starting | Status::ScanQrCode) {
+                self.refuse_pairing_code();
+            }
         }
-        events.insert(0, self.events.status(status, reason, at));
-        // A status that stops being true is withdrawn before the write, one that becomes true is shown after it.
-        if status != Status::Working {
-            self.observe(status, reason, at);
-        }
-        let change = StatusChange { status, reason, at, connected: status == Status::Working };
-        self.store.set_status(self.id, change, events).await?;
-        self.observe(status, reason, at);
-        tracing::info!(session.id = %self.id, status = status.as_str(), reason = reason.map(Reason::as_str),
-            "session `{}` is {}", self.id, status.as_str());
         Ok(())
     }
 
@@ -201,37 +208,38 @@ impl SessionState {
         self.vitals.observed.send_replace(Observed { status, reason, since });
     }
 
-    /// Runs from now on; see [`crate::SessionHandle::start`].
-    pub(super) async fn start(&mut self) -> Result<()> {
-        let under_way = self.wanted == Wanted::Running
-            && matches!(self.status(), Status::Starting | Status::ScanQrCode | Status::Working);
-        if under_way {
-            return Ok(());
-        }
-        self.want(Wanted::Running).await?;
-        self.attempts = 0;
-        if self.running {
-            // The old run is over before a new one begins; its end begins anew.
-            self.then = Then::Anew;
-            return Ok(());
-        }
-        self.begin_anew().await
+    fn connect_later(&mut self, generation: u64, attempt: Option<u32>) {
+        self.qr = None;
+        let Some(attempt) = attempt else {
+            self.tell(SessionMessage::Connect { generation });
+            return;
+        };
+        let delay = backoff(attempt, self.config.backoff_base, self.config.backoff_max);
+        tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
+            "session `{}` connects again", self.id);
+        self.myself.send_after(delay, move || SessionMessage::Connect { generation });
     }
 
-    /// Begins after a final state, with nothing of a client that is over.
-    pub(super) async fn begin_anew(&mut self) -> Result<()> {
-        self.then = Then::Retry;
-        self.client = None;
-        if self.status() == Status::LoggedOut {
-            self.forgets = true;
-            self.account = Linked::No;
-            // At once where nothing of the old client writes any more, else before the next one is made.
-            let gate = Arc::clone(&self.vitals.gate);
-            if let Ok(_over) = gate.try_lock() {
-                self.forget().await?;
-            }
+    /// What belongs to a connection that is over.
+    fn clear(&mut self) {
+        self.admission = None;
+        self.qr = None;
+        self.syncing = None;
+        self.reading.clear();
+        self.disturbed.clear();
+        self.refuse_waiting();
+        self.interrupt_pairing_code();
+    }
+
+    /// Erases the account: at once where nothing of the old client writes any more, else before the next one is made.
+    async fn forget_soon(&mut self) -> Result<()> {
+        self.forgets = true;
+        self.recorded = false;
+        let gate = Arc::clone(&self.vitals.gate);
+        if let Ok(_over) = gate.try_lock() {
+            self.forget().await?;
         }
-        self.begin().await
+        Ok(())
     }
 
     /// Erases an account that is linked no more, once its client is over.
@@ -243,34 +251,6 @@ impl SessionState {
         Ok(())
     }
 
-    pub(super) fn set_wanted(&mut self, wanted: Wanted) {
-        self.wanted = wanted;
-        self.vitals.wanted.store(wanted == Wanted::Running, Ordering::Relaxed);
-    }
-
-    /// Enters `starting` and asks for a connection.
-    async fn begin(&mut self) -> Result<()> {
-        self.qr = None;
-        self.ends_in = None;
-        self.pairing_since = (!self.paired()).then(now_ms);
-        self.transition(Status::Starting, None, Vec::new()).await?;
-        self.generation += 1;
-        self.tell(SessionMessage::Connect { generation: self.generation });
-        Ok(())
-    }
-
-    /// The code to scan; see [`crate::SessionHandle::qr`].
-    pub(super) async fn show_qr(&mut self) -> Result<Qr> {
-        if self.paired() && self.status() != Status::LoggedOut {
-            return Err(Error::AlreadyPaired);
-        }
-        if let Some(qr) = self.qr.as_ref().filter(|qr| qr.expires_at > now_ms()) {
-            return Ok(qr.clone());
-        }
-        self.start().await?;
-        Err(Error::QrPending { retry_after: QR_RETRY })
-    }
-
     /// Sends a message to this actor. A dead actor needs none.
     pub(super) fn tell(&self, message: SessionMessage) {
         drop(self.myself.cast(message));
@@ -278,7 +258,6 @@ impl SessionState {
 
     /// Says good-bye to WhatsApp and leaves the stored status as it is: the process ends, the session does not.
     pub(super) async fn close(&mut self) {
-        self.generation += 1;
         if let Some(client) = self.client.take() {
             client.close().await;
         }

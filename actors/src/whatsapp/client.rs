@@ -9,11 +9,14 @@ use tokio::{
 };
 use wharf_storage::{SessionId, Store};
 use whatsapp_rust::{
-    ErrorChainExt, GroupError,
+    ErrorChainExt, GroupError, IqError,
     http::HttpClient,
     store::persistence_manager::PersistenceManager,
     types::events::Subscription,
-    wacore::{iq::devices::RemoveCompanionDeviceSpec, store::DevicePropsOverride},
+    wacore::{
+        iq::{devices::RemoveCompanionDeviceSpec, keepalive::KeepaliveSpec},
+        store::DevicePropsOverride,
+    },
 };
 
 use super::{
@@ -49,7 +52,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: &Config) -> Result<Self, InvalidEndpoint> {
         Ok(Self {
-            endpoint: Arc::new(Endpoint::new(&config.endpoint)?),
+            endpoint: Arc::new(Endpoint::new(&config.endpoint, &config.trusted_roots)?),
             http: http_client(),
             version: ClientVersion::configured(config.client_version),
             device_name: config.device_name.clone(),
@@ -241,17 +244,12 @@ impl Link {
     /// Takes this device off the account, as its owner would in the phone's settings.
     pub(crate) async fn unlink(&self) -> Result<(), Failure> {
         let Some(device) = self.inner.pn() else { return Ok(()) };
-        match self.inner.execute(RemoveCompanionDeviceSpec::new(&device)).await {
-            Ok(()) => Ok(()),
-            Err(error) => match error.server_rejection() {
-                Some(rejection) => Err(Failure::Refused(refusal(
-                    rejection.code,
-                    rejection.text,
-                    rejection.backoff,
-                ))),
-                None => Err(failure(&GroupError::from(error))),
-            },
-        }
+        self.inner.execute(RemoveCompanionDeviceSpec::new(&device)).await.map_err(told)
+    }
+
+    /// Asks WhatsApp whether it is there.
+    pub(crate) async fn ping(&self, patience: Duration) -> Result<(), Failure> {
+        self.inner.execute(KeepaliveSpec::with_timeout(patience)).await.map_err(told)
     }
 
     /// The account's own addresses without device, phone number first.
@@ -261,5 +259,15 @@ impl Link {
             .flatten()
             .map(|jid| jid.to_non_ad().to_string())
             .collect()
+    }
+}
+
+/// What an unanswered or refused question tells.
+fn told(error: IqError) -> Failure {
+    match error.server_rejection() {
+        Some(rejection) => {
+            Failure::Refused(refusal(rejection.code, rejection.text, rejection.backoff))
+        }
+        None => failure(&GroupError::from(error)),
     }
 }

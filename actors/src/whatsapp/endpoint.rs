@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -18,19 +18,19 @@ use tokio::{
     net::{TcpStream, lookup_host},
 };
 use tokio_websockets::{ClientBuilder, Connector};
+use wharf_storage::Reason;
 use whatsapp_rust::{
     anyhow,
-    transport::{
-        Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
-    },
+    transport::{Transport, TransportEvent, TransportFactory, from_websocket},
 };
 
+use super::TrustedRoots;
 use crate::{clock::now_ms, config::InvalidEndpoint};
 
 /// What a browser sends; WhatsApp expects it from every linked device.
 const WEB_ORIGIN: &str = "https://web.whatsapp.com";
 
-/// Why the last dial of a session failed.
+/// Why the last dial of a session failed: where it stood when it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DialFailure {
     /// The name does not resolve.
@@ -43,6 +43,17 @@ pub(crate) enum DialFailure {
     Fenced,
 }
 
+impl DialFailure {
+    /// Our word for it.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self::Dns => Reason::Dns,
+            Self::Tls => Reason::Tls,
+            Self::Connect | Self::Fenced => Reason::Connect,
+        }
+    }
+}
+
 /// What the socket of one session tells without a word through the library.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
@@ -52,7 +63,7 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// When bytes last came in, epoch milliseconds.
+    /// When a frame, or a part of one, last came in, epoch milliseconds.
     pub(crate) fn last_frame(&self) -> Option<i64> {
         Some(self.last_frame.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
@@ -67,7 +78,7 @@ impl Pulse {
         self.last_answer.store(now_ms(), Ordering::Relaxed);
     }
 
-    /// Why the last dial failed; absent when it did not.
+    /// Why the last dial failed, or how far the present one is; absent when it succeeded.
     pub(crate) fn dial_failure(&self) -> Option<DialFailure> {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,10 +98,10 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &str) -> Result<Self, InvalidEndpoint> {
+    pub(crate) fn new(address: &str, roots: &TrustedRoots) -> Result<Self, InvalidEndpoint> {
         let (uri, host, port) = parse(address)?;
         let tls = uri.scheme_str() == Some("wss");
-        let connector = if tls { default_tls_connector() } else { Connector::Plain };
+        let connector = if tls { roots.connector() } else { Connector::Plain };
         Ok(Self { uri, host, port, connector })
     }
 
@@ -114,9 +125,12 @@ impl Endpoint {
         Ok(addresses)
     }
 
-    /// Dials the very addresses that were checked, so that a name cannot change its mind in between.
+    /// Dials the very addresses that were checked, so that a name cannot change its mind in between. What it notes on the
+    /// way is what stands when it is given up half-way.
     async fn dial(&self, pulse: &Arc<Pulse>) -> Result<Socket, (DialFailure, anyhow::Error)> {
+        pulse.note_dial(Some(DialFailure::Dns));
         let addresses = self.addresses().await?;
+        pulse.note_dial(Some(DialFailure::Connect));
         let stream = TcpStream::connect(addresses.as_slice()).await.map_err(|error| {
             (
                 DialFailure::Connect,
@@ -124,10 +138,15 @@ impl Endpoint {
             )
         })?;
         stream.set_nodelay(true).map_err(|error| (DialFailure::Connect, error.into()))?;
-        let stream = Stamped { stream, pulse: Arc::clone(pulse) };
+        let upgraded = Arc::new(AtomicBool::new(false));
+        let stream = Stamped { stream, pulse: Arc::clone(pulse), upgraded: Arc::clone(&upgraded) };
+        if self.uri.scheme_str() == Some("wss") {
+            pulse.note_dial(Some(DialFailure::Tls));
+        }
         let stream = self.connector.wrap(&self.host, stream).await.map_err(|error| {
             (DialFailure::Tls, anyhow::anyhow!("no TLS with `{}`: {error}", self.host))
         })?;
+        pulse.note_dial(Some(DialFailure::Connect));
         let (socket, _response) = ClientBuilder::from_uri(self.uri.clone())
             .add_header(ORIGIN, HeaderValue::from_static(WEB_ORIGIN))
             .map_err(|error| (DialFailure::Connect, error.into()))?
@@ -139,6 +158,7 @@ impl Endpoint {
                     anyhow::anyhow!("no WebSocket with `{}`: {error}", self.host),
                 )
             })?;
+        upgraded.store(true, Ordering::Relaxed);
         Ok(from_websocket(socket))
     }
 }
@@ -167,10 +187,11 @@ impl TransportFactory for Dialer {
     }
 }
 
-/// A TCP stream that notes when it received something.
+/// A TCP stream that notes when it received something of WhatsApp's, which begins after the upgrade to a WebSocket.
 struct Stamped {
     stream: TcpStream,
     pulse: Arc<Pulse>,
+    upgraded: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Stamped {
@@ -181,7 +202,7 @@ impl AsyncRead for Stamped {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        if buf.filled().len() > before && self.upgraded.load(Ordering::Relaxed) {
             self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
         }
         polled
@@ -224,7 +245,9 @@ impl AsyncWrite for Stamped {
 pub(crate) fn check_endpoint(address: &str) -> Result<(), InvalidEndpoint> {
     let (_, host, _) = parse(address)?;
     let literal = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().ok();
-    let elsewhere = literal.map_or(host != "localhost", |ip| !ip.is_loopback());
+    // Names below `invalid` have no address by definition.
+    let named = |host: &str| host == "localhost" || host.ends_with(".invalid");
+    let elsewhere = literal.map_or(!named(&host), |ip| !ip.is_loopback());
     if crate::SANDBOX_BUILD && elsewhere {
         return Err(InvalidEndpoint {
             endpoint: address.to_owned(),
@@ -272,9 +295,12 @@ mod tests {
         ] {
             assert!(check_endpoint(outside).is_err(), "`{outside}` was taken");
         }
-        for inside in
-            ["ws://127.0.0.1:1/ws/chat", "ws://[::1]:1/ws/chat", "ws://localhost:1/ws/chat"]
-        {
+        for inside in [
+            "ws://127.0.0.1:1/ws/chat",
+            "ws://[::1]:1/ws/chat",
+            "ws://localhost:1/ws/chat",
+            "wss://a.invalid/",
+        ] {
             assert!(check_endpoint(inside).is_ok(), "`{inside}` was refused");
         }
     }
@@ -282,7 +308,7 @@ mod tests {
     #[cfg(feature = "sandbox")]
     #[tokio::test]
     async fn a_dial_of_a_sandbox_build_ends_before_the_network() {
-        let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat").unwrap();
+        let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat", &TrustedRoots::default()).unwrap();
         let (failure, error) =
             endpoint.dial(&Arc::new(Pulse::default())).await.err().expect("it is fenced");
         assert_eq!(failure, DialFailure::Fenced, "{error}");

@@ -18,8 +18,10 @@ use whatsapp_rust::{
 pub(crate) enum Signal {
     /// A code to scan, and how long it holds.
     QrCode { code: String, valid: Duration },
-    /// No code was scanned, and none is left.
-    QrExhausted,
+    /// No code was scanned, and none is left; `closes`: the client ends itself over it.
+    QrExhausted { closes: bool },
+    /// The code that was to be typed on the phone leads nowhere any more.
+    PairingCodeVoid,
     /// A phone has linked this device.
     Paired(Account),
     /// Logged in.
@@ -28,7 +30,7 @@ pub(crate) enum Signal {
     LoggedOut,
     /// Another client took the connection over.
     Replaced,
-    /// WhatsApp banned the account for a while.
+    /// WhatsApp banned the account, or locked it.
     Banned,
     /// WhatsApp no longer takes this client version.
     Outdated,
@@ -87,6 +89,8 @@ pub(super) fn interest() -> EventInterest {
         EventKind::PairSuccess,
         EventKind::PairingQrCode,
         EventKind::PairingQrCodesExhausted,
+        EventKind::PairingCodeRefresh,
+        EventKind::PairingCodeError,
         EventKind::LoggedOut,
         EventKind::StreamReplaced,
         EventKind::TemporaryBan,
@@ -106,7 +110,12 @@ fn translate(event: &Event) -> Option<Signal> {
             platform: Some(paired.platform.clone()).filter(|name| !name.is_empty()),
         }),
         Event::PairingQrCode(qr) => Signal::QrCode { code: qr.code.clone(), valid: qr.timeout },
-        Event::PairingQrCodesExhausted(_) => Signal::QrExhausted,
+        Event::PairingQrCodesExhausted(codes) => Signal::QrExhausted { closes: codes.disconnected },
+        Event::PairingCodeRefresh(_) | Event::PairingCodeError(_) => Signal::PairingCodeVoid,
+        // The account is locked and not unlinked: its owner may come to terms with WhatsApp.
+        Event::LoggedOut(logout) if logout.reason == ConnectFailureReason::AccountLocked => {
+            Signal::Banned
+        }
         Event::LoggedOut(_) => Signal::LoggedOut,
         Event::StreamReplaced(_) => Signal::Replaced,
         Event::TemporaryBan(_) => Signal::Banned,
@@ -115,6 +124,8 @@ fn translate(event: &Event) -> Option<Signal> {
             // The library tries these two again by itself.
             ConnectFailureReason::InternalServerError
             | ConnectFailureReason::ServiceUnavailable => return None,
+            // A ban without its end.
+            ConnectFailureReason::TempBanned => Signal::Banned,
             _ => Signal::Refused,
         },
         Event::GroupUpdate(update) => Signal::Group(Box::new(news(update)?)),

@@ -7,9 +7,9 @@ use wacore_binary::{Node, SERVER_JID};
 use super::requests::{self, Later};
 use crate::phone::KeyShare;
 use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
-use crate::{clock, iq, pairing, stanza};
+use crate::{clock, pairing, stanza};
 
-/// Acts on one stanza of this connection; says no if it has to wait, because everything hangs.
+/// Acts on one stanza of this connection; says no if it has to wait, because the connection hangs.
 pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     // A statement of its own, so that the lock is gone before the await.
     let Some(later) = act(&mut lock(shared), link, node) else { return false };
@@ -43,18 +43,17 @@ pub(super) fn gone(state: &mut State, link: LinkId) {
 }
 
 fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
-    if state.network.hangs() {
+    if state.links.hangs(link) {
         return None;
     }
     if !state.links.is_open(link) {
         return Some(Vec::new());
     }
     let Some(from) = state.links.addr(link) else {
-        unlinked(state, link, node);
-        return Some(Vec::new());
+        return Some(unlinked(state, link, node));
     };
     match node.tag.as_ref() {
-        "iq" => return Some(requests::act(state, link, from, node)),
+        "iq" => return Some(requests::act(state, link, Some(from), node)),
         "message" => state.links.send(link, message_ack(node)),
         "receipt" => {
             acknowledge(state, from, node);
@@ -69,7 +68,7 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
 
 /// A client that is not linked only answers the server and keeps its connection alive. One that is linked no more,
 /// and has not been told so, hears nothing else.
-fn unlinked(state: &mut State, link: LinkId, node: &Node) {
+fn unlinked(state: &mut State, link: LinkId, node: &Node) -> Vec<Later> {
     let kind = stanza::attr(node, "type").unwrap_or_default();
     match (node.tag.as_ref(), kind.as_str()) {
         ("iq", "result" | "error") => pairing::settle(state, link, node),
@@ -77,12 +76,10 @@ fn unlinked(state: &mut State, link: LinkId, node: &Node) {
             state.links.send(link, stanza::result(node));
         }
         _ if state.links.is_orphaned(link) => {}
-        ("iq", _) => {
-            let reply = iq::unknown(state, node);
-            state.links.send(link, reply);
-        }
+        ("iq", _) => return requests::act(state, link, None, node),
         (tag, _) => debug!(tag, "stanza `{tag}` before the login"),
     }
+    Vec::new()
 }
 
 async fn share_keys(shared: &Shared, addr: DeviceAddr, share: KeyShare) {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wacore_binary::Node;
 
 use super::dispatch;
-use crate::state::{LinkId, Shared, lock};
+use crate::noise::Identity;
+use crate::state::{LinkId, Opened, Shared, lock};
 
 /// The task's end of a link. Dropping it takes the link from the state, however the task ended.
 pub(crate) struct Line {
@@ -16,6 +17,10 @@ pub(crate) struct Line {
     pub(super) queue: mpsc::Receiver<Arc<Node>>,
     /// Ends the task at once, without a closing word.
     pub(super) cut: CancellationToken,
+    /// Whether nothing may be read, answered or sent.
+    pub(super) hanging: watch::Receiver<bool>,
+    /// The server's key when the client came: a new key cuts the connections of the old one.
+    pub(super) identity: Arc<Identity>,
     pub(super) shared: Shared,
 }
 
@@ -27,21 +32,22 @@ impl Drop for Line {
 
 /// Lets a new client in, as soon as the server does not hang; `None` if it is turned away.
 pub(crate) async fn admit(shared: Shared) -> Option<Line> {
-    let (line, mut hanging) = {
+    let mut line = {
         let mut state = lock(&shared);
         if state.network.refusing {
             return None;
         }
-        let (link, queue, cut) = state.links.open();
-        let hanging = state.network.watch();
+        let hangs = state.network.hanging;
+        let Opened { link, queue, cut, hanging } = state.links.open(hangs);
+        let identity = state.handshakes.identity();
         drop(state);
-        (Line { link, queue, cut, shared }, hanging)
+        Line { link, queue, cut, hanging, identity, shared }
     };
     // The sender lives in the state, which the line holds.
     tokio::select! {
         biased;
         () = line.cut.cancelled() => return None,
-        _ = hanging.wait_for(|hangs| !hangs) => {}
+        _ = line.hanging.wait_for(|hangs| !hangs) => {}
     }
     let refusing = lock(&line.shared).network.refusing;
     (!refusing).then_some(line)

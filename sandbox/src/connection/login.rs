@@ -5,8 +5,11 @@ use tracing::{debug, warn};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 use waproto::whatsapp::ClientPayload;
+use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
+use crate::logins::{self, LoginFailure};
 use crate::state::{DeviceAddr, LinkId, State};
+use crate::streams::{self, StreamEnd};
 use crate::{clock, pairing};
 
 /// Reads the client's payload, and sends what it is to hear first.
@@ -15,19 +18,17 @@ pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &
         Ok(payload) => payload,
         Err(error) => {
             warn!(link = link.0, %error, "client payload of connection `{}` does not parse", link.0);
-            return refuse(state, link, 400);
+            return refuse(state, link, &LoginFailure::reason(400));
         }
     };
-    if let Some(data) = payload.device_pairing_data.as_option() {
-        match pairing::begin(state, link, noise, data) {
-            Some(node) => state.links.send(link, node),
-            None => refuse(state, link, 400),
-        }
-        return;
-    }
-    match known(state, &payload, noise) {
-        Some(addr) => log_in(state, link, addr),
-        None => refuse(state, link, 401),
+    let greeted = match payload.device_pairing_data.as_option() {
+        Some(data) => pair(state, link, noise, data),
+        None => known(state, &payload, noise)
+            .ok_or(LoginFailure::reason(401))
+            .and_then(|addr| log_in(state, link, addr)),
+    };
+    if let Err(failure) = greeted {
+        refuse(state, link, &failure);
     }
 }
 
@@ -38,15 +39,28 @@ fn known(state: &State, payload: &ClientPayload, noise: [u8; 32]) -> Option<Devi
     (device.noise == noise).then_some(DeviceAddr { account: account.id, device: device.id })
 }
 
-fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) {
-    let Some(device) = state.accounts.device_mut(addr) else { return };
+fn pair(
+    state: &mut State,
+    link: LinkId,
+    noise: [u8; 32],
+    data: &DevicePairingRegistrationData,
+) -> Result<(), LoginFailure> {
+    logins::refusal(state, None).map_or(Ok(()), Err)?;
+    let node = pairing::begin(state, link, noise, data).ok_or(LoginFailure::reason(400))?;
+    state.links.send(link, node);
+    Ok(())
+}
+
+fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), LoginFailure> {
+    logins::refusal(state, Some(addr.account)).map_or(Ok(()), Err)?;
+    let Some(device) = state.accounts.device_mut(addr) else { return Ok(()) };
     let replaced = device.log_in(link);
     state.links.log_in(link, addr);
     let missed = device.missed();
     if let Some(old) = replaced {
-        super::end(state, old, "replaced", None);
+        streams::end(state, old, StreamEnd::Replaced);
     }
-    let Some(account) = state.accounts.get(addr.account) else { return };
+    let Some(account) = state.accounts.get(addr.account) else { return Ok(()) };
     debug!(link = link.0, "device {} of `{}` logged in", addr.device, account.name);
     let success = NodeBuilder::new("success")
         .attr("t", clock::now())
@@ -56,14 +70,16 @@ fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) {
         .attr("display_name", account.push_name.as_str())
         .attr("location", "sandbox")
         .build();
+    if account.hangs {
+        state.hush();
+    }
     state.links.send(link, success);
     state.links.send(link, offline_preview(missed));
+    Ok(())
 }
 
-fn refuse(state: &mut State, link: LinkId, reason: u16) {
-    let failure =
-        NodeBuilder::new("failure").attr("reason", reason).attr("location", "sandbox").build();
-    state.links.send(link, failure);
+fn refuse(state: &mut State, link: LinkId, failure: &LoginFailure) {
+    state.links.send(link, failure.node());
     state.links.close(link);
 }
 
@@ -93,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::stanza::attr;
-    use crate::state::Device;
+    use crate::state::{Device, Opened};
 
     const KEY: [u8; 32] = [7; 32];
 
@@ -109,7 +125,7 @@ mod tests {
 
     /// The first stanza that a login gets, and whether the connection is still open.
     fn login(state: &mut State, username: u64, device: u32, noise: [u8; 32]) -> (Arc<Node>, bool) {
-        let (link, mut queue, _) = state.links.open();
+        let Opened { link, mut queue, .. } = state.links.open(false);
         let payload =
             ClientPayload { username: Some(username), device: Some(device), ..Default::default() };
         greet(state, link, noise, &payload.encode_to_vec());
@@ -141,7 +157,7 @@ mod tests {
     #[test]
     fn a_payload_that_does_not_parse_is_refused() {
         let mut state = linked();
-        let (link, mut queue, _) = state.links.open();
+        let Opened { link, mut queue, .. } = state.links.open(false);
         greet(&mut state, link, KEY, &[0xFF; 8]);
         let first = queue.try_recv().expect("an answer");
         assert_eq!(attr(&first, "reason").as_deref(), Some("400"));

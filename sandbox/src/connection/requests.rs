@@ -1,4 +1,4 @@
-//! Requests of logged-in devices: the answer, what follows it, and what a test ordered to go wrong.
+//! Requests of clients, logged in or to be linked: the answer, what follows it, and what a test ordered to go wrong.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use wacore_binary::Node;
 use crate::faults::{Effect, Moment};
 use crate::iq::{self, Then};
 use crate::phone::KeyShare;
-use crate::stanza;
 use crate::state::{DeviceAddr, LinkId, State};
+use crate::{pairing, stanza};
 
 /// What is left to do when the lock is gone.
 pub(super) enum Later {
@@ -18,8 +18,13 @@ pub(super) enum Later {
     Answer { after: Duration, reply: Node, last: bool },
 }
 
-/// Acts on a request, unless a fault is in the way.
-pub(super) fn act(state: &mut State, link: LinkId, from: DeviceAddr, iq: &Node) -> Vec<Later> {
+/// Acts on a request, unless a fault is in the way. It comes from a device, or from a client that is to be linked.
+pub(super) fn act(
+    state: &mut State,
+    link: LinkId,
+    from: Option<DeviceAddr>,
+    iq: &Node,
+) -> Vec<Later> {
     if matches!(stanza::attr(iq, "type").as_deref(), Some("result" | "error")) {
         return Vec::new();
     }
@@ -36,7 +41,10 @@ pub(super) fn act(state: &mut State, link: LinkId, from: DeviceAddr, iq: &Node) 
         }
         _ => {}
     }
-    let (answer, then) = iq::answer(state, from, iq);
+    let (answer, then) = match from {
+        Some(from) => iq::answer(state, from, iq),
+        None => pairing::answer(state, link, iq),
+    };
     let mut later = Vec::new();
     // The end of its connection belongs to what a device hears of its own logout.
     let mut ends = then == Then::Unlink;
@@ -54,18 +62,19 @@ pub(super) fn act(state: &mut State, link: LinkId, from: DeviceAddr, iq: &Node) 
     for push in answer.pushes {
         state.push(push);
     }
-    match then {
-        Then::Nothing => {}
-        Then::Replay => state.replay(from),
-        Then::ShareKeys => later.extend(
+    match (then, from) {
+        (Then::Replay, Some(from)) => state.replay(from),
+        (Then::ShareKeys, Some(from)) => later.extend(
             KeyShare::for_device(state, from).map(|share| Later::Share(from, Box::new(share))),
         ),
-        Then::Unlink => {
+        (Then::Unlink, Some(from)) => {
             super::remove(state, from);
             if ends {
                 super::end_removed(state, link);
             }
         }
+        (Then::OpenBundle, _) => pairing::open_bundle(state, link),
+        (Then::Nothing | Then::Replay | Then::ShareKeys | Then::Unlink, _) => {}
     }
     later
 }

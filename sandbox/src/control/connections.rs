@@ -1,4 +1,5 @@
-//! `/admin/connections` and what drops them: a bad network, a server that is down, one that hangs.
+//! `/admin/connections`, of all or of one phone, and what drops them: a bad network, a server that is down, one that
+//! hangs.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::error::Error;
+use super::phones::account;
 use crate::levers;
 use crate::state::{self, Shared, lock};
 
@@ -33,12 +35,12 @@ pub(crate) struct ConnectionsBody {
 #[derive(Serialize)]
 pub(crate) struct Dropped {
     /// How many connections were open.
-    dropped: usize,
+    pub(super) dropped: usize,
 }
 
 impl From<&state::State> for ConnectionsBody {
     fn from(state: &state::State) -> Self {
-        let mode = match (state.network.refusing, state.network.hangs()) {
+        let mode = match (state.network.refusing, state.network.hanging) {
             (true, _) => Mode::Refuse,
             (false, true) => Mode::Hang,
             (false, false) => Mode::Open,
@@ -57,7 +59,8 @@ pub(crate) async fn set(
 ) -> Json<ConnectionsBody> {
     let mut state = lock(&shared);
     state.network.refusing = matches!(mode, Mode::Refuse);
-    state.network.hang(matches!(mode, Mode::Hang));
+    state.network.hanging = matches!(mode, Mode::Hang);
+    state.hush();
     Json((&*state).into())
 }
 
@@ -69,9 +72,46 @@ pub(crate) async fn drop_of_phone(
     State(shared): State<Shared>,
     Path(name): Path<String>,
 ) -> Result<Json<Dropped>, Error> {
-    let account = lock(&shared).accounts.by_name(&name).map(|account| account.id);
-    let account =
-        account.ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{name}`")))?;
+    let account = account(&lock(&shared), "name", &name)?;
     let dropped = levers::drop_connections(&shared, levers::of_account(account)).await;
     Ok(Json(Dropped { dropped }))
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PhoneMode {
+    Open,
+    Hang,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PhoneModeBody {
+    mode: PhoneMode,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Frozen {
+    /// How many connections were open.
+    frozen: usize,
+}
+
+pub(crate) async fn set_of_phone(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Body(body): Body<PhoneModeBody>,
+) -> Result<Json<PhoneModeBody>, Error> {
+    let mut state = lock(&shared);
+    let account = account(&state, "name", &name)?;
+    levers::hang(&mut state, account, matches!(body.mode, PhoneMode::Hang));
+    Ok(Json(body))
+}
+
+pub(crate) async fn freeze_of_phone(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Json<Frozen>, Error> {
+    let mut state = lock(&shared);
+    let account = account(&state, "name", &name)?;
+    Ok(Json(Frozen { frozen: levers::freeze(&mut state, account) }))
 }

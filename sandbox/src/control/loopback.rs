@@ -3,7 +3,7 @@
 //! The peer has to be a loopback address, and `Host` has to name one: a page whose own name was made to
 //! resolve to 127.0.0.1 still sends its own name there. Nothing here answers with a CORS header.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
@@ -11,11 +11,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::error::Error;
+use crate::server::Peer;
 
 /// Lets a request through if both its peer and its `Host` are loopback, and answers 403 otherwise.
 pub(crate) async fn guard(request: Request, next: Next) -> Result<Response, Error> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    if !peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback()) {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    if !peer.is_some_and(|ConnectInfo(Peer(peer))| peer.ip().to_canonical().is_loopback()) {
         return Err(Error::Forbidden("the control API answers programs on this machine only"));
     }
     if !names_loopback(request.headers()) {

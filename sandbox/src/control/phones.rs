@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::error::Error;
-use crate::state::{Account, Shared, lock};
+use crate::state::{self, Account, AccountId, Shared, lock};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +54,12 @@ pub(crate) async fn add(
     let id = state.accounts.add(&body.name).ok_or_else(taken)?;
     let account = state.accounts.get(id).ok_or_else(taken)?;
     Ok((StatusCode::CREATED, Json(account.into())))
+}
+
+/// The account of this name, which the request gives in this field.
+pub(crate) fn account(state: &state::State, field: &str, name: &str) -> Result<AccountId, Error> {
+    let found = state.accounts.by_name(name).map(|account| account.id);
+    found.ok_or_else(|| Error::NotFound(format!("`{field}`: there is no phone `{name}`")))
 }
 
 /// Names are for people to type: a few letters, digits, `-`, `_` and `.`.

@@ -10,7 +10,7 @@ pub(crate) struct Operation(&'static str);
 
 impl Operation {
     /// Every name; `any` stands for all requests, those without a name of their own among them.
-    pub(crate) const NAMES: [&str; 16] = [
+    pub(crate) const NAMES: [&str; 18] = [
         "group.subject",
         "group.description",
         "group.announce",
@@ -26,6 +26,8 @@ impl Operation {
         "group.leave",
         "ping",
         "logout",
+        "pairing.code",
+        "pairing.finish",
         "any",
     ];
 
@@ -62,6 +64,11 @@ fn name(iq: &Node) -> Option<&'static str> {
         ("w:g2", "set", "leave") => "group.leave",
         ("w:p", "get", _) => "ping",
         ("md", "set", "remove-companion-device") => "logout",
+        ("md", "set", "link_code_companion_reg") => match stanza::attr(child?, "stage")?.as_str() {
+            "companion_hello" => "pairing.code",
+            "companion_finish" => "pairing.finish",
+            _ => return None,
+        },
         _ => return None,
     })
 }
@@ -78,6 +85,11 @@ mod tests {
             .attr("type", kind)
             .children([NodeBuilder::new(child).build()])
             .build()
+    }
+
+    fn link_code(stage: &'static str) -> Node {
+        let child = NodeBuilder::new("link_code_companion_reg").attr("stage", stage).build();
+        NodeBuilder::new("iq").attr("xmlns", "md").attr("type", "set").children([child]).build()
     }
 
     #[test]
@@ -98,9 +110,11 @@ mod tests {
             iq("w:g2", "set", "leave"),
             iq("w:p", "get", "ping"),
             iq("md", "set", "remove-companion-device"),
+            link_code("companion_hello"),
+            link_code("companion_finish"),
         ];
         let names: Vec<&str> = requests.iter().filter_map(name).collect();
-        assert_eq!(names, Operation::NAMES[..15]);
+        assert_eq!(names, Operation::NAMES[..17]);
         let any = Operation::named("any").expect("known");
         assert!(requests.iter().all(|iq| any.covers(iq)));
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
+use crate::logins::Ban;
 use crate::phone::Keys;
 
 /// Devices that one account may link beside the phone.
@@ -31,6 +32,10 @@ pub(crate) struct Account {
     pub(crate) devices: Vec<Device>,
     /// The key index of the device linked last: it is never given out twice.
     pub(crate) key_index: u32,
+    /// Why its devices are not let in, and for how long.
+    pub(crate) ban: Option<Ban>,
+    /// Half-open: nothing is read, answered or sent on the connections of its devices.
+    pub(crate) hangs: bool,
     /// Versions of the app-state collections.
     pub(crate) app_state: crate::iq::app_state::Collections,
 }
@@ -82,6 +87,8 @@ impl Accounts {
             keys: Keys::generate(),
             devices: Vec::new(),
             key_index: 0,
+            hangs: false,
+            ban: None,
             app_state: crate::iq::app_state::Collections::default(),
         });
         Some(id)
@@ -108,6 +115,10 @@ impl Accounts {
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Account> {
         self.get(*self.by_name.get(name)?)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.all.iter_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {

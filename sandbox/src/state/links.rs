@@ -26,6 +26,21 @@ struct Link {
     addr: Option<DeviceAddr>,
     /// The device that was logged in is linked no more.
     orphaned: bool,
+    /// Tells the task whether it hangs.
+    hanging: watch::Sender<bool>,
+    /// It hangs whatever the others do.
+    frozen: bool,
+}
+
+/// A new connection, as its task gets it.
+pub(crate) struct Opened {
+    pub(crate) link: LinkId,
+    /// What is to be sent.
+    pub(crate) queue: mpsc::Receiver<Arc<Node>>,
+    /// Ends the task at once, without a closing word.
+    pub(crate) cut: CancellationToken,
+    /// Whether nothing may be read, answered or sent.
+    pub(crate) hanging: watch::Receiver<bool>,
 }
 
 /// All connections whose task runs.
@@ -37,15 +52,23 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// Adds a connection: its id, the queue that its task empties, and what ends the task at once.
-    pub(crate) fn open(&mut self) -> (LinkId, mpsc::Receiver<Arc<Node>>, CancellationToken) {
+    /// Adds a connection, which hangs from the start or not.
+    pub(crate) fn open(&mut self, hangs: bool) -> Opened {
         self.made += 1;
         let id = LinkId(self.made);
         let (outgoing, queue) = mpsc::channel(QUEUE);
         let cut = CancellationToken::new();
-        let link = Link { outgoing: Some(outgoing), cut: cut.clone(), addr: None, orphaned: false };
+        let (hanging, follows) = watch::channel(hangs);
+        let link = Link {
+            outgoing: Some(outgoing),
+            cut: cut.clone(),
+            addr: None,
+            orphaned: false,
+            hanging,
+            frozen: false,
+        };
         self.all.insert(id, link);
-        (id, queue, cut)
+        Opened { link: id, queue, cut, hanging: follows }
     }
 
     /// Queues a stanza. A connection that does not keep up is closed: its client would miss something.
@@ -106,6 +129,34 @@ impl Links {
         link.addr.filter(|_| link.outgoing.is_some())
     }
 
+    /// Tells each connection whether it hangs, by who is logged in; a frozen one does anyway.
+    pub(crate) fn hush(&self, hangs: impl Fn(Option<DeviceAddr>) -> bool) {
+        for link in self.all.values() {
+            let hangs = link.frozen || hangs(link.addr);
+            link.hanging.send_if_modified(|now| std::mem::replace(now, hangs) != hangs);
+        }
+    }
+
+    /// Lets a connection hang until it is thawed.
+    pub(crate) fn freeze(&mut self, id: LinkId) {
+        if let Some(link) = self.all.get_mut(&id) {
+            link.frozen = true;
+            link.hanging.send_replace(true);
+        }
+    }
+
+    /// No connection is frozen any more; whether it hangs is for [`Links::hush`] to say.
+    pub(crate) fn thaw(&mut self) {
+        for link in self.all.values_mut() {
+            link.frozen = false;
+        }
+    }
+
+    /// Whether nothing is read, answered or sent on this connection.
+    pub(crate) fn hangs(&self, id: LinkId) -> bool {
+        self.all.get(&id).is_some_and(|link| *link.hanging.borrow())
+    }
+
     /// Whether the server still talks on this connection.
     pub(crate) fn is_open(&self, id: LinkId) -> bool {
         self.all.get(&id).is_some_and(|link| link.outgoing.is_some())
@@ -151,9 +202,9 @@ mod tests {
     #[test]
     fn a_connection_that_does_not_keep_up_is_closed() {
         let mut links = Links::default();
-        let (id, mut queue, _) = links.open();
+        let Opened { link, mut queue, .. } = links.open(false);
         for _ in 0..=QUEUE {
-            links.send(id, NodeBuilder::new("ib").build());
+            links.send(link, NodeBuilder::new("ib").build());
         }
         assert_eq!(links.len(), 0);
         let mut queued = 0;
@@ -166,10 +217,23 @@ mod tests {
     #[test]
     fn a_closed_connection_counts_until_its_task_ends() {
         let mut links = Links::default();
-        let (id, _queue, cut) = links.open();
-        assert!(links.cut(id) && !links.cut(id));
-        assert!(cut.is_cancelled() && !links.is_open(id) && links.runs(id));
-        links.gone(id);
-        assert!(!links.runs(id));
+        let Opened { link, queue: _queue, cut, .. } = links.open(false);
+        assert!(links.cut(link) && !links.cut(link));
+        assert!(cut.is_cancelled() && !links.is_open(link) && links.runs(link));
+        links.gone(link);
+        assert!(!links.runs(link));
+    }
+
+    #[test]
+    fn a_frozen_connection_hangs_until_it_is_thawed() {
+        let mut links = Links::default();
+        let (frozen, other) = (links.open(false), links.open(true));
+        assert!(!links.hangs(frozen.link) && links.hangs(other.link));
+        links.freeze(frozen.link);
+        links.hush(|_| false);
+        assert!(*frozen.hanging.borrow() && !*other.hanging.borrow());
+        links.thaw();
+        links.hush(|_| false);
+        assert!(!links.hangs(frozen.link));
     }
 }

@@ -1,28 +1,10 @@
-//! How the server treats its connections.
-
-use tokio::sync::watch;
+//! How the server treats its connections, all of them alike.
 
 /// Whether new connections are turned away, and whether all of them hang.
 #[derive(Default)]
 pub(crate) struct Network {
     /// New clients are turned away.
     pub(crate) refusing: bool,
-    hanging: watch::Sender<bool>,
-}
-
-impl Network {
-    /// Half-open: nothing is read, answered or sent; or goes on with what waits.
-    pub(crate) fn hang(&self, on: bool) {
-        self.hanging.send_replace(on);
-    }
-
-    /// Whether everything hangs.
-    pub(crate) fn hangs(&self) -> bool {
-        *self.hanging.borrow()
-    }
-
-    /// Follows [`Network::hangs`].
-    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.hanging.subscribe()
-    }
+    /// Half-open: nothing is read, answered or sent. Followed by [`State::hush`](super::State::hush).
+    pub(crate) hanging: bool,
 }

@@ -1,0 +1,144 @@
+//! `/admin/mock-phone/…`: a phone that reads what a client shows; `/admin/pairing`: what clients are given to show.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+
+use super::body::{Body, Params};
+use super::error::Error;
+use super::phones::check_name;
+use crate::state::{Shared, lock};
+use crate::{LinkedDevice, levers, pairing};
+
+/// More QR codes than anybody would show.
+const REFS_MAX: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// Whose phone it is; made if there is none, and a new one if this is left out.
+    phone: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LinkedBody {
+    /// Name of the account.
+    phone: String,
+    /// Phone-number JID with the device's number.
+    jid: String,
+    /// LID with the device's number.
+    lid: String,
+    /// The device's number.
+    device: u16,
+}
+
+/// Answers once the client has accepted: it is linked then, and about to log in.
+pub(crate) async fn scan(
+    State(shared): State<Shared>,
+    Params(wanted): Params<Wanted>,
+    qr: String,
+) -> Result<Json<LinkedBody>, Error> {
+    let phone = wanted.phone.unwrap_or_else(|| free_name(&shared));
+    check_name("phone", &phone)?;
+    let mut linked = pairing::scan(&shared, &phone, &qr).await;
+    // Only a code that a client does show is worth an account.
+    if matches!(linked, Err(crate::Error::NoSuchPhone(_))) {
+        match levers::add_phone(&shared, &phone) {
+            Ok(()) | Err(crate::Error::PhoneExists(_)) => {}
+            Err(error) => return Err(refused(&error)),
+        }
+        linked = pairing::scan(&shared, &phone, &qr).await;
+    }
+    Ok(body(phone, linked.map_err(|error| refused(&error))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Owner {
+    /// Whose phone it is. It has to exist: the client has named its number.
+    phone: String,
+}
+
+/// Answers once the client has accepted: it is linked then, and about to log in.
+pub(crate) async fn enter_code(
+    State(shared): State<Shared>,
+    Params(Owner { phone }): Params<Owner>,
+    code: String,
+) -> Result<Json<LinkedBody>, Error> {
+    let linked = pairing::enter(&shared, &phone, code.trim()).await;
+    Ok(body(phone, linked.map_err(|error| refused(&error))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct ExpiryBody {
+    /// Whether the client's user, and not the client by itself, is to make another code.
+    #[serde(default)]
+    by_hand: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ExpiredBody {
+    expired: bool,
+}
+
+pub(crate) async fn expire_code(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Body(ExpiryBody { by_hand }): Body<ExpiryBody>,
+) -> Result<Json<ExpiredBody>, Error> {
+    pairing::expire(&mut lock(&shared), &name, by_hand).map_err(|error| refused(&error))?;
+    Ok(Json(ExpiredBody { expired: true }))
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct SettingsBody {
+    /// How many QR codes a client gets to show.
+    qr_refs: usize,
+}
+
+pub(crate) async fn settings(State(shared): State<Shared>) -> Json<SettingsBody> {
+    Json(SettingsBody { qr_refs: lock(&shared).pairings.references })
+}
+
+pub(crate) async fn set(
+    State(shared): State<Shared>,
+    Body(settings): Body<SettingsBody>,
+) -> Result<Json<SettingsBody>, Error> {
+    if settings.qr_refs > REFS_MAX {
+        return Err(Error::field("qrRefs", "must be at most 100"));
+    }
+    lock(&shared).pairings.references = settings.qr_refs;
+    Ok(Json(settings))
+}
+
+fn body(phone: String, LinkedDevice { jid, lid }: LinkedDevice) -> Json<LinkedBody> {
+    let device = jid.parse::<wacore_binary::Jid>().map_or(0, |jid| jid.device);
+    Json(LinkedBody { phone, jid, lid, device })
+}
+
+/// `phone-1`, `phone-2`, ...: the first that nobody has.
+fn free_name(shared: &Shared) -> String {
+    let state = lock(shared);
+    let taken = state.accounts.iter().count();
+    let mut names = (1..=taken + 1).map(|number| format!("phone-{number}"));
+    names.find(|name| state.accounts.by_name(name).is_none()).expect("one name more than accounts")
+}
+
+fn refused(error: &crate::Error) -> Error {
+    let of = |field: &str| format!("`{field}`: {error}");
+    match error {
+        crate::Error::InvalidQr(_) => Error::Invalid(of("qr")),
+        crate::Error::InvalidPairingCode => Error::Invalid(of("code")),
+        crate::Error::StaleQr => Error::NotFound(of("qr")),
+        crate::Error::NoPairingCode(_) => Error::NotFound(of("code")),
+        crate::Error::NoSuchPhone(_) => Error::NotFound(of("phone")),
+        crate::Error::PairingCodeExpired | crate::Error::WrongPairingCode => {
+            Error::Conflict(of("code"))
+        }
+        crate::Error::LinkTimeout => Error::Timeout(error.to_string()),
+        crate::Error::TooManyDevices(_) => Error::Conflict(of("phone")),
+        _ => Error::Conflict(error.to_string()),
+    }
+}

@@ -1,0 +1,182 @@
+//! The levers of one account: its phone, its devices, and the connections of those.
+
+use std::sync::MutexGuard;
+use std::time::Duration;
+
+use super::{drop_connections, of_account};
+use crate::logins::Ban;
+use crate::state::{self, AccountId, DeviceAddr, LinkId, State};
+use crate::streams::{self, StreamEnd};
+use crate::{Error, LinkedDevice, LoginFailure, Phone, Result, connection, pairing};
+
+impl Phone {
+    /// Name of the account.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Digits of the phone number, as a client that links by a pairing code names it.
+    pub fn number(&self) -> Result<String> {
+        let state = state::lock(&self.shared);
+        let account = state.accounts.by_name(&self.name);
+        account.map(|account| account.phone.clone()).ok_or_else(|| self.unknown())
+    }
+
+    /// Scans a linking code; resolves once the client has accepted and the device is linked.
+    pub async fn scans(&self, qr: &str) -> Result<LinkedDevice> {
+        pairing::scan(&self.shared, &self.name, qr).await
+    }
+
+    /// Enters the pairing code that a client shows for this phone's number, with or without dashes; resolves once the
+    /// client has accepted and the device is linked. After a wrong code the client still shows the right one; it takes
+    /// three attempts.
+    pub async fn enters_code(&self, code: &str) -> Result<LinkedDevice> {
+        pairing::enter(&self.shared, &self.name, code).await
+    }
+
+    /// Ends the time of the pairing code that a client shows for this phone's number, and asks the client for another
+    /// one: to make it by itself, or by its user's hand. Without this a code lasts 180 seconds.
+    pub fn expires_code(&self, by_hand: bool) -> Result<()> {
+        pairing::expire(&mut state::lock(&self.shared), &self.name, by_hand)
+    }
+
+    /// The linked devices, in the order in which they were linked; none if there is no such account.
+    pub fn devices(&self) -> Vec<LinkedDevice> {
+        let state = state::lock(&self.shared);
+        let Some(account) = state.accounts.by_name(&self.name) else { return Vec::new() };
+        let linked = |device: &state::Device| LinkedDevice {
+            jid: account.pn().with_device(device.id).to_string(),
+            lid: account.lid().with_device(device.id).to_string(),
+        };
+        account.devices.iter().map(linked).collect()
+    }
+
+    /// Unlinks every device of the account, as its owner does in the phone's settings; returns how many there were.
+    pub fn unlinks(&self) -> usize {
+        let mut state = state::lock(&self.shared);
+        let Some(account) = state.accounts.by_name(&self.name) else { return 0 };
+        let account_id = account.id;
+        let devices: Vec<u16> = account.devices.iter().map(|device| device.id).collect();
+        for device in &devices {
+            connection::unlink(&mut state, DeviceAddr { account: account_id, device: *device });
+        }
+        devices.len()
+    }
+
+    /// Breaks the connections of the account's devices, without a closing word; returns when all of them are gone.
+    pub async fn drops_connections(&self) {
+        let account = state::lock(&self.shared).accounts.by_name(&self.name).map(|found| found.id);
+        if let Some(account) = account {
+            drop_connections(&self.shared, of_account(account)).await;
+        }
+    }
+
+    /// Ends the connections of the account's devices with this stanza; says how many were open.
+    pub fn ends_streams(&self, end: StreamEnd) -> usize {
+        let mut state = state::lock(&self.shared);
+        let Some(account) = state.accounts.by_name(&self.name) else { return 0 };
+        let which = of_account(account.id);
+        streams::end_all(&mut state, which, end)
+    }
+
+    /// Refuses the next `count` logins of the account's devices.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn fails_logins(&self, count: usize, failure: LoginFailure) {
+        let (mut state, account) = self.known();
+        state.refusals.order(Some(account), count, failure);
+    }
+
+    /// Bans the account for a while: the connections of its devices break, without a closing word, and every login is
+    /// refused with 402, this code and the time that is left. Another ban takes the place of the first.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn gets_banned(&self, code: u16, span: Duration) {
+        let (mut state, account) = self.known();
+        ban(&mut state, account, code, span);
+    }
+
+    /// Ends the account's ban before its time; says whether there was one.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn gets_pardoned(&self) -> bool {
+        let (mut state, account) = self.known();
+        pardon(&mut state, account)
+    }
+
+    /// Sets whether the connections of the account's devices are half-open: they stay, and a device can still log in,
+    /// but nothing is read, answered or sent on them. Afterwards they go on with what waits.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn hangs(&self, on: bool) {
+        let (mut state, account) = self.known();
+        hang(&mut state, account, on);
+    }
+
+    /// Leaves the connections that the account's devices have now half-open, for good: nothing passes on them any more,
+    /// and nobody is told. New connections are not concerned. Says how many there were.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn freezes_connections(&self) -> usize {
+        let (mut state, account) = self.known();
+        freeze(&mut state, account)
+    }
+
+    fn known(&self) -> (MutexGuard<'_, State>, AccountId) {
+        let state = state::lock(&self.shared);
+        match state.accounts.by_name(&self.name).map(|account| account.id) {
+            Some(account) => (state, account),
+            None => {
+                drop(state);
+                panic!("{}", self.unknown())
+            }
+        }
+    }
+
+    fn unknown(&self) -> Error {
+        Error::NoSuchPhone(self.name.clone())
+    }
+}
+
+/// Bans an account and breaks the connections of its devices.
+pub(crate) fn ban(state: &mut State, account: AccountId, code: u16, span: Duration) {
+    if let Some(account) = state.accounts.get_mut(account) {
+        account.ban = Some(Ban::lasting(code, span));
+    }
+    for link in links(state, account) {
+        state.links.cut(link);
+    }
+}
+
+/// Ends a ban; says whether there was one.
+pub(crate) fn pardon(state: &mut State, account: AccountId) -> bool {
+    state.accounts.get_mut(account).and_then(|account| account.ban.take()).is_some()
+}
+
+/// Lets the connections of an account's devices hang, those to come among them, or go on.
+pub(crate) fn hang(state: &mut State, account: AccountId, on: bool) {
+    if let Some(account) = state.accounts.get_mut(account) {
+        account.hangs = on;
+    }
+    state.hush();
+}
+
+/// Freezes the connections that an account's devices have; says how many there were.
+pub(crate) fn freeze(state: &mut State, account: AccountId) -> usize {
+    let links = links(state, account);
+    for link in &links {
+        state.links.freeze(*link);
+    }
+    links.len()
+}
+
+fn links(state: &State, account: AccountId) -> Vec<LinkId> {
+    let mut links: Vec<LinkId> = state.links.running(of_account(account)).collect();
+    links.retain(|link| state.links.is_open(*link));
+    links
+}

@@ -1,0 +1,48 @@
+//! TLS of the listener: a certificate that signs itself, made anew at each start.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// The names that every certificate has; the address that is listened on is added.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// What the listener speaks TLS with.
+pub(crate) struct Tls {
+    /// The certificate alone, as clients are given it to trust.
+    pub(crate) certificate: String,
+    pub(super) acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    /// A fresh key and its certificate, for this host. It is no authority: who trusts it trusts one server.
+    pub(super) fn generate(address: IpAddr) -> Self {
+        let mut names: Vec<String> = NAMES.map(str::to_owned).to_vec();
+        let address = address.to_string();
+        if !names.contains(&address) {
+            names.push(address);
+        }
+        let mut parameters =
+            CertificateParams::new(names).expect("host names and addresses are ASCII");
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, "wharf-sandbox");
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().expect("ring makes P-256 keys");
+        let certificate = parameters.self_signed(&key).expect("the key can sign");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring speaks TLS 1.3")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )
+            .expect("the key belongs to the certificate");
+        Self { certificate: certificate.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+}
