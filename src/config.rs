@@ -1,5 +1,7 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod login;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use tracing_subscriber::EnvFilter;
 use wharf_storage::{Capability, KeyId};
 
 use crate::server::{Error, Result};
+
+pub use login::Login;
 
 /// A WhatsApp gateway: many sessions, one REST API.
 #[derive(Debug, Parser)]
@@ -55,7 +59,7 @@ pub enum KeyCommand {
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Address to listen on. Anything but loopback needs at least one key.
+    /// Address to listen on. Anything but loopback needs `--jwks-url` or at least one key.
     #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Folder of everything that is stored; made if absent.
@@ -91,6 +95,9 @@ pub struct Serve {
     /// Memory for the store's cache, in bytes.
     #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
     pub store_cache: usize,
+    /// Login tokens.
+    #[command(flatten)]
+    pub login: Login,
 }
 
 impl Serve {
@@ -113,6 +120,7 @@ impl Serve {
                 return Err(Error::Config(format!("`{name}` must not be empty")));
             }
         }
+        self.login.settings()?;
         self.actors().check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
     }
 
