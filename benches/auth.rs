@@ -7,7 +7,6 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped in a bench is its failure")]
 
 #[path = "../tests/api/login/signer.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
 mod signer;
 
 use std::{

@@ -83,11 +83,7 @@ pub async fn revoke(
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn recognize(
-    store: &Store,
-    secret: &str,
-    now: i64,
-) -> wharf_storage::Result<Option<ApiKey>> {
+pub fn recognize(store: &Store, secret: &str, now: i64) -> wharf_storage::Result<Option<ApiKey>> {
     if !secret.starts_with(PREFIX) {
         return Ok(None);
     }

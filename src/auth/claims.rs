@@ -27,7 +27,8 @@ pub(super) fn read(
     settings: &Settings,
     now: i64,
 ) -> Result<Person, Refusal> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text =
+        |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     if text("iss") != Some(&settings.issuer) {
         return Err(Refusal::Invalid("the login token is of another issuer"));
     }
@@ -172,7 +173,11 @@ mod tests {
             (json!({"orgRole": "super_admin"}), BTreeSet::new(), false),
         ] {
             let person = outcome(&change).unwrap();
-            assert_eq!((person.capabilities, person.super_admin), (capabilities, super_admin), "{change}");
+            assert_eq!(
+                (person.capabilities, person.super_admin),
+                (capabilities, super_admin),
+                "{change}"
+            );
         }
     }
 

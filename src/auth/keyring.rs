@@ -64,12 +64,7 @@ impl KeyRing {
         });
         let pace = Pace { refresh: settings.refresh, retry: settings.retry, failures: 0 };
         let task = tokio::spawn(keep(source, pace, sender, Arc::clone(&demand)));
-        Self {
-            state,
-            demand,
-            places: Semaphore::new(WAITING),
-            _task: AbortOnDropHandle::new(task),
-        }
+        Self { state, demand, places: Semaphore::new(WAITING), _task: AbortOnDropHandle::new(task) }
     }
 
     /// The key of this name. May wait for a fetch.
@@ -156,12 +151,7 @@ impl Pace {
 }
 
 /// The task: fetches at once, then whenever it is due.
-async fn keep(
-    source: Source,
-    mut pace: Pace,
-    state: watch::Sender<State>,
-    demand: Arc<Demand>,
-) {
+async fn keep(source: Source, mut pace: Pace, state: watch::Sender<State>, demand: Arc<Demand>) {
     loop {
         let began = Instant::now();
         demand.lock().fetch_begins();

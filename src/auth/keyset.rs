@@ -152,8 +152,10 @@ mod tests {
     #[test]
     fn a_key_has_the_one_algorithm_of_its_type() {
         let point = text(&[7; 32]);
-        let ec = json!({"kty": "EC", "crv": "P-256", "kid": "b", "x": point, "y": point, "use": "sig"});
-        let rsa = json!({"kty": "RSA", "kid": "c", "n": text(&[7; 256]), "e": "AQAB", "alg": "RS256"});
+        let ec =
+            json!({"kty": "EC", "crv": "P-256", "kid": "b", "x": point, "y": point, "use": "sig"});
+        let rsa =
+            json!({"kty": "RSA", "kid": "c", "n": text(&[7; 256]), "e": "AQAB", "alg": "RS256"});
         assert_eq!(algorithm(&ed25519(json!({}))), Some(Algorithm::EdDSA));
         assert_eq!(algorithm(&ec), Some(Algorithm::ES256));
         assert_eq!(algorithm(&rsa), Some(Algorithm::RS256));
@@ -181,15 +183,19 @@ mod tests {
             let rsa = json!({"kty": "RSA", "kid": "c", "n": n, "e": "AQAB"});
             assert_eq!(algorithm(&rsa), None, "{n}");
         }
-        let large = json!({"kty": "RSA", "kid": "c", "n": text(&[7; 256]), "e": "AQAB", "alg": "RS512"});
+        let large =
+            json!({"kty": "RSA", "kid": "c", "n": text(&[7; 256]), "e": "AQAB", "alg": "RS512"});
         assert_eq!(algorithm(&large), None);
     }
 
     #[test]
     fn a_broken_key_does_not_spoil_its_neighbours_and_a_set_of_none_is_a_fault() {
-        let mixed = json!({"keys": [7, {"kty": "RSA"}, ed25519(json!({})), {"kid": "z"}], "more": 1});
+        let mixed =
+            json!({"keys": [7, {"kty": "RSA"}, ed25519(json!({})), {"kid": "z"}], "more": 1});
         assert_eq!(KeySet::parse(mixed.to_string().as_bytes()).unwrap().len(), 1);
-        for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a"}]}"#] {
+        for text in
+            ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a"}]}"#]
+        {
             assert!(KeySet::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -131,7 +131,9 @@ impl Login {
         let kid = kid.ok_or(Refusal::Invalid("the login token names no key"))?;
         let key = self.0.keys.find(&kid).await?;
         let claims = decode::<Map<String, Value>>(token, &key.public, &key.reading)
-            .map_err(|_| Refusal::Invalid("the login token is not signed by the key that it names"))?
+            .map_err(|_| {
+                Refusal::Invalid("the login token is not signed by the key that it names")
+            })?
             .claims;
         claims::read(&claims, &self.0.settings, now)
     }

@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn a_sandbox_build_asks_on_loopback_alone() {
         for elsewhere in ["https://front.example/jwks", "http://10.0.0.1/jwks", "http://[::2]/"] {
-            assert!(check(elsewhere).is_err_and(|reason| reason.contains("loopback")), "{elsewhere}");
+            assert!(
+                check(elsewhere).is_err_and(|reason| reason.contains("loopback")),
+                "{elsewhere}"
+            );
         }
     }
 

@@ -160,7 +160,10 @@ mod tests {
         ];
         let given = settings(&all).unwrap().unwrap();
         let names = given.claims;
-        assert_eq!([&*names.organization, &*names.organization_role, &*names.role], ["org", "orgrole", "platform"]);
+        assert_eq!(
+            [&*names.organization, &*names.organization_role, &*names.role],
+            ["org", "orgrole", "platform"]
+        );
         assert_eq!((given.leeway, given.refresh), (Duration::ZERO, Duration::from_hours(1)));
     }
 

@@ -109,7 +109,8 @@ impl Issuer {
 
 async fn list_keys(State(signer): State<Arc<Signer>>) -> Json<Value> {
     let x = BASE64_URL_SAFE_NO_PAD.encode(signer.pair.public_key());
-    let key = json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": KID, "x": x});
+    let key =
+        json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": KID, "x": x});
     Json(json!({"keys": [key]}))
 }
 

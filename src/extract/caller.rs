@@ -76,6 +76,10 @@ pub(crate) struct Caller<N> {
     /// From when an API key is no longer good, epoch milliseconds.
     pub(crate) expires_at: Option<i64>,
     /// Whether the caller may do everything, in every organization.
+    #[expect(
+        dead_code,
+        reason = "for operations of the whole platform, of which there are none yet"
+    )]
     pub(crate) super_admin: bool,
     needs: PhantomData<N>,
 }

@@ -3,6 +3,7 @@
 mod attacks;
 mod fetching;
 mod issuer;
+mod serving;
 mod signer;
 
 use axum::{body::Body, http::Request};
@@ -39,11 +40,7 @@ async fn list(gateway: &Running, token: &str) -> Answer {
 }
 
 /// A request with more headers than a credential.
-async fn with_headers(
-    gateway: &Running,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> Answer {
+async fn with_headers(gateway: &Running, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::builder().uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -129,7 +126,8 @@ async fn a_token_without_an_organization_is_403() {
 #[tokio::test]
 async fn a_person_sees_the_organization_that_the_token_names_and_no_other() {
     let (gateway, _issuer, signer) = door().await;
-    let (ours, theirs) = (session_of(&gateway, "default").await, session_of(&gateway, "acme").await);
+    let (ours, theirs) =
+        (session_of(&gateway, "default").await, session_of(&gateway, "acme").await);
     let token = signer.mint(&claims(&json!({"orgRole": "owner"})));
     assert_eq!(ids(&list(&gateway, &token).await.expect(200)), [ours.as_str()]);
     let path = format!("{SESSIONS}/{theirs}");
@@ -141,7 +139,8 @@ async fn a_person_sees_the_organization_that_the_token_names_and_no_other() {
 #[tokio::test]
 async fn a_super_admin_acts_in_its_own_organization_unless_the_header_names_another() {
     let (gateway, _issuer, signer) = door().await;
-    let (ours, theirs) = (session_of(&gateway, "default").await, session_of(&gateway, "acme").await);
+    let (ours, theirs) =
+        (session_of(&gateway, "default").await, session_of(&gateway, "acme").await);
     let token = signer.mint(&claims(&json!({"role": "super_admin"})));
     assert_eq!(ids(&list(&gateway, &token).await.expect(200)), [ours.as_str()]);
     assert_eq!(ids(&list_in(&gateway, &token, "acme").await.expect(200)), [theirs.as_str()]);
@@ -165,7 +164,10 @@ async fn nobody_else_reaches_another_organization_by_the_header() {
     for credential in credentials {
         let answer = list_in(&gateway, &credential, "acme").await;
         assert_eq!(answer.error(403, "forbidden"), json!({"reason": "capability"}));
-        assert_eq!(ids(&list_in(&gateway, &credential, "default").await.expect(200)), [ours.as_str()]);
+        assert_eq!(
+            ids(&list_in(&gateway, &credential, "default").await.expect(200)),
+            [ours.as_str()]
+        );
     }
 }
 

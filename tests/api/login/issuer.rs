@@ -140,9 +140,7 @@ async fn answer(State(parts): State<Arc<Parts>>, request: Request) -> Response {
             });
             answer.body(Body::from_stream(chunks))
         }
-        Behaviour::Redirect(to) => {
-            answer.status(302).header("location", to).body(Body::empty())
-        }
+        Behaviour::Redirect(to) => answer.status(302).header("location", to).body(Body::empty()),
         Behaviour::Text(text) => answer.body(text.into()),
     }
     .unwrap()

@@ -86,9 +86,8 @@ impl Signer {
             }
             Pair::Rsa(pair) => {
                 let (n, e) = (pair.public().modulus(), pair.public().exponent());
-                let text = |number: ring::io::Positive| {
-                    encode(number.big_endian_without_leading_zero())
-                };
+                let text =
+                    |number: ring::io::Positive| encode(number.big_endian_without_leading_zero());
                 json!({"kty": "RSA", "n": text(n), "e": text(e)})
             }
         };
