@@ -85,10 +85,8 @@ impl Signer {
                 json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
             }
             Pair::Rsa(pair) => {
-                let (n, e) = (pair.public().modulus(), pair.public().exponent());
-                let text =
-                    |number: ring::io::Positive| encode(number.big_endian_without_leading_zero());
-                json!({"kty": "RSA", "n": text(n), "e": text(e)})
+                let parts = rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
+                json!({"kty": "RSA", "n": encode(parts.n), "e": encode(parts.e)})
             }
         };
         key["kid"] = json!(self.kid);
