@@ -34,7 +34,7 @@ const DEFAULT_LOG: &str = "error,wharf=info";
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -249,7 +249,7 @@ mod tests {
     fn serve(options: &[&str]) -> Result<Serve, String> {
         let arguments = ["wharf", "serve"].iter().chain(options);
         match Cli::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
-            Command::Serve(config) => Ok(config),
+            Command::Serve(config) => Ok(*config),
             other => Err(format!("{other:?}")),
         }
     }

@@ -14,7 +14,7 @@ use ring::signature::{
 /// It verifies and never signs: no secret of a login exists in this process.
 static VERIFIER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
-    verifier_factory: verifier,
+    verifier_factory: |algorithm, key| verifier(*algorithm, key),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
@@ -30,11 +30,11 @@ struct PublicKey {
     parts: DecodingKeyKind,
 }
 
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
+fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     if key.family() != algorithm.family() {
         return Err(ErrorKind::InvalidAlgorithm.into());
     }
-    Ok(Box::new(PublicKey { algorithm: *algorithm, parts: key.kind().clone() }))
+    Ok(Box::new(PublicKey { algorithm, parts: key.kind().clone() }))
 }
 
 impl JwtVerifier for PublicKey {

@@ -118,7 +118,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::config::{Cli, Command, Serve};
+    use crate::config::{Cli, Command};
 
     const URL: [&str; 2] = ["--jwks-url", "http://127.0.0.1:1/jwks"];
     const ISSUER: [&str; 2] = ["--jwt-issuer", "front"];
@@ -127,8 +127,8 @@ mod tests {
     fn settings(options: &[[&str; 2]]) -> Result<Option<Settings>, String> {
         let arguments = ["wharf", "serve"].into_iter().chain(options.iter().flatten().copied());
         let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let Command::Serve(Serve { login, .. }) = cli.command else { panic!("it is `serve`") };
-        login.settings().map_err(|error| error.to_string())
+        let Command::Serve(serve) = cli.command else { panic!("it is `serve`") };
+        serve.login.settings().map_err(|error| error.to_string())
     }
 
     #[test]

@@ -26,6 +26,9 @@ enum Who {
     Member,
 }
 
+/// What must hold for a body, in words and as a check.
+type Promise = (&'static str, fn(&Stage, &Value) -> bool);
+
 /// A request, and what is promised for it.
 struct Exchange {
     title: &'static str,
@@ -34,25 +37,57 @@ struct Exchange {
     path: String,
     body: Option<Value>,
     status: u16,
-    /// What must hold for the body, in words and as a check.
-    promise: (&'static str, fn(&Stage, &Value) -> bool),
+    promise: Promise,
 }
 
-const NOTHING: (&str, fn(&Stage, &Value) -> bool) = ("no body", |_, body| body.is_null());
+const NOTHING: Promise = ("no body", |_, body| body.is_null());
+
+/// An exchange with the key.
+fn ask(
+    title: &'static str,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    status: u16,
+    promise: Promise,
+) -> Exchange {
+    Exchange { title, who: Who::Key, method, path, body, status, promise }
+}
 
 fn exchanges(stage: &Stage) -> Vec<Exchange> {
+    let mut all = with_key(stage);
+    all.extend(with_login(stage));
+    all
+}
+
+/// What a person may do who is a plain member, and what not.
+fn with_login(stage: &Stage) -> [Exchange; 2] {
+    let login = |exchange| Exchange { who: Who::Member, ..exchange };
+    [
+        login(ask(
+            "A person who is a member reads, with a login token",
+            Method::GET,
+            stage.path(""),
+            None,
+            200,
+            ("a working session", |_, body| body["status"] == "working"),
+        )),
+        login(ask(
+            "And does not manage",
+            Method::POST,
+            "/api/v1/sessions".to_owned(),
+            Some(json!({})),
+            403,
+            ("the capability that is missing", |_, body| {
+                body["error"]["details"]["reason"] == "capability"
+            }),
+        )),
+    ]
+}
+
+fn with_key(stage: &Stage) -> Vec<Exchange> {
     let admin = stage.path(&format!("/groups/{}", stage.admin_group));
     let member = stage.path(&format!("/groups/{}", stage.member_group));
-    let ask = |title, method, path: String, body, status, promise| Exchange {
-        title,
-        who: Who::Key,
-        method,
-        path,
-        body,
-        status,
-        promise,
-    };
-    let login = |exchange| Exchange { who: Who::Member, ..exchange };
     let subject = || Some(json!({"subject": NEW_SUBJECT}));
     vec![
         ask(
@@ -129,24 +164,6 @@ fn exchanges(stage: &Stage) -> Vec<Exchange> {
                     .is_some_and(|link| link.starts_with("https://chat.whatsapp.com/"))
             }),
         ),
-        login(ask(
-            "A person who is a member reads, with a login token",
-            Method::GET,
-            stage.path(""),
-            None,
-            200,
-            ("a working session", |_, body| body["status"] == "working"),
-        )),
-        login(ask(
-            "And does not manage",
-            Method::POST,
-            "/api/v1/sessions".to_owned(),
-            Some(json!({})),
-            403,
-            ("the capability that is missing", |_, body| {
-                body["error"]["details"]["reason"] == "capability"
-            }),
-        )),
     ]
 }
 

@@ -73,8 +73,8 @@ async fn until_a_key_set_was_had_tokens_are_503_and_keys_are_not_held_up() {
         // What is no token in the first place need not wait either.
         list(&gateway, "a.b.c").await.error(401, "unauthorized");
         // A little more than is read lies in the buffers of the connection.
-        let taken = issuer.taken() / issuer.fetches();
-        assert!(taken < 16 << 20, "{taken} bytes were taken");
+        let bytes = issuer.taken() / issuer.fetches();
+        assert!(bytes < 16 << 20, "{bytes} bytes were taken");
 
         issuer.behaves(keys(&[&signer]));
         eventually("the key set is there", async || {
