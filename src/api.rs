@@ -53,7 +53,10 @@ impl Modify for Credentials {
         let components = document.components.get_or_insert_default();
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key"))
+            .description(Some(
+                "A login token (JWT) or an API key. A login token with the role `super_admin` may name the \
+                 organization to act in with the header `X-Organization`.",
+            ))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));

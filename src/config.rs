@@ -1,5 +1,7 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod login;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +10,8 @@ use wharf_actors::TrustedRoots;
 use wharf_storage::{Capability, KeyId};
 
 use crate::server::{Error, Result};
+
+pub use login::Login;
 
 /// A WhatsApp gateway: many sessions, one REST API.
 #[derive(Debug, Parser)]
@@ -31,7 +35,7 @@ const DEFAULT_LOG: &str = "error,wharf=info";
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -56,7 +60,7 @@ pub enum KeyCommand {
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Address to listen on. Anything but loopback needs at least one key.
+    /// Address to listen on. Anything but loopback needs `--jwks-url` or at least one key.
     #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Folder of everything that is stored; made if absent.
@@ -95,6 +99,9 @@ pub struct Serve {
     /// Memory for the store's cache, in bytes.
     #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
     pub store_cache: usize,
+    /// Login tokens.
+    #[command(flatten)]
+    pub login: Login,
 }
 
 impl Serve {
@@ -117,6 +124,7 @@ impl Serve {
                 return Err(Error::Config(format!("`{name}` must not be empty")));
             }
         }
+        self.login.settings()?;
         self.actors()?.check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
     }
 
@@ -258,7 +266,7 @@ mod tests {
     fn serve(options: &[&str]) -> Result<Serve, String> {
         let arguments = ["wharf", "serve"].iter().chain(options);
         match Cli::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
-            Command::Serve(config) => Ok(config),
+            Command::Serve(config) => Ok(*config),
             other => Err(format!("{other:?}")),
         }
     }

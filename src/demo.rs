@@ -1,7 +1,8 @@
 //! The demonstration: a gateway and a WhatsApp server of its own, both on loopback in this process, with a session
-//! that is linked and has two groups.
+//! that is linked and has two groups, and an issuer of login tokens.
 
 mod exchange;
+mod issuer;
 mod stage;
 
 use std::{
@@ -22,6 +23,7 @@ use crate::{
     keys,
     server::{self, Error, Result},
 };
+use issuer::Issuer;
 use stage::Stage;
 
 /// How long it may take until the session works and its groups are stored.
@@ -71,6 +73,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
     let sandbox = Sandbox::start(wharf_sandbox::Config::default())
         .await
         .map_err(|error| failed("sandbox", &error))?;
+    let issuer = Issuer::start().await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|source| Error::Listen { address: options.listen, source })?;
@@ -89,6 +92,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         connects_in_flight: 16,
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,
+        login: issuer.options(),
     };
     let store = server::open_store(&config.data, Some(config.store_cache))?;
     let (_, key) = keys::create(&store, keys::NewKey::for_all("default", "demo")).await?;
@@ -98,7 +102,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
     let mut gateway =
         tokio::spawn(async move { server::run_with(store, &config, listener, ending).await });
     let outcome = tokio::select! {
-        outcome = play(&options, &sandbox, format!("http://{address}"), key) => outcome,
+        outcome = play(&options, &sandbox, &issuer, format!("http://{address}"), key) => outcome,
         ended = &mut gateway => {
             let reason = ended.map_err(|error| failed("gateway", &error)).and_then(|result| result);
             return reason.and(Err(Error::Demo("the gateway ended by itself".to_owned())));
@@ -112,8 +116,14 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
 }
 
 /// Sets the stage and shows it. Ends with `--once` only.
-async fn play(options: &Demo, sandbox: &Sandbox, base_url: String, key: String) -> Result<()> {
-    let stage = tokio::time::timeout(SETTING_UP, Stage::set(sandbox, base_url, key))
+async fn play(
+    options: &Demo,
+    sandbox: &Sandbox,
+    issuer: &Issuer,
+    base_url: String,
+    key: String,
+) -> Result<()> {
+    let stage = tokio::time::timeout(SETTING_UP, Stage::set(sandbox, issuer, base_url, key))
         .await
         .map_err(|_| Error::Demo(format!("not ready within {} seconds", SETTING_UP.as_secs())))??;
     if options.once {
@@ -122,7 +132,7 @@ async fn play(options: &Demo, sandbox: &Sandbox, base_url: String, key: String) 
     if options.json {
         let line = json!({
             "baseUrl": stage.base_url, "key": stage.key, "session": stage.session, "adminGroup": stage.admin_group,
-            "memberGroup": stage.member_group, "sandboxUrl": sandbox.http_url(),
+            "memberGroup": stage.member_group, "issuerUrl": stage.issuer, "sandboxUrl": sandbox.http_url(),
         });
         show(&format!("{line}\n"))?;
     } else {

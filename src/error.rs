@@ -145,6 +145,12 @@ impl ApiError {
         Self::new(Code::Forbidden, message).with("reason", "capability")
     }
 
+    /// 403 because a login token names no organization to act in.
+    pub(crate) fn no_organization() -> Self {
+        Self::new(Code::Forbidden, "the login token names no organization")
+            .with("reason", "organization")
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("{what} not found"))
     }

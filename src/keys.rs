@@ -78,8 +78,12 @@ pub async fn revoke(
     store.revoke_key(organization, id, now_ms()).await
 }
 
-/// The key with this secret, if it is valid at `now` (epoch milliseconds).
-pub(crate) fn recognize(
+/// The key with this secret, if it is valid at `now` (epoch milliseconds). It is found by the digest of the secret and
+/// compared with none: see `auth`.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn recognize(
     store: &Store,
     secret: &str,
     now: i64,

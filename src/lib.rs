@@ -14,6 +14,7 @@ mod retention;
 mod state;
 mod verbs;
 
+pub mod auth;
 pub mod config;
 pub mod control;
 #[cfg(feature = "sandbox")]

@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start(cli.log_format, &cli.log);
     let result = match cli.command {
-        Command::Serve(config) => serve(config).await,
+        Command::Serve(config) => serve(*config).await,
         Command::Key(command) => key(command).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
-use crate::{AppState, api, config::Serve, control::Control, retention};
+use crate::{AppState, api, auth::Login, config::Serve, control::Control, retention};
 
 /// How long the last answers have to leave, once they are made.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -49,9 +49,10 @@ pub enum Error {
         /// The operating system's answer.
         source: io::Error,
     },
-    /// The address is open to others, and there is no key that would keep them out.
+    /// The address is open to others, and there is neither a login nor a key that anybody could come in by.
     #[error(
-        "refusing to listen on `{0}`, which is not loopback, without any key: make one with `wharf key create`"
+        "refusing to listen on `{0}`, which is not loopback, without `--jwks-url` and without any key: make one with \
+         `wharf key create`"
     )]
     Open(SocketAddr),
     /// The listener failed.
@@ -128,7 +129,8 @@ pub async fn run_with(
 ) -> Result<()> {
     config.check()?;
     let address = listener.local_addr().map_err(Error::Serve)?;
-    if !address.ip().is_loopback() && !store.has_keys()? {
+    let login = config.login.settings()?;
+    if !address.ip().is_loopback() && login.is_none() && !store.has_keys()? {
         return Err(Error::Open(address));
     }
     if wharf_actors::SANDBOX_BUILD {
@@ -137,7 +139,10 @@ pub async fn run_with(
         );
     }
     let sessions = Sessions::start(store.clone(), config.actors()?).await?;
-    let state = AppState::new(store.clone(), sessions.clone(), &config.gateway_id);
+    let mut state = AppState::new(store.clone(), sessions.clone(), &config.gateway_id);
+    if let Some(settings) = login {
+        state = state.with_login(Login::start(settings)?);
+    }
     let draining = state.draining();
     let requests = TaskTracker::new();
     let app = api::app(state, config.request_timeout)

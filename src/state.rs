@@ -6,16 +6,19 @@ use tokio_util::sync::CancellationToken;
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
 
-use crate::{error::ApiError, extract::Caller};
+use crate::{auth::Login, error::ApiError, extract::Caller};
 
 /// The parts of a running gateway; cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Parts>);
 
 /// What [`AppState`] shares.
+#[derive(Clone)]
 pub struct Parts {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
+    /// What verifies login tokens; without it there are API keys alone.
+    pub(crate) login: Option<Login>,
     /// The configured name of this node.
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
@@ -36,9 +39,16 @@ impl AppState {
         Self(Arc::new(Parts {
             store,
             sessions,
+            login: None,
             gateway_id: gateway_id.to_owned(),
             draining: CancellationToken::new(),
         }))
+    }
+
+    /// The same, which takes login tokens too.
+    #[must_use]
+    pub fn with_login(self, login: Login) -> Self {
+        Self(Arc::new(Parts { login: Some(login), ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// What to cancel when the process is about to end: requests are refused from then on.

@@ -147,7 +147,7 @@ async fn create_session(
         label: wanted.label,
         auto_read: wanted.auto_read,
         presence_typing: wanted.presence_typing,
-        created_by_user: None,
+        created_by_user: caller.principal.user(),
         start: wanted.start.unwrap_or(false),
     };
     let view = state.sessions.create(new).await?;

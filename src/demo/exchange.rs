@@ -17,30 +17,77 @@ const UNKNOWN_GROUP: &str = "120363999999999999@g.us";
 /// The subject that the demonstration gives.
 const NEW_SUBJECT: &str = "Harbour crew, night shift";
 
+/// Whose credential a request carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// The key.
+    Key,
+    /// A person who is a plain member of the organization.
+    Member,
+}
+
+/// What must hold for a body, in words and as a check.
+type Promise = (&'static str, fn(&Stage, &Value) -> bool);
+
 /// A request, and what is promised for it.
 struct Exchange {
+    title: &'static str,
+    who: Who,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    status: u16,
+    promise: Promise,
+}
+
+const NOTHING: Promise = ("no body", |_, body| body.is_null());
+
+/// An exchange with the key.
+fn ask(
     title: &'static str,
     method: Method,
     path: String,
     body: Option<Value>,
     status: u16,
-    /// What must hold for the body, in words and as a check.
-    promise: (&'static str, fn(&Stage, &Value) -> bool),
+    promise: Promise,
+) -> Exchange {
+    Exchange { title, who: Who::Key, method, path, body, status, promise }
 }
 
-const NOTHING: (&str, fn(&Stage, &Value) -> bool) = ("no body", |_, body| body.is_null());
-
 fn exchanges(stage: &Stage) -> Vec<Exchange> {
+    let mut all = with_key(stage);
+    all.extend(with_login(stage));
+    all
+}
+
+/// What a person may do who is a plain member, and what not.
+fn with_login(stage: &Stage) -> [Exchange; 2] {
+    let login = |exchange| Exchange { who: Who::Member, ..exchange };
+    [
+        login(ask(
+            "A person who is a member reads, with a login token",
+            Method::GET,
+            stage.path(""),
+            None,
+            200,
+            ("a working session", |_, body| body["status"] == "working"),
+        )),
+        login(ask(
+            "And does not manage",
+            Method::POST,
+            "/api/v1/sessions".to_owned(),
+            Some(json!({})),
+            403,
+            ("the capability that is missing", |_, body| {
+                body["error"]["details"]["reason"] == "capability"
+            }),
+        )),
+    ]
+}
+
+fn with_key(stage: &Stage) -> Vec<Exchange> {
     let admin = stage.path(&format!("/groups/{}", stage.admin_group));
     let member = stage.path(&format!("/groups/{}", stage.member_group));
-    let ask = |title, method, path: String, body, status, promise| Exchange {
-        title,
-        method,
-        path,
-        body,
-        status,
-        promise,
-    };
     let subject = || Some(json!({"subject": NEW_SUBJECT}));
     vec![
         ask(
@@ -125,8 +172,12 @@ pub(super) async fn perform(stage: &Stage) -> Result<()> {
     let mut broken = 0;
     for exchange in exchanges(stage) {
         let begun = Instant::now();
-        let answer =
-            stage.ask(exchange.method.clone(), &exchange.path, exchange.body.clone()).await?;
+        let credential = match exchange.who {
+            Who::Key => &stage.key,
+            Who::Member => &stage.member_token,
+        };
+        let (method, body) = (exchange.method.clone(), exchange.body.clone());
+        let answer = stage.ask_with(credential, method, &exchange.path, body).await?;
         let held =
             answer.status.as_u16() == exchange.status && (exchange.promise.1)(stage, &answer.body);
         broken += usize::from(!held);
@@ -159,15 +210,31 @@ fn describe(exchange: &Exchange, answer: &Answer, held: bool, milliseconds: u128
 pub(super) fn guide(stage: &Stage, sandbox_url: &str) -> String {
     let mut text = format!(
         "Wharf listens on {}\n\n  key           {}\n  session       {}\n  admin group   {}\n  member group  {}\n  \
+         login issuer  {} (mints login tokens, in place of a front end)\n  \
          sandbox       {sandbox_url} (the WhatsApp server of this demonstration)\n\nPaste into another shell:\n",
-        stage.base_url, stage.key, stage.session, stage.admin_group, stage.member_group,
+        stage.base_url,
+        stage.key,
+        stage.session,
+        stage.admin_group,
+        stage.member_group,
+        stage.issuer,
     );
+    let mut minted = false;
     for exchange in exchanges(stage) {
+        let credential = match exchange.who {
+            Who::Key => format!("'Authorization: Bearer {}'", stage.key),
+            Who::Member => {
+                if !std::mem::replace(&mut minted, true) {
+                    text.push_str(&minting(stage));
+                }
+                "\"Authorization: Bearer $TOKEN\"".to_owned()
+            }
+        };
         let _ = write!(text, "\n# {}: {}\ncurl -i", exchange.title, exchange.status);
         if exchange.method != Method::GET {
             let _ = write!(text, " -X {}", exchange.method);
         }
-        let _ = write!(text, " -H 'Authorization: Bearer {}'", stage.key);
+        let _ = write!(text, " -H {credential}");
         if let Some(body) = &exchange.body {
             let _ = write!(text, " -H 'Content-Type: application/json' -d '{body}'");
         }
@@ -175,4 +242,13 @@ pub(super) fn guide(stage: &Stage, sandbox_url: &str) -> String {
     }
     text.push_str("\nCtrl-C ends it.\n");
     text
+}
+
+/// The line that fetches a login token.
+fn minting(stage: &Stage) -> String {
+    format!(
+        "\n# A login token for an hour; the role is owner, admin, member or super_admin\n\
+         TOKEN=$(curl -s -d subject=anna -d organization=default -d role=member '{}/token')\n",
+        stage.issuer
+    )
 }

@@ -6,7 +6,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use wharf_sandbox::{NewGroup, Sandbox};
 
-use super::failed;
+use super::{failed, issuer::Issuer};
 use crate::server::{Error, Result};
 
 /// How long to wait before asking again for what is not there yet.
@@ -21,6 +21,10 @@ pub(super) struct Stage {
     pub(super) admin_group: String,
     /// The session's account is a plain member here, and the settings are the admins' alone.
     pub(super) member_group: String,
+    /// The address that mints login tokens.
+    pub(super) issuer: String,
+    /// A login token of a plain member of the organization.
+    pub(super) member_token: String,
     client: Client,
 }
 
@@ -34,7 +38,12 @@ pub(super) struct Answer {
 impl Stage {
     /// Makes accounts and groups at the sandbox, and links a session with one of the accounts: all that a caller
     /// does goes through the gateway's API, what a phone does through the sandbox.
-    pub(super) async fn set(sandbox: &Sandbox, base_url: String, key: String) -> Result<Self> {
+    pub(super) async fn set(
+        sandbox: &Sandbox,
+        issuer: &Issuer,
+        base_url: String,
+        key: String,
+    ) -> Result<Self> {
         for name in ["boss", "mia", "shop"] {
             sandbox.add_phone(name);
         }
@@ -55,8 +64,11 @@ impl Stage {
             session: String::new(),
             admin_group: crew.gid(),
             member_group: board.gid(),
+            issuer: issuer.url().to_owned(),
+            member_token: String::new(),
             client,
         };
+        stage.member_token = stage.mint("subject=anna&organization=default&role=member").await?;
         let made = stage
             .ask(Method::POST, "/api/v1/sessions", Some(json!({"label": "demo", "start": true})))
             .await?;
@@ -83,15 +95,30 @@ impl Stage {
         format!("/api/v1/sessions/{}{rest}", self.session)
     }
 
-    /// One request to the gateway.
-    pub(super) async fn ask(
+    /// A login token, from the issuer.
+    async fn mint(&self, form: &'static str) -> Result<String> {
+        let request = self.client.post(format!("{}/token", self.issuer)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
+        let answer = answer.map_err(|error| failed("minting a login token", &error))?;
+        answer.text().await.map_err(|error| failed("minting a login token", &error))
+    }
+
+    /// One request to the gateway, with the key.
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer> {
+        self.ask_with(&self.key, method, path, body).await
+    }
+
+    /// One request to the gateway, with this credential.
+    pub(super) async fn ask_with(
         &self,
+        credential: &str,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<Answer> {
-        let mut request =
-            self.client.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.key);
+        let url = format!("{}{path}", self.base_url);
+        let mut request = self.client.request(method, url).bearer_auth(credential);
         if let Some(body) = body {
             request = request.json(&body);
         }

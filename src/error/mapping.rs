@@ -6,6 +6,7 @@ use serde_json::json;
 use wharf_actors::{Error, Refusal, SettingsFailure};
 
 use super::{ApiError, Code};
+use crate::auth;
 
 /// How long to wait when WhatsApp limits the rate and gives no hint.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_mins(1);
@@ -88,6 +89,18 @@ impl From<SettingsFailure> for ApiError {
             .with("applied", json!(failure.applied))
             .with("failed", failure.failed.as_str())
             .with("notAttempted", json!(failure.not_attempted))
+    }
+}
+
+impl From<auth::Refusal> for ApiError {
+    fn from(refusal: auth::Refusal) -> Self {
+        match refusal {
+            auth::Refusal::Invalid(reason) => Self::unauthorized(reason),
+            auth::Refusal::Unavailable { retry_after } => {
+                Self::new(Code::GatewayUnavailable, "login tokens cannot be verified yet")
+                    .retry_after(retry_after)
+            }
+        }
     }
 }
 

@@ -156,11 +156,18 @@ impl Running {
 
     /// The same, with sessions that are told this.
     pub(crate) async fn start_with(store: Store, config: wharf_actors::Config) -> Self {
+        Self::start_as(store, config, |state| state).await
+    }
+
+    /// The same, with parts that a test puts in.
+    pub(crate) async fn start_as(
+        store: Store,
+        config: wharf_actors::Config,
+        change: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         let sessions = Sessions::start(store.clone(), config).await.unwrap();
-        let router = wharf::app(
-            AppState::new(store.clone(), sessions.clone(), "test"),
-            Duration::from_secs(30),
-        );
+        let state = change(AppState::new(store.clone(), sessions.clone(), "test"));
+        let router = wharf::app(state, Duration::from_secs(30));
         let mut running = Self { store, sessions, router, key: String::new() };
         running.key = running.key_for("default", keys::all_capabilities()).await;
         running

@@ -63,7 +63,9 @@ fn the_demonstration_says_in_one_line_what_a_program_needs_and_works_again_on_th
         let mut line = String::new();
         BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
-        for name in ["baseUrl", "key", "session", "adminGroup", "memberGroup", "sandboxUrl"] {
+        for name in
+            ["baseUrl", "key", "session", "adminGroup", "memberGroup", "issuerUrl", "sandboxUrl"]
+        {
             assert!(ready[name].as_str().is_some_and(|value| !value.is_empty()), "{name}: {line}");
         }
     }

@@ -22,7 +22,7 @@ fn config(data: &str) -> Serve {
     let arguments =
         ["wharf", "serve", "--data", data, "--whatsapp-url", "ws://127.0.0.1:9/ws/chat"];
     match Cli::parse_from(arguments).command {
-        wharf::config::Command::Serve(config) => config,
+        wharf::config::Command::Serve(config) => *config,
         other => panic!("{other:?}"),
     }
 }

@@ -14,6 +14,7 @@ mod groups;
 mod keys;
 mod kills;
 mod lifecycle;
+mod login;
 mod offline;
 mod openapi;
 mod operations;
