@@ -1,5 +1,6 @@
 //! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
 
+mod audit;
 mod events;
 mod groups;
 mod health;
@@ -11,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
 };
 use utoipa::{
     Modify, OpenApi,
@@ -26,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     AppState,
     error::{ApiError, Code, ErrorBody},
+    audit::Audited,
     request, verbs,
 };
 
@@ -38,6 +40,7 @@ use crate::{
         (name = "groups", description = "Groups of a session's account"),
         (name = "events", description = "What happened, in order"),
         (name = "keys", description = "Credentials of programs"),
+        (name = "audit", description = "Who did what"),
         (name = "gateway", description = "The gateway itself"),
     ),
     components(schemas(ErrorBody)),
@@ -67,6 +70,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(groups::router())
         .merge(events::router())
         .merge(keys::router())
+        .merge(audit::router())
         .merge(health::router())
 }
 
@@ -136,10 +140,11 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
     let limits = Arc::new(request::Limits { time: time_limit, draining: state.draining() });
-    let (router, _) = routes().split_for_parts();
+    let (router, routed) = routes().split_for_parts();
+    let audited = Arc::new(Audited::of(&routed));
     let router = router
         .merge(more)
-        .route_layer(from_fn(request::name_route))
+        .route_layer(from_fn_with_state(audited, request::name_route))
         .fallback(async || ApiError::not_found("path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(Code::MethodNotAllowed, "the path has no such method")

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
 
-use crate::{error::ApiError, extract::Caller};
+use crate::{audit::AuditLog, error::ApiError, extract::Caller};
 
 /// The parts of a running gateway; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub struct AppState(Arc<Parts>);
 pub struct Parts {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
+    pub(crate) audit: AuditLog,
     /// The configured name of this node.
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
@@ -32,8 +33,12 @@ impl Deref for AppState {
 
 impl AppState {
     /// Puts the parts together; `gateway_id` is the name under which this node shows itself.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
         Self(Arc::new(Parts {
+            audit: AuditLog::start(store.clone()),
             store,
             sessions,
             gateway_id: gateway_id.to_owned(),

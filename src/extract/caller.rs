@@ -1,6 +1,6 @@
 //! Who calls, and whether the credential covers the operation.
 
-use std::{collections::BTreeSet, marker::PhantomData};
+use std::{collections::BTreeSet, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -9,7 +9,7 @@ use axum::{
 };
 use wharf_storage::{ApiKey, Capability, SessionId};
 
-use crate::{AppState, clock::now_ms, error::ApiError, keys};
+use crate::{AppState, audit::Trail, auth::Principal, clock::now_ms, error::ApiError, keys};
 
 /// What an operation needs of a credential.
 pub(crate) trait Needs {
@@ -80,6 +80,10 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
         let secret = credential(&parts.headers)?;
         let key = keys::recognize(&state.store, secret, now_ms())?
             .ok_or_else(|| ApiError::unauthorized("the credential does not verify"))?;
+        // Before anything is refused: what a caller may not do is noted too.
+        if let Some(trail) = parts.extensions.get::<Arc<Trail>>() {
+            trail.belongs_to(&state.audit, &Principal::Key(key.id), &key.organization).await;
+        }
         check::<N>(&key)?;
         Ok(Self {
             organization: key.organization,
