@@ -10,10 +10,7 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    middleware::from_fn_with_state,
-};
+use axum::{Router, middleware::from_fn_with_state};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -26,8 +23,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     AppState,
-    error::{ApiError, Code, ErrorBody},
     audit::Audited,
+    error::{ApiError, Code, ErrorBody},
     request, verbs,
 };
 

@@ -160,7 +160,10 @@ pub async fn run_with(
                 Err(_) => std::future::pending().await,
             }
         };
-        tokio::join!(orders, retention::sweep(&store, config.event_retention, config.audit_retention));
+        tokio::join!(
+            orders,
+            retention::sweep(&store, config.event_retention, config.audit_retention)
+        );
     };
     // A connection on which nothing ever comes must not hold up the end: only requests under way may.
     let result = tokio::select! {

@@ -157,11 +157,7 @@ async fn create_session(
     };
     let view = state.sessions.create(new).await?;
     let made = Made { name: "session", id: view.session.id.to_string() };
-    Ok((
-        StatusCode::CREATED,
-        Extension(made),
-        Json(SessionBody::live(view, &state.gateway_id)),
-    ))
+    Ok((StatusCode::CREATED, Extension(made), Json(SessionBody::live(view, &state.gateway_id))))
 }
 
 /// Get a session.

@@ -10,6 +10,7 @@ pub use page::{AuditFilter, AuditPage};
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
+use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -5,15 +5,17 @@ use redb::{Database, ReadableDatabase, TableError, WriteTransaction};
 use crate::{
     Error, Result, store,
     tables::{
-        AUDIT, COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS, KEYS_BY_DIGEST,
-        KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL,
+        AUDIT, COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS,
+        KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION,
+        WA_ALL,
     },
 };
 
 type Migration = fn(&WriteTransaction) -> Result<()>;
 
 /// The migration at index n brings a file of schema n to schema n + 1.
-const MIGRATIONS: &[Migration] = &[migration_001_creation, migration_002_retention, migration_003_audit];
+const MIGRATIONS: &[Migration] =
+    &[migration_001_creation, migration_002_retention, migration_003_audit];
 
 const VERSION: &str = "version";
 

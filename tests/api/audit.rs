@@ -144,8 +144,9 @@ async fn a_caller_who_hangs_up_is_noted_too() {
     let app = TestApp::start().await;
     let linked = app.linked().await;
     app.sandbox.fails_next("group.subject", 1, Fault::silence_after());
+    let crew = linked.crew();
     tokio::select! {
-        answer = app.running.patch(&linked.crew(), json!({"subject": "Kept"})) => {
+        answer = app.running.patch(&crew, json!({"subject": "Kept"})) => {
             panic!("it was answered: {answer:?}");
         }
         () = eventually("it is under way", async || {

@@ -205,8 +205,11 @@ async fn what_is_wrong_with_a_request_never_depends_on_whose_session_it_names() 
     let app = TestApp::start().await;
     let linked = app.linked().await;
     let stranger = app.running.key_for("elsewhere", wharf::keys::all_capabilities()).await;
-    store_key(&app, "wa_none", |key| ApiKey { sessions: Some(vec![SessionId::generate(7)]), ..key })
-        .await;
+    store_key(&app, "wa_none", |key| ApiKey {
+        sessions: Some(vec![SessionId::generate(7)]),
+        ..key
+    })
+    .await;
     for operation in of_sessions() {
         let mut faulty = Vec::new();
         if operation.fields.is_some() {
@@ -253,7 +256,8 @@ async fn a_method_that_a_path_does_not_have_is_405_and_names_those_that_it_has()
             let path = operation.anywhere();
             let request = Request::builder().method(method).uri(&path).body(Body::empty()).unwrap();
             let answer = app.running.send(request).await;
-            let mut allowed: Vec<_> = answer.header("allow").unwrap_or_default().split(',').collect();
+            let mut allowed: Vec<_> =
+                answer.header("allow").unwrap_or_default().split(',').collect();
             allowed.sort_unstable();
             assert_eq!(allowed, has, "{method} {path}");
             answer.error(405, "method_not_allowed");

@@ -34,9 +34,8 @@ async fn entries_come_newest_first_page_by_page_and_organizations_stay_apart() {
     let others = [of("acm", record(8, "s", &key)), of("acme2", record(9, "s", &key))];
     store.record_audit(records.into_iter().chain(others).collect()).await.unwrap();
 
-    let page = async |before| {
-        store.audit_page("acme", before, AuditFilter::default(), 2).await.unwrap()
-    };
+    let page =
+        async |before| store.audit_page("acme", before, AuditFilter::default(), 2).await.unwrap();
     let first = page(None).await;
     assert_eq!(times(&first), [3, 2]);
     assert_eq!(first.entries[0].record, record(3, "s", &key));

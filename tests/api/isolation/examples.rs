@@ -58,9 +58,9 @@ impl Example {
 }
 
 static EXAMPLES: [Example; 22] = [
-    example("createApiKey", On::Linked).of_the_organization().with(
-        |session| json!({"name": "example", "permissions": ["read"], "sessions": [session]}),
-    ),
+    example("createApiKey", On::Linked)
+        .of_the_organization()
+        .with(|session| json!({"name": "example", "permissions": ["read"], "sessions": [session]})),
     example("createSession", On::All).of_the_organization().with(|_| json!({"label": "example"})),
     example("deleteApiKey", On::Key).of_the_organization(),
     example("deleteSession", On::Fresh),
@@ -89,7 +89,7 @@ static EXAMPLES: [Example; 22] = [
 /// # Panics
 /// When an operation has none, or an example no operation.
 pub(super) fn examples() -> Vec<(Operation, &'static Example)> {
-        let operations = documented();
+    let operations = documented();
     for example in &EXAMPLES {
         let served = operations.iter().any(|operation| operation.id == example.id);
         assert!(served, "`{}` has an example, but is not served", example.id);
@@ -103,7 +103,10 @@ pub(super) fn examples() -> Vec<(Operation, &'static Example)> {
         }
         let example = EXAMPLES.iter().find(|example| example.id == operation.id);
         let example = example.unwrap_or_else(|| {
-            panic!("`{}` is served: give it an example in tests/api/isolation/examples.rs", operation.id)
+            panic!(
+                "`{}` is served: give it an example in tests/api/isolation/examples.rs",
+                operation.id
+            )
         });
         assert_eq!(
             operation.fields.is_some(),
