@@ -109,6 +109,7 @@ async fn what_was_kept_long_enough_goes_the_oldest_first() {
     assert_eq!(store.sweep_audit(5, 9).await.unwrap(), 0);
     assert_eq!(store.sweep_audit(21, 1).await.unwrap(), 1, "no more than asked for");
     assert_eq!(all(&store, "acme").await, [30, 20]);
-    assert_eq!(store.sweep_audit(21, 9).await.unwrap(), 1);
-    assert_eq!((all(&store, "acme").await, all(&store, "other").await), (vec![30], vec![50, 5]));
+    // The clock had gone back for one of them; its place in the log tells its age.
+    assert_eq!(store.sweep_audit(21, 9).await.unwrap(), 2);
+    assert_eq!((all(&store, "acme").await, all(&store, "other").await), (vec![30], vec![50]));
 }

@@ -58,9 +58,9 @@ impl Example {
 }
 
 static EXAMPLES: [Example; 22] = [
-    example("createApiKey", On::Linked)
-        .of_the_organization()
-        .with(|session| json!({"name": "example", "permissions": ["read"], "sessions": [session]})),
+    example("createApiKey", On::Linked).of_the_organization().with(
+        |session| json!({"name": "example", "permissions": ["manage"], "sessions": [session]}),
+    ),
     example("createSession", On::All).of_the_organization().with(|_| json!({"label": "example"})),
     example("deleteApiKey", On::Key).of_the_organization(),
     example("deleteSession", On::Fresh),
