@@ -137,8 +137,8 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
     let limits = Arc::new(request::Limits { time: time_limit, draining: state.draining() });
-    let (router, routed) = routes().split_for_parts();
-    let audited = Arc::new(Audited::of(&routed));
+    let (router, document) = routes().split_for_parts();
+    let audited = Arc::new(Audited::of(&document));
     let router = router
         .merge(more)
         .route_layer(from_fn_with_state(audited, request::name_route))

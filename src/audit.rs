@@ -1,8 +1,9 @@
 //! The audit log, from a request to the store.
 //!
 //! A request leaves a [`Trail`] on its way through the layers: which operation it is, on what, who asks. Its end makes an
-//! entry of the trail, which waits at most [`PAUSE`] to be written together with others: no request waits for it, and no
-//! commit is made for one alone. A process that is killed loses what waits; one that is told to end writes it.
+//! entry of the trail. No request waits until that is written: entries gather for [`PAUSE`] and go to the store in one
+//! write, which shares the commit of whatever else is written then. A process that is killed loses what waits; one that
+//! is told to end writes it.
 
 mod operations;
 mod trail;

@@ -23,6 +23,9 @@ use crate::{AppState, api, config::Serve, control::Control, request::ClientAddre
 /// How long the last answers have to leave, once they are made.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long the last entries of the audit log may take to be written.
+const LAST_ENTRIES: Duration = Duration::from_secs(5);
+
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -179,7 +182,9 @@ pub async fn run_with(
     };
     drop(control);
     sessions.shutdown().await;
-    audit.flush().await;
+    if tokio::time::timeout(LAST_ENTRIES, audit.flush()).await.is_err() {
+        tracing::error!("the end of the audit log could not be written in time");
+    }
     store.close().await?;
     tracing::info!("stopped");
     result
