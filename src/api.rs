@@ -10,7 +10,10 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -23,7 +26,6 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     AppState,
-    audit::Audited,
     error::{ApiError, Code, ErrorBody},
     request, verbs,
 };
@@ -72,7 +74,6 @@ fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// The document with the paths as the router knows them.
-#[cfg(test)]
 pub(crate) fn routed_document() -> openapi::OpenApi {
     routes().into_openapi()
 }
@@ -137,11 +138,10 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
     let limits = Arc::new(request::Limits { time: time_limit, draining: state.draining() });
-    let (router, document) = routes().split_for_parts();
-    let audited = Arc::new(Audited::of(&document));
+    let (router, _) = routes().split_for_parts();
     let router = router
         .merge(more)
-        .route_layer(from_fn_with_state(audited, request::name_route))
+        .route_layer(from_fn(request::name_route))
         .fallback(async || ApiError::not_found("path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(Code::MethodNotAllowed, "the path has no such method")

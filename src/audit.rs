@@ -16,7 +16,7 @@ use tokio::{
 };
 use wharf_storage::{Actor, AuditRecord, Store};
 
-pub(crate) use operations::Audited;
+pub(crate) use operations::operation;
 pub(crate) use trail::{Made, Recording, Trail};
 
 use crate::auth::Principal;
@@ -113,5 +113,34 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Message>, hurry: Arc<Noti
             // Whoever asked may have gone.
             let _ = done.send(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_that_finds_no_place_waits_until_there_is_one() {
+        let (queue, _waiting) = mpsc::channel(1);
+        let log = AuditLog { queue, hurry: Arc::default() };
+        let first = log.place().await.unwrap();
+        let mut second = pin!(log.place());
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(second.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_log_that_is_written_no_more() {
+        let (queue, waiting) = mpsc::channel(1);
+        let log = AuditLog { queue, hurry: Arc::default() };
+        drop(waiting);
+        assert!(log.place().await.is_none());
+        log.flush().await;
     }
 }

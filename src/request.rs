@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    audit::{Audited, Recording, Trail},
+    audit::{self, Recording, Trail},
     error::ApiError,
     extract::BODY_LIMIT,
     verbs,
@@ -36,7 +36,7 @@ const LONGEST_ID: usize = 128;
 const WATCHED: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Where a request comes from; in its extensions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// What no request may overstep.
@@ -110,14 +110,9 @@ fn announced_size(request: &Request) -> u64 {
 }
 
 /// Layer below the router: tells the span which route it is, and the trail which operation.
-pub(crate) async fn name_route(
-    State(audited): State<Arc<Audited>>,
-    route: MatchedPath,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn name_route(route: MatchedPath, mut request: Request, next: Next) -> Response {
     tracing::Span::current().record("http.route", verbs::documented(route.as_str()));
-    if let Some(operation) = audited.operation(route.as_str(), request.method())
+    if let Some(operation) = audit::operation(route.as_str(), request.method())
         && let Some(trail) = request.extensions().get::<Arc<Trail>>().cloned()
     {
         let parameters = request.extract_parts::<RawPathParams>().await;

@@ -23,7 +23,7 @@ pub(crate) struct Trail(Mutex<Option<Deed>>);
 /// An operation that will be noted.
 #[derive(Debug)]
 struct Deed {
-    operation: Arc<str>,
+    operation: &'static str,
     object: BTreeMap<String, String>,
     /// Absent until the credential was found to hold: what strangers try does not fill the log.
     caller: Option<Known>,
@@ -38,7 +38,7 @@ struct Known {
 
 impl Trail {
     /// It is a request for an operation that is noted, on what its path names.
-    pub(crate) fn leads_to(&self, operation: Arc<str>, parameters: Option<&RawPathParams>) {
+    pub(crate) fn leads_to(&self, operation: &'static str, parameters: Option<&RawPathParams>) {
         let object = parameters.into_iter().flatten().filter(|(_, id)| id.len() <= LONGEST_ID);
         let object = object.map(|(name, id)| (name.to_owned(), id.to_owned())).collect();
         *self.lock() = Some(Deed { operation, object, caller: None });
@@ -101,7 +101,7 @@ impl Recording {
         let record = AuditRecord {
             at: now_ms(),
             actor: caller.actor,
-            operation: operation.to_string(),
+            operation: operation.to_owned(),
             object,
             address: self.address,
             status: response.map(|response| response.status().as_u16()),

@@ -64,7 +64,15 @@ async fn call(
 }
 
 /// All of an answer that may tell something: no id of the request, no date.
-fn told(mut answer: Answer) -> (u16, Vec<(String, Vec<u8>)>, Vec<u8>) {
+#[derive(Debug, PartialEq)]
+struct Told {
+    status: u16,
+    /// Sorted.
+    headers: Vec<(String, Vec<u8>)>,
+    body: String,
+}
+
+fn told(mut answer: Answer) -> Told {
     for name in ["x-request-id", "date"] {
         answer.headers.remove(name);
     }
@@ -72,35 +80,30 @@ fn told(mut answer: Answer) -> (u16, Vec<(String, Vec<u8>)>, Vec<u8>) {
     let mut headers: Vec<_> =
         headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     headers.sort_unstable();
-    (answer.status, headers, answer.bytes)
+    Told { status: answer.status, headers, body: String::from_utf8(answer.bytes).unwrap() }
 }
 
 /// Asserts that to this key what there is and what there never was are the same.
 async fn is_absent(app: &TestApp, key: &str, tried: (&Operation, &Example), on: &Objects) {
     let id = tried.0.id;
-    let found = call(app, key, tried, on).await;
+    let found = told(call(app, key, tried, on).await);
     if tried.0.template.contains('{') {
-        let found = told(found);
-        assert_eq!(found.0, 404, "{id}: {}", String::from_utf8_lossy(&found.2));
+        assert_eq!(found.status, 404, "{id}: {found:?}");
         for never in unknown(on) {
-            let other = told(call(app, key, tried, &never).await);
-            assert_eq!(other, found, "{id}: {never:?}: {}", String::from_utf8_lossy(&other.2));
+            assert_eq!(told(call(app, key, tried, &never).await), found, "{id}: {never:?}");
         }
     } else if tried.1.names_something() {
         // It is named in the body, and so the answer may name it too.
-        let text = |answer: Answer, on: &Objects| {
-            let (status, _, bytes) = told(answer);
-            (status, String::from_utf8(bytes).unwrap().replace(&on.session, "…"))
-        };
-        let found = text(found, on);
-        assert_eq!(found.0, 400, "{id}: {}", found.1);
         let never = unknown(on).swap_remove(0);
-        assert_eq!(text(call(app, key, tried, &never).await, &never), found, "{id}");
+        let other = told(call(app, key, tried, &never).await);
+        assert_eq!(found.status, 400, "{id}: {found:?}");
+        let nameless =
+            |told: Told, on: &Objects| Told { body: told.body.replace(&on.session, "…"), ..told };
+        assert_eq!(nameless(other, &never), nameless(found, on), "{id}");
     } else {
-        let shown = String::from_utf8_lossy(&found.bytes).into_owned();
-        assert!(found.status < 300, "{id}: {shown}");
+        assert!(found.status < 300, "{id}: {found:?}");
         for ours in [&on.session, &on.group, &on.key] {
-            assert!(!shown.contains(ours), "{id}: {shown}");
+            assert!(!found.body.contains(ours), "{id}: {found:?}");
         }
     }
 }
