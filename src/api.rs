@@ -1,5 +1,6 @@
 //! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
 
+mod audit;
 mod events;
 mod groups;
 mod health;
@@ -38,6 +39,7 @@ use crate::{
         (name = "groups", description = "Groups of a session's account"),
         (name = "events", description = "What happened, in order"),
         (name = "keys", description = "Credentials of programs"),
+        (name = "audit", description = "Who did what"),
         (name = "gateway", description = "The gateway itself"),
     ),
     components(schemas(ErrorBody)),
@@ -70,11 +72,11 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(groups::router())
         .merge(events::router())
         .merge(keys::router())
+        .merge(audit::router())
         .merge(health::router())
 }
 
 /// The document with the paths as the router knows them.
-#[cfg(test)]
 pub(crate) fn routed_document() -> openapi::OpenApi {
     routes().into_openapi()
 }

@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod keys;
 mod login;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -7,7 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
-use wharf_storage::{Capability, KeyId};
+
+pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 
 use crate::server::{Error, Result};
 
@@ -46,17 +48,6 @@ pub enum Command {
     Demo(crate::demo::Demo),
 }
 
-/// Commands on API keys. They ask the gateway that runs on the data, or open the data when none runs.
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Make a key and print its secret, which is shown only this once.
-    Create(KeyCreate),
-    /// List the keys that were not revoked, one a line: id, organization, permissions, name.
-    List(KeyList),
-    /// Revoke a key: it opens nothing from then on.
-    Revoke(KeyRevoke),
-}
-
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
@@ -90,6 +81,9 @@ pub struct Serve {
     /// How long events are kept.
     #[arg(long, env = "WHARF_EVENT_RETENTION", default_value = "7d", value_parser = span)]
     pub event_retention: Duration,
+    /// How long entries of the audit log are kept.
+    #[arg(long, env = "WHARF_AUDIT_RETENTION", default_value = "90d", value_parser = span)]
+    pub audit_retention: Duration,
     /// Connection attempts to WhatsApp under way at once, over all sessions.
     #[arg(long, env = "WHARF_CONNECTS_IN_FLIGHT", default_value_t = 16, value_parser = at_least_one)]
     pub connects_in_flight: usize,
@@ -154,69 +148,6 @@ impl Serve {
     }
 }
 
-/// Options of `key create`.
-#[derive(Debug, Clone, Args)]
-pub struct KeyCreate {
-    /// Organization that the key belongs to.
-    #[arg(long, default_value = "default", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub organization: String,
-    /// Name for people.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub name: String,
-    /// What the key may be used for.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "read,send,manage,events")]
-    pub permissions: Vec<Permission>,
-    /// Folder of everything that is stored; made if absent.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
-}
-
-/// Options of `key list`.
-#[derive(Debug, Clone, Args)]
-pub struct KeyList {
-    /// Organization whose keys are listed; all when absent.
-    #[arg(long)]
-    pub organization: Option<String>,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
-}
-
-/// Options of `key revoke`.
-#[derive(Debug, Clone, Args)]
-pub struct KeyRevoke {
-    /// The key's id, `key_` and a ULID.
-    #[arg(value_parser = key_id)]
-    pub id: KeyId,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
-}
-
-/// A capability on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Permission {
-    /// Read what is stored.
-    Read,
-    /// Change things at WhatsApp.
-    Send,
-    /// Manage sessions and keys.
-    Manage,
-    /// Receive events.
-    Events,
-}
-
-impl From<Permission> for Capability {
-    fn from(permission: Permission) -> Self {
-        match permission {
-            Permission::Read => Self::Read,
-            Permission::Send => Self::Send,
-            Permission::Manage => Self::Manage,
-            Permission::Events => Self::Events,
-        }
-    }
-}
-
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -232,10 +163,6 @@ fn span(text: &str) -> Result<Duration, String> {
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}; write a duration such as `30s`")),
     }
-}
-
-fn key_id(text: &str) -> Result<KeyId, String> {
-    text.parse().map_err(|_| "must be the id of a key, such as `key list` shows".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

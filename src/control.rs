@@ -19,6 +19,7 @@ use tokio::{
 use wharf_storage::{ApiKey, KeyId, Store};
 
 use crate::{
+    clock::now_ms,
     keys::{self, NewKey},
     server::{self, Error, Result},
 };
@@ -42,6 +43,9 @@ pub enum Order {
     CreateKey {
         /// What it shall be.
         new: NewKey,
+        /// How long it is good, by the clock of whoever makes it.
+        #[serde(default)]
+        expires_in: Option<Duration>,
     },
     /// List the keys of an organization, or of all.
     ListKeys {
@@ -150,8 +154,8 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 
 async fn perform(store: &Store, order: Order) -> Result<Outcome> {
     Ok(match order {
-        Order::CreateKey { new } => {
-            let (_, secret) = keys::create(store, new).await?;
+        Order::CreateKey { new, expires_in } => {
+            let (_, secret) = keys::create(store, checked(store, new, expires_in)?).await?;
             Outcome::Created { secret }
         }
         Order::ListKeys { organization } => {
@@ -167,6 +171,20 @@ async fn perform(store: &Store, order: Order) -> Result<Outcome> {
         }
         Order::RevokeKey { id } => Outcome::Revoked { found: keys::revoke(store, None, id).await? },
     })
+}
+
+/// What a new key shall be, once it is known to be possible.
+fn checked(store: &Store, new: NewKey, expires_in: Option<Duration>) -> Result<NewKey> {
+    for id in new.sessions.iter().flatten() {
+        let session = store.session(*id)?;
+        if session.is_none_or(|session| session.organization != new.organization) {
+            let organization = &new.organization;
+            return Err(Error::Config(format!("`{organization}` has no session `{id}`")));
+        }
+    }
+    let end = expires_in.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+    let expires_at = end.map(|end| now_ms().saturating_add(end)).or(new.expires_at);
+    Ok(NewKey { expires_at, ..new })
 }
 
 /// The gateway's end of the socket; the socket is gone when this is.

@@ -89,6 +89,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         request_timeout: Duration::from_secs(30),
         operation_timeout: Duration::from_secs(20),
         event_retention: Duration::from_hours(24),
+        audit_retention: Duration::from_hours(24),
         connects_in_flight: 16,
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,

@@ -3,7 +3,7 @@
 mod documented;
 mod mapping;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use axum::{
     Json,
@@ -62,6 +62,13 @@ impl Code {
             Self::GatewayUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+}
+
+/// As callers read it.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -189,6 +196,8 @@ impl IntoResponse for ApiError {
         }
         let detail = ErrorDetail { code: self.code, message: self.message, details: self.details };
         let mut response = (status, Json(ErrorBody { error: detail })).into_response();
+        // For the audit log.
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         if self.code == Code::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

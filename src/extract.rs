@@ -9,5 +9,5 @@ mod path;
 pub(crate) use body::{BODY_LIMIT, Fields, FromFields, JsonBody};
 pub use caller::Authenticated;
 pub(crate) use caller::{Caller, Events, Manage, ManageAll, Read, Send};
-pub(crate) use page::{LogPage, Page};
+pub(crate) use page::{AuditQuery, LogPage, Page};
 pub(crate) use path::{GroupPath, KeyPath, Path, SessionPath};

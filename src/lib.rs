@@ -6,6 +6,7 @@
 //! - Everything that speaks to WhatsApp is in `wharf-actors`, everything that is stored in `wharf-storage`.
 
 mod api;
+mod audit;
 mod clock;
 mod error;
 mod extract;

@@ -52,10 +52,12 @@ async fn serve(config: Serve) -> Result<()> {
 
 async fn key(command: KeyCommand) -> Result<()> {
     let (data, order) = match command {
-        KeyCommand::Create(KeyCreate { organization, name, permissions, data }) => {
+        KeyCommand::Create(wanted) => {
+            let KeyCreate { organization, name, permissions, sessions, expires_in, data } = wanted;
             let capabilities = permissions.into_iter().map(Into::into).collect();
-            let new = NewKey { capabilities, ..NewKey::for_all(&organization, &name) };
-            (data, Order::CreateKey { new })
+            let sessions = (!sessions.is_empty()).then_some(sessions);
+            let new = NewKey { capabilities, sessions, ..NewKey::for_all(&organization, &name) };
+            (data, Order::CreateKey { new, expires_in })
         }
         KeyCommand::List(KeyList { organization, data }) => {
             (data, Order::ListKeys { organization })

@@ -2,13 +2,15 @@
 
 use std::{
     any::Any,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    RequestExt,
+    extract::{MatchedPath, RawPathParams, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -17,7 +19,12 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{error::ApiError, extract::BODY_LIMIT, verbs};
+use crate::{
+    audit::{self, Recording, Trail},
+    error::ApiError,
+    extract::BODY_LIMIT,
+    verbs,
+};
 
 /// The header that carries the id of a request, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,6 +35,10 @@ const LONGEST_ID: usize = 128;
 /// What is answered though the process is about to end.
 const WATCHED: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Where a request comes from; in its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
 /// What no request may overstep.
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -37,11 +48,11 @@ pub(crate) struct Limits {
     pub(crate) draining: CancellationToken,
 }
 
-/// Layer around everything: gives the request its id, a span with it, and one line in the log; keeps its limits; has an
-/// answer whatever happens inside. It is one layer because each costs every request.
+/// Layer around everything: gives the request its id, a span with it, one line in the log, and one in the audit log if
+/// it is for that; keeps its limits; has an answer whatever happens inside. It is one layer because each costs every request.
 pub(crate) async fn surround(
     State(limits): State<Arc<Limits>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let id = request
@@ -57,11 +68,16 @@ pub(crate) async fn surround(
         // The template, not the path itself: ids of groups and chats hold phone numbers.
         http.route = tracing::field::Empty,
     );
+    let trail = Arc::<Trail>::default();
+    let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
+    let recording = Recording::new(Arc::clone(&trail), id.clone(), address);
+    request.extensions_mut().insert(trail);
     let begun = Instant::now();
     let mut response = answer(&limits, request, next).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
+    recording.answered(&response);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -93,9 +109,15 @@ fn announced_size(request: &Request) -> u64 {
     header.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
-/// Layer below the router: tells the span which route it is.
-pub(crate) async fn name_route(route: MatchedPath, request: Request, next: Next) -> Response {
+/// Layer below the router: tells the span which route it is, and the trail which operation.
+pub(crate) async fn name_route(route: MatchedPath, mut request: Request, next: Next) -> Response {
     tracing::Span::current().record("http.route", verbs::documented(route.as_str()));
+    if let Some(operation) = audit::operation(route.as_str(), request.method())
+        && let Some(trail) = request.extensions().get::<Arc<Trail>>().cloned()
+    {
+        let parameters = request.extract_parts::<RawPathParams>().await;
+        trail.leads_to(operation, parameters.as_ref().ok());
+    }
     next.run(request).await
 }
 

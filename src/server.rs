@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -18,10 +18,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
-use crate::{AppState, api, auth::Login, config::Serve, control::Control, retention};
+use crate::{
+    AppState, api, auth::Login, config::Serve, control::Control, request::ClientAddress, retention,
+};
 
 /// How long the last answers have to leave, once they are made.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the last entries of the audit log may take to be written.
+const LAST_ENTRIES: Duration = Duration::from_secs(5);
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -144,9 +149,11 @@ pub async fn run_with(
         state = state.with_login(Login::start(settings)?);
     }
     let draining = state.draining();
+    let audit = state.audit.clone();
     let requests = TaskTracker::new();
     let app = api::app(state, config.request_timeout)
-        .layer(axum::middleware::from_fn_with_state(requests.clone(), count));
+        .layer(axum::middleware::from_fn_with_state(requests.clone(), count))
+        .into_make_service_with_connect_info::<SocketAddr>();
     let control = Control::open(&config.data).inspect_err(|error| {
         tracing::error!(
             "no control socket, so `wharf key` works only while this is stopped: {error}"
@@ -163,7 +170,10 @@ pub async fn run_with(
                 Err(_) => std::future::pending().await,
             }
         };
-        tokio::join!(orders, retention::sweep(&store, config.event_retention));
+        tokio::join!(
+            orders,
+            retention::sweep(&store, config.event_retention, config.audit_retention)
+        );
     };
     // A connection on which nothing ever comes must not hold up the end: only requests under way may.
     let result = tokio::select! {
@@ -179,14 +189,23 @@ pub async fn run_with(
     };
     drop(control);
     sessions.shutdown().await;
+    if tokio::time::timeout(LAST_ENTRIES, audit.flush()).await.is_err() {
+        tracing::error!("the end of the audit log could not be written in time");
+    }
     store.close().await?;
     tracing::info!("stopped");
     result
 }
 
-/// Layer: counts the requests under way.
-async fn count(State(requests): State<TaskTracker>, request: Request, next: Next) -> Response {
+/// Layer: counts the requests under way, and tells each where it comes from.
+async fn count(
+    State(requests): State<TaskTracker>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let _counted = requests.token();
+    request.extensions_mut().insert(ClientAddress(peer.ip()));
     next.run(request).await
 }
 

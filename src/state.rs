@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
 
-use crate::{auth::Login, error::ApiError, extract::Caller};
+use crate::{audit::AuditLog, auth::Login, error::ApiError, extract::Caller};
 
 /// The parts of a running gateway; cheap to clone.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct Parts {
     pub(crate) sessions: Sessions,
     /// What verifies login tokens; without it there are API keys alone.
     pub(crate) login: Option<Login>,
+    pub(crate) audit: AuditLog,
     /// The configured name of this node.
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
@@ -35,8 +36,12 @@ impl Deref for AppState {
 
 impl AppState {
     /// Puts the parts together; `gateway_id` is the name under which this node shows itself.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
         Self(Arc::new(Parts {
+            audit: AuditLog::start(store.clone()),
             store,
             sessions,
             login: None,

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
-use wharf_storage::{SessionId, Status, Store};
+use wharf_storage::{SessionId, SettingsChange, Status, Store};
 
 use crate::{
+    clock::now_ms,
     command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite, SessionView},
     error::{Error, Result},
     registry::{Registry, Vitals},
@@ -58,6 +59,17 @@ impl SessionHandle {
     pub async fn describe(&self) -> Result<SessionView> {
         let session = self.store.session(self.id)?.ok_or(Error::NotFound("session"))?;
         Ok(self.vitals.view(session))
+    }
+
+    /// Changes the session's settings, connected or not; a change that is empty leaves everything as it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it was removed meanwhile.
+    pub async fn change_settings(&self, change: SettingsChange) -> Result<SessionView> {
+        if !change.is_empty() && !self.store.change_settings(self.id, change, now_ms()).await? {
+            return Err(Error::NotFound("session"));
+        }
+        self.describe().await
     }
 
     /// Starts the session: connects a paired one, begins pairing for one that is unpaired or logged out. Does nothing

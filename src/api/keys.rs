@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -10,6 +10,7 @@ use wharf_storage::{ApiKey, Capability, KeyId, SessionId};
 
 use crate::{
     AppState,
+    audit::Made,
     clock::now_ms,
     error::{Always, ApiError, InvalidBody, InvalidInput, Missing},
     extract::{Caller, Fields, FromFields, JsonBody, KeyPath, ManageAll, Page, Path},
@@ -25,6 +26,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// The longest name, in Unicode scalar values.
 const LONGEST_NAME: usize = 200;
 
+/// How many sessions a key may be confined to: the list is read with every request of the key.
+const MOST_SESSIONS: usize = 1_000;
+
 /// The name of this list in its cursors.
 const LIST: &str = "keys";
 
@@ -37,7 +41,7 @@ struct CreateApiKey {
     /// What it may be used for; at least one.
     #[schema(value_type = Vec<PermissionName>)]
     permissions: BTreeSet<Capability>,
-    /// Ids of the only sessions that shall exist for it; all of the organization when absent.
+    /// Ids of the only sessions that shall exist for it, 1 to 1,000; all of the organization when absent.
     #[schema(value_type = Option<Vec<String>>)]
     sessions: Option<Vec<SessionId>>,
     /// From when it is no longer good, epoch milliseconds; never when absent.
@@ -67,6 +71,9 @@ impl FromFields for CreateApiKey {
             let session: Option<SessionId> = id.parse().ok();
             session.filter(|session| session.to_string() == id).ok_or_else(|| unknown_session(id))
         });
+        if sessions.as_ref().is_some_and(|ids| !(1..=MOST_SESSIONS).contains(&ids.len())) {
+            fields.refuse("sessions", "must name 1 to 1000; leave it out for all");
+        }
         let expires_at = fields.number("expiresAt");
         if expires_at.is_some_and(|end| end <= now_ms()) {
             fields.refuse("expiresAt", "must be in the future");
@@ -174,7 +181,7 @@ async fn create_api_key(
     State(state): State<AppState>,
     caller: Caller<ManageAll>,
     JsonBody(wanted): JsonBody<CreateApiKey>,
-) -> Result<(StatusCode, Json<NewKeyBody>), ApiError> {
+) -> Result<(StatusCode, Extension<Made>, Json<NewKeyBody>), ApiError> {
     if let Some(more) = wanted.permissions.difference(&caller.capabilities).next() {
         return Err(ApiError::capability(format!(
             "a key gives away what it carries, and this one does not carry `{}`",
@@ -200,7 +207,9 @@ async fn create_api_key(
     };
     let made = keys::create(&state.store, new).await;
     let (key, secret) = made.map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok((StatusCode::CREATED, Json(NewKeyBody { key_without_secret: key.into(), key: secret })))
+    let made = Made { name: "id", id: key.id.to_string() };
+    let body = NewKeyBody { key_without_secret: key.into(), key: secret };
+    Ok((StatusCode::CREATED, Extension(made), Json(body)))
 }
 
 /// Revoke an API key: from the next request on it opens nothing.

@@ -3,9 +3,10 @@
 mod body;
 mod lifecycle;
 mod pairing_code;
+mod settings;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -20,6 +21,7 @@ use wharf_storage::SessionId;
 use super::picture::{self, Form};
 use crate::{
     AppState,
+    audit::Made,
     error::{Always, ApiError, Conflicts, InvalidBody, InvalidInput, Missing},
     extract::{
         Caller, Fields, FromFields, JsonBody, Manage, ManageAll, Page, Path, Read, SessionPath,
@@ -35,6 +37,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(session_me))
         .merge(pairing_code::router())
         .merge(lifecycle::router())
+        .merge(settings::router())
 }
 
 /// The longest label, in Unicode scalar values.
@@ -59,16 +62,20 @@ struct CreateSession {
 
 impl FromFields for CreateSession {
     fn from_fields(fields: &mut Fields) -> Self {
-        let label = |text: &str| match text.chars().count() {
-            0..=LONGEST_LABEL => Ok(()),
-            _ => Err("must have at most 200 characters"),
-        };
         Self {
             label: fields.text("label", label),
             auto_read: fields.flag("autoRead"),
             presence_typing: fields.flag("presenceTyping"),
             start: fields.flag("start"),
         }
+    }
+}
+
+/// The rule for labels; an empty one is none.
+fn label(text: &str) -> Result<(), &'static str> {
+    match text.chars().count() {
+        0..=LONGEST_LABEL => Ok(()),
+        _ => Err("must have at most 200 characters"),
     }
 }
 
@@ -141,17 +148,18 @@ async fn create_session(
     State(state): State<AppState>,
     caller: Caller<ManageAll>,
     JsonBody(wanted): JsonBody<CreateSession>,
-) -> Result<(StatusCode, Json<SessionBody>), ApiError> {
+) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
     let new = NewSession {
         organization: caller.organization,
-        label: wanted.label,
+        label: wanted.label.filter(|label| !label.is_empty()),
         auto_read: wanted.auto_read,
         presence_typing: wanted.presence_typing,
         created_by_user: caller.principal.user(),
         start: wanted.start.unwrap_or(false),
     };
     let view = state.sessions.create(new).await?;
-    Ok((StatusCode::CREATED, Json(SessionBody::live(view, &state.gateway_id))))
+    let made = Made { name: "session", id: view.session.id.to_string() };
+    Ok((StatusCode::CREATED, Extension(made), Json(SessionBody::live(view, &state.gateway_id))))
 }
 
 /// Get a session.

@@ -1,6 +1,6 @@
 //! Who calls, and whether the credential covers the operation.
 
-use std::{collections::BTreeSet, marker::PhantomData};
+use std::{collections::BTreeSet, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -11,6 +11,7 @@ use wharf_storage::{Capability, SessionId};
 
 use crate::{
     AppState,
+    audit::Trail,
     auth::{self, Grant, Principal},
     error::ApiError,
 };
@@ -96,9 +97,16 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let grant = auth::identify(state, &parts.headers).await?;
+        let organization = organization(&grant, &parts.headers);
+        // Before anything is refused: what a caller may not do is noted too.
+        if let (Some(trail), Ok(organization)) =
+            (parts.extensions.get::<Arc<Trail>>(), &organization)
+        {
+            trail.belongs_to(&state.audit, &grant.principal, organization).await;
+        }
         check::<N>(&grant)?;
         Ok(Self {
-            organization: organization(&grant, &parts.headers)?,
+            organization: organization?,
             principal: grant.principal,
             sessions: grant.sessions,
             capabilities: grant.capabilities,

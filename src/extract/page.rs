@@ -47,7 +47,12 @@ impl Page {
             return String::new();
         }
         rows.truncate(self.limit);
-        rows.last().map(|row| encode(&format!("{list}:{}", key(row)))).unwrap_or_default()
+        Self::cursor(list, rows.last().map(key))
+    }
+
+    /// The cursor for the page that begins behind this key; empty when there is none.
+    pub(crate) fn cursor(list: &str, key: Option<impl Display>) -> String {
+        key.map(|key| encode(&format!("{list}:{key}"))).unwrap_or_default()
     }
 
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
@@ -81,6 +86,26 @@ impl LogPage {
         let after = given.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
         let after = after.map_err(|_| ApiError::invalid_field(name, "is not an event's id"))?;
         Ok(Self { limit: clamp(limit)?, after })
+    }
+}
+
+/// Which part of the audit log the caller asks for. An empty filter is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AuditQuery {
+    pub(crate) page: Page,
+    /// The session that it was done to.
+    pub(crate) session: Option<String>,
+    /// The key or person who did it.
+    pub(crate) actor: Option<String>,
+}
+
+impl AuditQuery {
+    fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
+        let (filters, page) =
+            pairs.into_iter().partition(|(name, _)| matches!(name.as_str(), "session" | "actor"));
+        let [session, actor] = single(filters, ["session", "actor"])?;
+        let filter = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(Self { page: Page::parse(page)?, session: filter(session), actor: filter(actor) })
     }
 }
 
@@ -130,6 +155,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for LogPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Self::parse(query(parts, state).await?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuditQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -198,6 +231,22 @@ mod tests {
             page(&[("limit", "2")]).unwrap().cut("numbers", &mut vec![1, 2], |row| *row),
             ""
         );
+    }
+
+    #[test]
+    fn a_filter_comes_once_and_an_empty_one_is_none() {
+        let query = |pairs: &[(&str, &str)]| {
+            let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            AuditQuery::parse(owned.collect())
+        };
+        let given = query(&[("actor", "key_1"), ("limit", "7"), ("session", "")]).unwrap();
+        assert_eq!(
+            (given.page.limit, given.session, given.actor.as_deref()),
+            (7, None, Some("key_1"))
+        );
+        for twice in ["actor", "session", "limit"] {
+            assert!(query(&[(twice, "1"), (twice, "1")]).is_err(), "{twice}");
+        }
     }
 
     #[test]

@@ -14,13 +14,11 @@ use serde_json::Value;
 use crate::{
     EventId, Result, SessionId, Store, codec,
     store::Txn,
-    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, Id},
+    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, FIRST_ID, Id, LAST_ID},
 };
 
 const TABLE: &str = "events";
 const LAST_EVENT: &str = "last_event";
-const FIRST_ID: Id = [0; 16];
-const LAST_ID: Id = [u8::MAX; 16];
 
 /// An event that is not stored yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -75,13 +75,12 @@ impl EventId {
 
     /// An id for an event at `at`, above the number `last` of the one before, whatever the clock says.
     pub(crate) fn generate_above(last: u128, at: i64) -> Self {
-        let next = last.saturating_add(1);
-        if Self::earliest(at).number() > next { Self(generate(at)) } else { Self(Ulid(next)) }
+        Self(above(last, at))
     }
 
     /// The lowest id of an event at `at`.
     pub(crate) fn earliest(at: i64) -> Self {
-        Self(Ulid::from_parts(u64::try_from(at).unwrap_or(0).min(LAST_TIME), 0))
+        Self(earliest(at))
     }
 
     pub(crate) fn bytes(self) -> Id {
@@ -106,9 +105,20 @@ impl EventId {
 fn generate_rising(at: i64) -> Ulid {
     static LAST: Mutex<u128> = Mutex::new(0);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let next = EventId::generate_above(*last, at).0;
+    let next = above(*last, at);
     *last = next.0;
     next
+}
+
+/// A ULID made at `at`, above the number `last`, whatever the clock says.
+pub(crate) fn above(last: u128, at: i64) -> Ulid {
+    let next = Ulid(last.saturating_add(1));
+    if earliest(at) > next { generate(at) } else { next }
+}
+
+/// The lowest ULID made at `at`.
+pub(crate) fn earliest(at: i64) -> Ulid {
+    Ulid::from_parts(u64::try_from(at).unwrap_or(0).min(LAST_TIME), 0)
 }
 
 fn generate(at: i64) -> Ulid {
@@ -117,7 +127,7 @@ fn generate(at: i64) -> Ulid {
     Ulid::from_parts(u64::try_from(at).unwrap_or(0).min(LAST_TIME), u128::from_le_bytes(random))
 }
 
-fn parse(text: &str, prefix: &str, expected: &'static str) -> Result<Ulid, InvalidId> {
+pub(crate) fn parse(text: &str, prefix: &str, expected: &'static str) -> Result<Ulid, InvalidId> {
     text.strip_prefix(prefix)
         .and_then(|ulid| {
             Ulid::from_string(ulid)

@@ -10,13 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, KeyId, Result, SessionId, Store, codec,
     store::Txn,
-    tables::{Id, KEYS, KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION},
+    tables::{Id, KEYS, KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, LAST_ID},
 };
 
 pub(crate) use known::KnownKeys;
 
 const TABLE: &str = "keys";
-const LAST_ID: Id = [u8::MAX; 16];
 
 /// An API key: who it stands for and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The gateway's durable state: sessions, groups, API keys, events and the protocol library's own records, in one
+//! The gateway's durable state: sessions, groups, API keys, events, the audit log and the protocol library's own records, in one
 //! redb file behind one group-committing writer.
 //!
 //! - [`Store`] opens the file and carries every operation; one method is one transaction.
@@ -8,18 +8,21 @@
 //! Nothing outside this crate names redb. The crate has no clock: every time is an argument, in milliseconds since
 //! the Unix epoch.
 
+mod audit;
 mod codec;
 mod error;
 mod events;
 mod groups;
 mod ids;
 mod keys;
+mod retention;
 mod schema;
 mod sessions;
 mod store;
 mod tables;
 pub mod whatsapp;
 
+pub use audit::{Actor, AuditEntry, AuditFilter, AuditId, AuditPage, AuditRecord};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
 pub use groups::{
@@ -28,5 +31,5 @@ pub use groups::{
 };
 pub use ids::{EventId, GroupJid, InvalidId, KeyId, SessionId};
 pub use keys::{ApiKey, Capability};
-pub use sessions::{Account, Reason, Session, Status, StatusChange, Wanted};
+pub use sessions::{Account, Reason, Session, SettingsChange, Status, StatusChange, Wanted};
 pub use store::{Options, Store};

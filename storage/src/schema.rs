@@ -5,15 +5,17 @@ use redb::{Database, ReadableDatabase, TableError, WriteTransaction};
 use crate::{
     Error, Result, store,
     tables::{
-        COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS, KEYS_BY_DIGEST,
-        KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL,
+        AUDIT, COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS,
+        KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION,
+        WA_ALL,
     },
 };
 
 type Migration = fn(&WriteTransaction) -> Result<()>;
 
 /// The migration at index n brings a file of schema n to schema n + 1.
-const MIGRATIONS: &[Migration] = &[migration_001_creation, migration_002_retention];
+const MIGRATIONS: &[Migration] =
+    &[migration_001_creation, migration_002_retention, migration_003_audit];
 
 const VERSION: &str = "version";
 
@@ -64,6 +66,12 @@ fn migration_002_retention(txn: &WriteTransaction) -> Result<()> {
     Ok(())
 }
 
+/// What callers do is noted.
+fn migration_003_audit(txn: &WriteTransaction) -> Result<()> {
+    txn.open_table(AUDIT)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use redb::{TableHandle, backends::InMemoryBackend};
@@ -82,7 +90,7 @@ mod tests {
         let txn = database.begin_read().unwrap();
         let names: Vec<_> =
             txn.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
-        assert_eq!(names.len(), 12 + WA_ALL.len(), "{names:?}");
+        assert_eq!(names.len(), 13 + WA_ALL.len(), "{names:?}");
     }
 
     #[test]
@@ -90,13 +98,13 @@ mod tests {
         let database = new_file();
         bring_up_to_date(&database).unwrap();
         let txn = store::begin(&database).unwrap();
-        assert!(txn.delete_table(EVENTS_REMOVED).unwrap());
+        assert!(txn.delete_table(AUDIT).unwrap());
         txn.commit().unwrap();
 
         bring_up_to_date(&database).unwrap();
         assert_eq!(version(&database).unwrap() as usize, MIGRATIONS.len());
         // The migration that made it did not run again.
-        let made = database.begin_read().unwrap().open_table(EVENTS_REMOVED);
+        let made = database.begin_read().unwrap().open_table(AUDIT);
         assert!(matches!(made, Err(TableError::TableDoesNotExist(_))));
     }
 
@@ -109,7 +117,7 @@ mod tests {
         txn.commit().unwrap();
 
         let error = bring_up_to_date(&database).unwrap_err();
-        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 2 }), "{error}");
-        assert!(error.to_string().contains("99") && error.to_string().contains(" 2;"), "{error}");
+        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 3 }), "{error}");
+        assert!(error.to_string().contains("99") && error.to_string().contains(" 3;"), "{error}");
     }
 }

@@ -4,17 +4,16 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use record::{Account, Reason, Session, Status, StatusChange, Wanted};
+pub use record::{Account, Reason, Session, SettingsChange, Status, StatusChange, Wanted};
 
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::{
     Error, NewEvent, Result, SessionId, Store, codec, events, groups,
-    tables::{Id, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL},
+    tables::{Id, LAST_ID, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL},
 };
 
 const TABLE: &str = "sessions";
-const LAST_ID: Id = [u8::MAX; 16];
 
 impl Store {
     /// Stores a new session and the events that tell of it.
@@ -75,6 +74,16 @@ impl Store {
     /// Notes what the owner wants of a session; false if there is none.
     pub async fn set_wanted(&self, id: SessionId, wanted: Wanted, at: i64) -> Result<bool> {
         self.change_session(id, at, Vec::new(), move |session| session.wanted = wanted).await
+    }
+
+    /// Changes the settings of a session; false if there is none.
+    pub async fn change_settings(
+        &self,
+        id: SessionId,
+        change: SettingsChange,
+        at: i64,
+    ) -> Result<bool> {
+        self.change_session(id, at, Vec::new(), move |session| change.apply(session)).await
     }
 
     /// Notes how a session is doing; false, and no event, if there is none. `since` moves only when the status does.

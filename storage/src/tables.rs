@@ -12,6 +12,12 @@ use redb::TableDefinition;
 /// 16 bytes of a ULID.
 pub(crate) type Id = [u8; 16];
 
+/// No ULID is below.
+pub(crate) const FIRST_ID: Id = [0; 16];
+
+/// No ULID is above.
+pub(crate) const LAST_ID: Id = [u8::MAX; 16];
+
 /// Table: the schema number. Key: `version`. Value: the number, bare, so that every release can read it.
 pub(crate) const SCHEMA: TableDefinition<&str, u32> = TableDefinition::new("schema");
 
@@ -52,6 +58,9 @@ pub(crate) const EVENTS_BY_ORGANIZATION: TableDefinition<(&str, Id), Id> =
 
 /// Table: up to where the event log of an organization was removed. Key: organization. Value: event.
 pub(crate) const EVENTS_REMOVED: TableDefinition<&str, Id> = TableDefinition::new("events_removed");
+
+/// Table: the audit log. Key: organization, entry. Value: `AuditRecord`.
+pub(crate) const AUDIT: TableDefinition<(&str, Id), &[u8]> = TableDefinition::new("audit");
 
 // The protocol library's records. Keys are bytes: the session, then what the comment names. Values are the library's
 // bytes behind the two bytes of `codec`.

@@ -1,6 +1,6 @@
 //! A file of an older release becomes a current one, with all that is in it.
 //!
-//! `fixtures/schema-1.redb.gz` was written by the release with schema 1, through the methods of its store and of its
+//! `fixtures/schema-N.redb.gz` was written by a release with schema N, through the methods of its store and of its
 //! backend, by a program that closed the store and ended; then `gzip -9n`. The tests name everything that is in it.
 
 use std::{
@@ -12,8 +12,8 @@ use std::{
 use flate2::read::GzDecoder;
 use serde_json::json;
 use wharf_storage::{
-    Account, Capability, Error, Event, EventId, GroupJid, NewEvent, Options, Role, Session,
-    SessionId, Status, Store, Wanted,
+    Account, Actor, AuditFilter, AuditRecord, Capability, Error, Event, EventId, GroupJid, KeyId,
+    NewEvent, Options, Role, Session, SessionId, Status, Store, Wanted,
 };
 
 use crate::whatsapp::{gives_out_what_was_sent, holds_what_schema_1_wrote};
@@ -23,8 +23,9 @@ const SHOP: &str = "01HF7YAT00SHP0000000000000";
 const IDLE: &str = "01HF7YAT00ZZZ0000000000000";
 const OTHER: &str = "01HF7YAT00THR0000000000000";
 
-fn unpacked(folder: &Path) -> PathBuf {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-1.redb.gz");
+fn unpacked(folder: &Path, schema: u32) -> PathBuf {
+    let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/fixtures/schema-{schema}.redb.gz"));
     let path = folder.join("wharf.redb");
     let mut unpacked = File::create(&path).unwrap();
     io::copy(&mut GzDecoder::new(File::open(packed).unwrap()), &mut unpacked).unwrap();
@@ -120,7 +121,7 @@ async fn holds_the_keys(store: &Store) {
 #[tokio::test]
 async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
     let folder = tempfile::tempdir().unwrap();
-    let path = unpacked(folder.path());
+    let path = unpacked(folder.path(), 1);
     let store = open(&path);
     holds_what_was_written(&store).await;
     store.close().await.unwrap();
@@ -134,7 +135,7 @@ async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
 #[tokio::test]
 async fn what_came_after_schema_1_works_on_a_file_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&unpacked(folder.path()));
+    let store = open(&unpacked(folder.path(), 1));
     let before = store.events_page("acme", None, None, 9).await.unwrap().events;
     let event = NewEvent {
         session: id(SHOP),
@@ -158,5 +159,47 @@ async fn what_came_after_schema_1_works_on_a_file_of_it() {
     assert!(store.remove_session(id(SHOP)).await.unwrap());
     assert_eq!(store.sessions_of("acme", None, 9).await.unwrap().len(), 1);
     assert_eq!(store.events_page("acme", None, None, 9).await.unwrap().events, []);
+    store.close().await.unwrap();
+}
+
+/// Everything that the release with schema 2 wrote is there: a session, a key that is confined to it, and of the three
+/// events the one that was kept.
+async fn holds_what_schema_2_wrote(store: &Store) {
+    let session = store.session(id(SHOP)).unwrap().unwrap();
+    assert_eq!((&*session.organization, session.label.as_deref()), ("acme", Some("Shop")));
+    let key = store.key_by_digest(&[7; 32]).unwrap().unwrap();
+    assert_eq!((key.sessions.clone(), key.expires_at), (Some(vec![id(SHOP)]), Some(AT + 9)));
+    let log = store.events_page("acme", None, None, 9).await.unwrap().events;
+    assert_eq!(told(&log), [("auth.code", 1_000)]);
+    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9).await;
+    assert!(matches!(gone, Err(Error::EventsGone)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_schema_2_keeps_all_and_has_an_audit_log_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = unpacked(folder.path(), 2);
+    let store = open(&path);
+    holds_what_schema_2_wrote(&store).await;
+    let all = AuditFilter::default();
+    assert_eq!(store.audit_page("acme", None, all.clone(), 9).await.unwrap().entries, []);
+    assert_eq!(store.sweep_audit(AT, 9).await.unwrap(), 0);
+    let record = AuditRecord {
+        at: AT,
+        actor: Actor::Key(KeyId::generate(AT)),
+        operation: "stopSession".to_owned(),
+        object: [("session".to_owned(), SHOP.to_owned())].into(),
+        address: None,
+        status: Some(200),
+        code: None,
+        request: "r".to_owned(),
+    };
+    store.record_audit(vec![("acme".to_owned(), record.clone())]).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = open(&path);
+    holds_what_schema_2_wrote(&store).await;
+    let noted = store.audit_page("acme", None, all, 9).await.unwrap().entries;
+    assert_eq!(noted.into_iter().map(|entry| entry.record).collect::<Vec<_>>(), [record]);
     store.close().await.unwrap();
 }

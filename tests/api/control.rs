@@ -10,7 +10,10 @@ use tokio::{
 use wharf_sandbox::{Config, Sandbox};
 use wharf_storage::{EventId, NewEvent, SessionId};
 
-use crate::{app::eventually, process::Data};
+use crate::{
+    app::eventually,
+    process::{Data, Gateway},
+};
 
 fn shown(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -59,6 +62,60 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_gateway() {
     assert!(gateway.terminate().await.success());
     assert!(!data.path("wharf.sock").exists(), "the socket outlived the gateway");
     assert_eq!(shown(&data.command(&["key", "list"]).await).lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_made_for_some_sessions_and_for_a_while_with_and_without_a_running_gateway() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let made = gateway.call("POST", "/api/v1/sessions", Some(&json!({}))).await.unwrap().1;
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let create = ["key", "create", "--name", "some", "--session", &ids[1], "--session", &ids[2]];
+    let during = shown(&data.command(&create).await).trim().to_owned();
+    let short = [&create[..], &["--expires-in", "1ms"]].concat();
+    let expired = shown(&data.command(&short).await).trim().to_owned();
+    let sees = async |gateway: &Gateway, key: &str| {
+        let caller = gateway.with_key(key);
+        let (status, body) = caller.call("GET", "/api/v1/sessions", None).await.unwrap();
+        let seen = body["data"].as_array().into_iter().flatten();
+        (status, seen.map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(sees(&gateway, &during).await, (200, ids[1..].to_vec()));
+    let ended = eventually("the key has expired", async || match sees(&gateway, &expired).await {
+        (401, _) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    ended.await;
+    let unknown = ["key", "create", "--name", "x", "--session", "01HZ0000000000000000000000"];
+    let theirs = [&create[..], &["--organization", "elsewhere"]].concat();
+    for refused in [&unknown[..], &theirs] {
+        let refused = data.command(refused).await;
+        assert!(!refused.status.success());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("has no session"));
+    }
+    for (flag, value) in
+        [("--session", "nonsense"), ("--expires-in", "soon"), ("--expires-in", "0s")]
+    {
+        let refused = data.command(&["key", "create", "--name", "x", flag, value]).await;
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && words.contains(flag), "{words}");
+    }
+    assert!(gateway.terminate().await.success());
+
+    let long = [&create[..], &["--expires-in", "30d"]].concat();
+    let before = shown(&data.command(&long).await).trim().to_owned();
+    assert!(!data.command(&unknown).await.status.success());
+    let gateway = data.serve(&sandbox.ws_url(), &[]).await;
+    assert_eq!(sees(&gateway, &before).await, (200, ids[1..].to_vec()));
+    let keys = gateway.get("/api/v1/api-keys").await;
+    let kept = keys["data"].as_array().unwrap().last().unwrap();
+    let month = kept["expiresAt"].as_i64().unwrap() - kept["createdAt"].as_i64().unwrap();
+    assert!((month - 30 * 24 * 3_600_000).abs() < 60_000, "{kept}");
+    assert!(gateway.terminate().await.success());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use serde_json::{Value, json};
-use wharf_storage::Capability;
+use wharf_storage::{Capability, SessionId};
 
 use crate::app::{Answer, TestApp};
 
@@ -51,6 +51,7 @@ async fn a_key_that_breaks_a_rule_is_refused_with_every_field() {
     let other = app.running.key_for("elsewhere", wharf::keys::all_capabilities()).await;
     let theirs = app.running.call(&other, "POST", "/api/v1/sessions", Some(json!({}))).await;
     let theirs = theirs.expect(201).body["id"].clone();
+    let many = vec![SessionId::generate(1).to_string(); 1_001];
     let faults = [
         (json!({}), "name"),
         (json!({"name": "x"}), "permissions"),
@@ -66,6 +67,8 @@ async fn a_key_that_breaks_a_rule_is_refused_with_every_field() {
         (json!({"name": "x", "permissions": ["read"], "expiresAt": 1}), "expiresAt"),
         (json!({"name": "x", "permissions": ["read"], "expiresAt": "soon"}), "expiresAt"),
         (json!({"name": "x", "permissions": ["read"], "sessions": ["nonsense"]}), "sessions"),
+        (json!({"name": "x", "permissions": ["read"], "sessions": []}), "sessions"),
+        (json!({"name": "x", "permissions": ["read"], "sessions": many}), "sessions"),
         (json!({"name": "x", "permissions": ["read"], "sessions": [theirs]}), "sessions"),
         (json!({"name": "x", "permissions": ["read"], "organization": "y"}), "organization"),
     ];
@@ -116,23 +119,6 @@ async fn a_key_for_some_sessions_sees_those_alone_and_manages_no_keys() {
     app.running.call(key, "GET", &path(&ids[0]), None).await.error(404, "not_found");
     app.running.call(key, "GET", &path(&ids[1]), None).await.expect(200);
     app.running.call(key, "GET", KEYS, None).await.error(403, "forbidden");
-}
-
-#[tokio::test]
-async fn another_organizations_key_is_as_absent_as_one_that_never_was() {
-    let app = TestApp::start().await;
-    let stranger = app.running.key_for("elsewhere", wharf::keys::all_capabilities()).await;
-    let theirs = app.running.call(&stranger, "GET", KEYS, None).await.expect(200).body;
-    assert_eq!(theirs["data"].as_array().unwrap().len(), 1);
-    let theirs = text(&theirs["data"][0]["id"]).to_owned();
-    let mut answers = Vec::new();
-    for id in
-        [&theirs, "key_01HZ0000000000000000000000", "x", "key_x", "%FF", &theirs.to_lowercase()]
-    {
-        answers.push(revoke(&app, id).await.expect(404).body);
-    }
-    assert!(answers.iter().all(|body| *body == answers[0]), "{answers:?}");
-    app.running.call(&stranger, "GET", KEYS, None).await.expect(200);
 }
 
 #[tokio::test]

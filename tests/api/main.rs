@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped in a test is its failure")]
 
 mod app;
+mod audit;
 mod auth;
 mod bodies;
 mod command;
@@ -11,6 +12,7 @@ mod events;
 mod faults;
 mod fleet;
 mod groups;
+mod isolation;
 mod keys;
 mod kills;
 mod lifecycle;
@@ -24,11 +26,12 @@ mod process;
 mod requests;
 mod restart;
 mod restarts;
+mod secrets;
+mod session_settings;
 mod sessions;
 mod settings;
 mod shutdown;
 mod silence;
 mod states;
-mod strangers;
 mod unreachable;
 mod verbs;

@@ -16,11 +16,13 @@ static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&wharf::document_text(&wharf::document())).unwrap());
 
 /// Operations that the contract leaves to the text, with what they need.
-const BESIDE: [(&str, Capability); 4] = [
+const BESIDE: [(&str, Capability); 6] = [
     ("listApiKeys", Capability::Manage),
     ("createApiKey", Capability::Manage),
     ("deleteApiKey", Capability::Manage),
     ("listEvents", Capability::Events),
+    ("updateSession", Capability::Manage),
+    ("listAudit", Capability::Manage),
 ];
 
 /// An operation as it is documented.
@@ -52,6 +54,13 @@ impl Operation {
             "sessionPairingCode" => json!({"phone": "15550000001"}),
             _ => json!({}),
         })
+    }
+
+    /// The status with which it succeeds.
+    pub(crate) fn success(&self) -> u16 {
+        let promised = self.description["responses"].as_object().unwrap().keys();
+        let mut successes = promised.filter(|status| status.starts_with('2'));
+        successes.next().expect("it can succeed").parse().unwrap()
     }
 
     pub(crate) fn has(&self, parameter: &str) -> bool {

@@ -1,9 +1,9 @@
 //! The event log of an organization, page by page.
 
-use super::{Event, FIRST_ID, LAST_EVENT, LAST_ID, TABLE, load};
+use super::{Event, LAST_EVENT, TABLE, load};
 use crate::{
     Error, EventId, Result, SessionId, Store,
-    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED},
+    tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, FIRST_ID, LAST_ID},
 };
 
 /// How many rows of the log one page looks at, those of sessions that are left out included.

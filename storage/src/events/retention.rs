@@ -1,22 +1,21 @@
 //! How long events are kept.
 
-use redb::{ReadTransaction, ReadableTable};
-
-use super::{FIRST_ID, LAST_ID};
 use crate::{
-    EventId, Result, Store,
-    tables::{EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, Id},
+    EventId, Result, Store, retention,
+    tables::{EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED},
 };
-
-/// An event to be removed: its organization, its id, its session.
-type Expired = (String, Id, Id);
 
 impl Store {
     /// Removes up to `limit` events from before `before_ms` (epoch milliseconds), the oldest of each organization first,
     /// and remembers up to where; says how many. Writes nothing when there is none.
     pub async fn sweep_events(&self, before_ms: i64, limit: usize) -> Result<usize> {
         let bound = EventId::earliest(before_ms).bytes();
-        let expired = self.read_many(move |txn| expired(txn, bound, limit)).await?;
+        let expired = self
+            .read_many(move |txn| {
+                let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
+                retention::oldest(&index, bound, limit, |session| session)
+            })
+            .await?;
         if expired.is_empty() {
             return Ok(0);
         }
@@ -36,27 +35,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// The events below `bound`, organization after organization, in order of their ids.
-fn expired(txn: &ReadTransaction, bound: Id, limit: usize) -> Result<Vec<Expired>> {
-    let index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
-    let mut found = Vec::new();
-    let mut next = index.first()?.map(|(key, _)| key.value().0.to_owned());
-    while let Some(organization) = next {
-        let name = organization.as_str();
-        for row in index.range((name, FIRST_ID)..(name, bound))? {
-            if found.len() == limit {
-                return Ok(found);
-            }
-            let (key, session) = row?;
-            found.push((organization.clone(), key.value().1, session.value()));
-        }
-        let above = (std::ops::Bound::Excluded((name, LAST_ID)), std::ops::Bound::Unbounded);
-        let following = index.range::<(&str, Id)>(above)?.next().transpose()?;
-        next = following.map(|(key, _)| key.value().0.to_owned());
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

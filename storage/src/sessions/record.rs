@@ -169,6 +169,38 @@ pub struct StatusChange {
     pub connected: bool,
 }
 
+/// New settings for a session; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsChange {
+    /// What people call it; empty takes the name away.
+    pub label: Option<String>,
+    /// Whether incoming messages are marked read.
+    pub auto_read: Option<bool>,
+    /// Whether the contact sees typing before a message is sent.
+    pub presence_typing: Option<bool>,
+    /// Messages it may send within a minute.
+    pub rate_per_min: Option<u32>,
+    /// Messages it may send within an hour.
+    pub rate_per_hour: Option<u32>,
+}
+
+impl SettingsChange {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn apply(&self, session: &mut Session) {
+        if let Some(label) = &self.label {
+            session.label = Some(label.clone()).filter(|label| !label.is_empty());
+        }
+        session.auto_read = self.auto_read.unwrap_or(session.auto_read);
+        session.presence_typing = self.presence_typing.unwrap_or(session.presence_typing);
+        session.rate_per_min = self.rate_per_min.unwrap_or(session.rate_per_min);
+        session.rate_per_hour = self.rate_per_hour.unwrap_or(session.rate_per_hour);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,6 +184,33 @@ async fn a_status_is_stored_with_its_event_and_since_moves_with_the_status_only(
 }
 
 #[tokio::test]
+async fn settings_change_where_they_are_given_and_an_empty_label_is_none() {
+    let store = Store::in_memory().unwrap();
+    let added = session("acme", 1);
+    store.add_session(added.clone(), vec![]).await.unwrap();
+    let change = SettingsChange {
+        auto_read: Some(true),
+        rate_per_hour: Some(7),
+        ..SettingsChange::default()
+    };
+    assert!(store.change_settings(added.id, change, 5).await.unwrap());
+    let expected = Session { auto_read: true, rate_per_hour: 7, updated_at: 5, ..added };
+    assert_eq!(store.session(expected.id).unwrap().as_ref(), Some(&expected));
+
+    let change = SettingsChange {
+        label: Some(String::new()),
+        presence_typing: Some(false),
+        rate_per_min: Some(1),
+        ..SettingsChange::default()
+    };
+    assert!(store.change_settings(expected.id, change.clone(), 6).await.unwrap());
+    let stored = store.session(expected.id).unwrap().unwrap();
+    assert_eq!((stored.label, stored.presence_typing, stored.rate_per_min), (None, false, 1));
+    assert!(stored.auto_read);
+    assert!(!store.change_settings(SessionId::generate(1), change, 7).await.unwrap());
+}
+
+#[tokio::test]
 async fn what_is_set_on_a_session_is_there_after_a_reopen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wharf.redb");
