@@ -59,7 +59,7 @@ impl LoginFailure {
         let node =
             NodeBuilder::new("failure").attr("reason", self.reason).attr("location", "sandbox");
         let detailed = |node: NodeBuilder, (name, value): &(&'static str, String)| {
-            node.attr(*name, value.as_str())
+            node.attr(name, value.as_str())
         };
         self.details.iter().fold(node, detailed).build()
     }

@@ -134,7 +134,7 @@ async fn a_client_that_is_to_be_linked_meets_a_refusal_for_all() {
 async fn a_banned_account_stays_out_until_it_is_pardoned() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    sandbox.phone("shop").gets_banned(101, Duration::from_secs(3600));
+    sandbox.phone("shop").gets_banned(101, Duration::from_hours(1));
     shop.sees(disconnected).await;
     let Heard::Banned(code, left) = shop.sees(heard).await else { panic!("not a ban") };
     assert!(code == 101 && (3500..=3600).contains(&left), "{code}: {left} s");

@@ -129,13 +129,11 @@ impl Phone {
 
     fn known(&self) -> (MutexGuard<'_, State>, AccountId) {
         let state = state::lock(&self.shared);
-        match state.accounts.by_name(&self.name).map(|account| account.id) {
-            Some(account) => (state, account),
-            None => {
-                drop(state);
-                panic!("{}", self.unknown())
-            }
-        }
+        let Some(account) = state.accounts.by_name(&self.name).map(|account| account.id) else {
+            drop(state);
+            panic!("{}", self.unknown())
+        };
+        (state, account)
     }
 
     fn unknown(&self) -> Error {

@@ -61,7 +61,7 @@ fn agree(own: &KeyPair, theirs: &[u8; 32]) -> Option<Vec<u8>> {
 
 fn derive(secret: &[u8], salt: Option<&[u8; 32]>, purpose: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
-    hkdf_sha256_into(secret, salt.map(|salt| salt.as_slice()), purpose, &mut key)
+    hkdf_sha256_into(secret, salt.map(<[u8; 32]>::as_slice), purpose, &mut key)
         .expect("HKDF gives 32 bytes");
     key
 }
