@@ -146,7 +146,7 @@ impl World {
             Step::Leave => self.feed(Input::Leave),
             Step::Place => self.place(),
             Step::LatePlace => {
-                self.feed(Input::Admitted { generation: self.generation.saturating_sub(1) })
+                self.feed(Input::Admitted { generation: self.generation.saturating_sub(1) });
             }
             Step::Word { word, stale } => self.word(*word, *stale),
             Step::End { failure, linked } => self.end(*failure, *linked),
@@ -269,14 +269,13 @@ impl World {
                     "{silence} ms of silence"
                 );
             }
-            Status::Failed => assert!(reason.is_some()),
-            Status::LoggedOut => assert!(reason.is_some()),
+            Status::Failed | Status::LoggedOut => assert!(reason.is_some()),
             Status::Stopped => {
-                assert_eq!((self.wanted, self.run, due), (Wanted::Stopped, None, None))
+                assert_eq!((self.wanted, self.run, due), (Wanted::Stopped, None, None));
             }
         }
-        let (told, probed) = (reason.is_some(), rests(status) && status != Status::Stopped);
-        assert!(!told || probed || status == Status::Starting, "{status:?} has a reason");
+        let silent = matches!(status, Status::Stopped | Status::ScanQrCode | Status::Working);
+        assert!(!silent || reason.is_none(), "{status:?} has a reason");
     }
 
     /// WhatsApp is gone: nothing is answered any more, and nothing ends by itself.

@@ -27,7 +27,7 @@ impl Machine {
                 }
             }
             Word::PairingCode { until } if self.status == Status::ScanQrCode => {
-                open.code_until(until)
+                open.code_until(until);
             }
             Word::Proven => {
                 open.works();
