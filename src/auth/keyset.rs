@@ -138,7 +138,7 @@ mod tests {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn ed25519(change: Value) -> Value {
+    fn ed25519(change: &Value) -> Value {
         let mut key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": text(&[7; 32])});
         key.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         key
@@ -156,7 +156,7 @@ mod tests {
             json!({"kty": "EC", "crv": "P-256", "kid": "b", "x": point, "y": point, "use": "sig"});
         let rsa =
             json!({"kty": "RSA", "kid": "c", "n": text(&[7; 256]), "e": "AQAB", "alg": "RS256"});
-        assert_eq!(algorithm(&ed25519(json!({}))), Some(Algorithm::EdDSA));
+        assert_eq!(algorithm(&ed25519(&json!({}))), Some(Algorithm::EdDSA));
         assert_eq!(algorithm(&ec), Some(Algorithm::ES256));
         assert_eq!(algorithm(&rsa), Some(Algorithm::RS256));
     }
@@ -177,7 +177,7 @@ mod tests {
             json!({"x": "***"}),
             json!({"x": 7}),
         ] {
-            assert_eq!(algorithm(&ed25519(change.clone())), None, "{change}");
+            assert_eq!(algorithm(&ed25519(&change)), None, "{change}");
         }
         for n in [text(&[7; 128]), text(&[7; 1025]), text(&[0; 256]), String::new()] {
             let rsa = json!({"kty": "RSA", "kid": "c", "n": n, "e": "AQAB"});
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_broken_key_does_not_spoil_its_neighbours_and_a_set_of_none_is_a_fault() {
         let mixed =
-            json!({"keys": [7, {"kty": "RSA"}, ed25519(json!({})), {"kid": "z"}], "more": 1});
+            json!({"keys": [7, {"kty": "RSA"}, ed25519(&json!({})), {"kid": "z"}], "more": 1});
         assert_eq!(KeySet::parse(mixed.to_string().as_bytes()).unwrap().len(), 1);
         for text in
             ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a"}]}"#]
