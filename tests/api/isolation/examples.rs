@@ -57,7 +57,7 @@ impl Example {
     }
 }
 
-static EXAMPLES: [Example; 22] = [
+static EXAMPLES: [Example; 23] = [
     example("createApiKey", On::Linked).of_the_organization().with(
         |session| json!({"name": "example", "permissions": ["manage"], "sessions": [session]}),
     ),
@@ -77,6 +77,7 @@ static EXAMPLES: [Example; 22] = [
     example("restartSession", On::Fresh),
     example("revokeGroupInvite", On::Linked),
     example("sessionMe", On::Linked),
+    example("sessionPairingCode", On::Fresh).with(|_| json!({"phone": "15550000001"})),
     example("sessionQR", On::Scannable),
     example("startSession", On::Fresh),
     example("stopSession", On::Fresh),
