@@ -62,9 +62,13 @@ async fn an_algorithm_that_the_key_does_not_have_is_refused_without_a_fetch() {
                 ("HS384", hmac::HMAC_SHA384),
                 ("HS512", hmac::HMAC_SHA512),
             ] {
-                let message = message(&header(signer, &json!({"alg": algorithm})), &good);
-                let tag = hmac::sign(&hmac::Key::new(form, &secret), message.as_bytes());
-                refused(algorithm, list(&gateway, &token(&message, tag.as_ref())).await);
+                // Nor is the issuer asked for a key that no algorithm of ours could use.
+                for kid in [&signer.header()["kid"], &json!("unknown")] {
+                    let wrong = header(signer, &json!({"alg": algorithm, "kid": kid}));
+                    let message = message(&wrong, &good);
+                    let tag = hmac::sign(&hmac::Key::new(form, &secret), message.as_bytes());
+                    refused(algorithm, list(&gateway, &token(&message, tag.as_ref())).await);
+                }
             }
         }
         // Signed as the key signs, but said to be something else.

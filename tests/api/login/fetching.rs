@@ -19,13 +19,17 @@ use crate::app::eventually;
 /// A pause that a test outlives.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Every way in which there is no usable key set; `elsewhere` is where a redirect leads.
-fn misbehaviours(elsewhere: &Issuer) -> [Behaviour; 10] {
+/// Every way in which there is no usable key set, though it looks like one of `signer`; `elsewhere` is where a redirect
+/// leads.
+fn misbehaviours(elsewhere: &Issuer, signer: &Signer) -> [Behaviour; 12] {
     let text = |text: &str| Behaviour::Text(text.to_owned());
+    let status = |status| Behaviour::Status(status, vec![signer.jwk()]);
     [
         Behaviour::Silence,
-        Behaviour::Status(500),
-        Behaviour::Status(404),
+        status(500),
+        status(404),
+        status(300),
+        status(203),
         Behaviour::Flood,
         Behaviour::Redirect(elsewhere.url().to_owned()),
         text("<html>"),
@@ -61,7 +65,7 @@ async fn until_a_key_set_was_had_tokens_are_503_and_keys_are_not_held_up() {
     let signer = Signer::ed25519("one");
     let token = signer.mint(&claims(&json!({})));
     let elsewhere = Issuer::of(&[&signer]).await;
-    for behaviour in misbehaviours(&elsewhere) {
+    for behaviour in misbehaviours(&elsewhere, &signer) {
         let issuer = Issuer::start(behaviour).await;
         let gateway = gateway(impatient(&issuer)).await;
         let answer = list(&gateway, &token).await;
@@ -90,11 +94,12 @@ async fn until_a_key_set_was_had_tokens_are_503_and_keys_are_not_held_up() {
 async fn the_last_good_set_survives_whatever_the_issuer_does() {
     let signer = Signer::ed25519("one");
     let token = signer.mint(&claims(&json!({})));
-    let elsewhere = Issuer::of(&[&Signer::ed25519("one")]).await;
+    let other = Signer::ed25519("one");
+    let elsewhere = Issuer::of(&[&other]).await;
     let issuer = Issuer::of(&[&signer]).await;
     let gateway = gateway(impatient(&issuer)).await;
     list(&gateway, &token).await.expect(200);
-    for behaviour in misbehaviours(&elsewhere) {
+    for behaviour in misbehaviours(&elsewhere, &other) {
         issuer.behaves(behaviour);
         asked_again(&issuer, 2).await;
         list(&gateway, &token).await.expect(200);

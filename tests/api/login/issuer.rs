@@ -37,8 +37,8 @@ pub(crate) enum Behaviour {
     Held(Vec<Value>, Arc<Semaphore>),
     /// Nothing, for ever.
     Silence,
-    /// A status without a key set.
-    Status(u16),
+    /// The key set with these keys, under another status than 200.
+    Status(u16, Vec<Value>),
     /// 100 MB.
     Flood,
     /// Another address.
@@ -132,7 +132,9 @@ async fn answer(State(parts): State<Arc<Parts>>, request: Request) -> Response {
             answer.body(json!({ "keys": keys }).to_string().into())
         }
         Behaviour::Silence => std::future::pending().await,
-        Behaviour::Status(status) => answer.status(status).body(Body::empty()),
+        Behaviour::Status(status, keys) => {
+            answer.status(status).body(json!({ "keys": keys }).to_string().into())
+        }
         Behaviour::Flood => {
             let chunks = stream::iter(0..CHUNKS).map(move |_| {
                 parts.taken.fetch_add(1, Ordering::Relaxed);
