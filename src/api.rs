@@ -1,5 +1,6 @@
 //! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
 
+mod docs;
 mod events;
 mod groups;
 mod health;
@@ -68,6 +69,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(events::router())
         .merge(keys::router())
         .merge(health::router())
+        .merge(docs::router())
 }
 
 /// The document with the paths as the router knows them.

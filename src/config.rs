@@ -34,6 +34,8 @@ pub enum Command {
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Ask the gateway on this machine how it is, and fail when it is not well: for a container's health check.
+    Health(Health),
     /// Print the document that describes the API.
     Openapi,
     /// Run the gateway with a WhatsApp server of its own, and show what it can do.
@@ -127,6 +129,17 @@ impl Serve {
             ..wharf_actors::Config::default()
         }
     }
+}
+
+/// Options of `health`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Health {
+    /// Address that the gateway listens on; one that stands for every interface means this machine.
+    #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Ask whether requests are served, and not only whether the process is up.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// Options of `key create`.

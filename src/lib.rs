@@ -18,6 +18,7 @@ pub mod config;
 pub mod control;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod health;
 pub mod keys;
 pub mod server;
 pub mod shutdown;
