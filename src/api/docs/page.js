@@ -224,15 +224,14 @@ function answers(operation) {
   const rows = Object.entries(operation.responses).map(([status, response]) => {
     const contents = Object.entries(response.content ?? {});
     const code = contents[0]?.[1].example?.error?.code;
-    const shape = contents.map(([media, form], index) => [index ? ", " : "", media.startsWith("image/") ? media : typeOf(form.schema)]);
+    const bodies = contents.flatMap(([media, form], index) => [index ? ", " : ": ", media.startsWith("image/") ? media : typeOf(form.schema)]);
+    const good = status.startsWith("2");
     return [
-      element("span", { className: status.startsWith("2") ? "good" : "bad" }, status),
-      code ? element("code", {}, code) : "",
-      prose(response.description),
-      contents.length ? element("span", {}, shape.flat()) : "no body",
+      [element("span", { className: good ? "good" : "bad" }, status), " ", code ? element("code", {}, code) : ""],
+      [...prose(response.description), ...(good ? bodies : [])],
     ];
   });
-  return table(["Status", "Code", "When", "Body"], rows);
+  return [table(["Answer", "When"], rows), element("p", { className: "quiet" }, "The body of an error is ", typeOf({ $ref: "ApiError" }), ".")];
 }
 
 function drawn(operation) {
@@ -267,8 +266,8 @@ function operationPart(operation) {
   return foldable({ id: operation.operationId, className: "operation" }, [
     element("span", { className: `method ${method}` }, method.toUpperCase()),
     element("span", { className: "path" }, path),
-    element("span", { className: "title" }, prose(summary)),
     element("span", { className: "needs" }, needs(operation)),
+    element("span", { className: "title" }, prose(summary)),
   ], () => drawn(operation));
 }
 
@@ -341,7 +340,7 @@ async function find() {
     const session = sessions.find((one) => one.status === "working") ?? sessions[0];
     choose("session", session?.id ?? "");
     const groups = session ? await findGroups() : 0;
-    found.textContent = `Found ${sessions.length} sessions, and ${groups} groups of the one that was chosen.`;
+    found.textContent = `Found: sessions ${sessions.length}, groups of the chosen one ${groups}.`;
   } catch (error) {
     found.textContent = `Nothing was found. ${error.message}`;
   }
