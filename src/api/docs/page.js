@@ -219,15 +219,22 @@ function tryForm(operation) {
   return form;
 }
 
+/** The code that goes with each status of an error, as the examples of the whole document have it. */
+function codes() {
+  const responses = Object.values(contract.paths).flatMap((item) => Object.values(item)).flatMap((one) => Object.entries(one.responses ?? {}));
+  const known = responses.map(([status, response]) => [status, response.content?.["application/json"]?.example?.error?.code]);
+  return Object.fromEntries(known.filter(([, code]) => code));
+}
+
 /** The answers: those that are promised with their bodies, and every error with its code. */
 function answers(operation) {
+  const known = codes();
   const rows = Object.entries(operation.responses).map(([status, response]) => {
     const contents = Object.entries(response.content ?? {});
-    const code = contents[0]?.[1].example?.error?.code;
     const bodies = contents.flatMap(([media, form], index) => [index ? ", " : ": ", media.startsWith("image/") ? media : typeOf(form.schema)]);
     const good = status.startsWith("2");
     return [
-      [element("span", { className: good ? "good" : "bad" }, status), " ", code ? element("code", {}, code) : ""],
+      [element("span", { className: good ? "good" : "bad" }, status), " ", known[status] ? element("code", {}, known[status]) : ""],
       [...prose(response.description), ...(good ? bodies : [])],
     ];
   });
