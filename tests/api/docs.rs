@@ -43,7 +43,9 @@ async fn the_page_is_public_and_asks_nothing_of_another_host() {
             assert!(directives.contains(&directive), "{path}: {policy}");
         }
         let text = String::from_utf8(answer.bytes).unwrap();
-        for elsewhere in ["http://", "https://", "\"//", "'//", "url(", "@import"] {
+        for elsewhere in
+            ["http://", "https://", "\"//", "'//", " url(", ":url(", "@import", "import("]
+        {
             assert!(!text.contains(elsewhere), "{path} has `{elsewhere}`");
         }
         // Nothing that the policy would refuse, and nothing that would keep the key.
