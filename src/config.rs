@@ -1,10 +1,14 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod health;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_storage::{Capability, KeyId};
+
+pub use health::Health;
 
 use crate::server::{Error, Result};
 
@@ -129,17 +133,6 @@ impl Serve {
             ..wharf_actors::Config::default()
         }
     }
-}
-
-/// Options of `health`.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Health {
-    /// Address that the gateway listens on; one that stands for every interface means this machine.
-    #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// Ask whether requests are served, and not only whether the process is up.
-    #[arg(long)]
-    pub ready: bool,
 }
 
 /// Options of `key create`.
