@@ -1,6 +1,7 @@
 //! The HTTP surface: one line per resource, what surrounds them all, and the document that describes them.
 
 mod audit;
+mod docs;
 mod events;
 mod groups;
 mod health;
@@ -74,6 +75,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(keys::router())
         .merge(audit::router())
         .merge(health::router())
+        .merge(docs::router())
 }
 
 /// The document with the paths as the router knows them.

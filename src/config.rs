@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod health;
 mod keys;
 mod login;
 
@@ -9,11 +10,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use health::Health;
 pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
+pub use login::Login;
 
 use crate::server::{Error, Result};
-
-pub use login::Login;
 
 /// A WhatsApp gateway: many sessions, one REST API.
 #[derive(Debug, Parser)]
@@ -41,6 +42,8 @@ pub enum Command {
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Ask the gateway on this machine how it is, and fail when it is not well: for a container's health check.
+    Health(Health),
     /// Print the document that describes the API.
     Openapi,
     /// Run the gateway with a WhatsApp server of its own, and show what it can do.

@@ -20,6 +20,7 @@ pub mod config;
 pub mod control;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod health;
 pub mod keys;
 pub mod server;
 pub mod shutdown;

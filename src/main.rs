@@ -11,6 +11,7 @@ use wharf::{
     Error, Result,
     config::{Cli, Command, KeyCommand, KeyCreate, KeyList, KeyRevoke, Serve},
     control::{self, Order, Outcome},
+    health,
     keys::NewKey,
     server, shutdown, telemetry,
 };
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(config) => serve(*config).await,
         Command::Key(command) => key(command).await,
+        Command::Health(options) => health::ask(options).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => wharf::demo::run(options, shutdown::signalled()).await,

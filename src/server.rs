@@ -78,6 +78,14 @@ pub enum Error {
     /// The running gateway refused an order, or did not answer.
     #[error("the gateway that runs on this data: {0}")]
     Control(String),
+    /// The gateway that was asked is not well, or does not answer.
+    #[error("the gateway on `{address}` is not well: {reason}")]
+    Unwell {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What it answered, or why it did not.
+        reason: String,
+    },
     /// Requests were cut because they did not end in time.
     #[error("{0} requests did not end in time and were cut")]
     Cut(usize),

@@ -69,6 +69,7 @@ struct EventList {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "The same as `after`"),
     ),
+    security(("bearer" = ["events"]), ("apiKey" = ["events"])),
     responses((status = 200, body = EventList, description = "A page of events"), Always, InvalidInput, Aged))]
 async fn list_events(
     State(state): State<AppState>,

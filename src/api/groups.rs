@@ -95,10 +95,12 @@ struct GroupList {
 #[schema(as = UpdateGroupInputBody)]
 struct UpdateGroup {
     /// 1 to 100 characters, not only white space.
+    #[schema(example = "New on the quay")]
     subject: Option<String>,
     /// Up to 2048 characters; empty clears it.
     description: Option<String>,
     /// Whether only admins may send messages.
+    #[schema(example = true)]
     announce: Option<bool>,
     /// Whether only admins may edit the settings.
     locked: Option<bool>,
@@ -137,6 +139,7 @@ struct Invite {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = GroupList, description = "A page of groups"), Always, InvalidInput, Missing))]
 async fn list_groups(
     State(state): State<AppState>,
@@ -157,6 +160,7 @@ async fn list_groups(
         ("session" = String, Path, description = "The session's id"),
         ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
     ),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = GroupBody, description = "The group as it is stored"), Always, InvalidInput, Missing))]
 async fn get_group(
     State(state): State<AppState>,
@@ -179,6 +183,7 @@ async fn get_group(
         ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
     ),
     request_body = UpdateGroup,
+    security(("bearer" = ["send"]), ("apiKey" = ["send"])),
     responses((status = 204, description = "All took effect"), Always, InvalidBody, Missing, Conflicts, Live))]
 async fn update_group(
     State(state): State<AppState>,
@@ -208,6 +213,7 @@ async fn update_group(
         ("session" = String, Path, description = "The session's id"),
         ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
     ),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = Invite, description = "The link"), Always, InvalidInput, Missing, Conflicts, Live))]
 async fn get_group_invite(
     State(state): State<AppState>,
@@ -227,6 +233,7 @@ async fn get_group_invite(
         ("session" = String, Path, description = "The session's id"),
         ("gid" = String, Path, description = "The group's JID, such as `120363000000000001@g.us`"),
     ),
+    security(("bearer" = ["send"]), ("apiKey" = ["send"])),
     responses((status = 200, body = Invite, description = "The new link"), Always, InvalidInput, Missing, Conflicts, Live))]
 async fn revoke_group_invite(
     State(state): State<AppState>,

@@ -37,9 +37,10 @@ const LIST: &str = "keys";
 #[schema(as = CreateApiKeyInputBody, rename_all = "camelCase")]
 struct CreateApiKey {
     /// A name for people: 1 to 200 characters, not only white space.
+    #[schema(example = "reader")]
     name: String,
     /// What it may be used for; at least one.
-    #[schema(value_type = Vec<PermissionName>)]
+    #[schema(value_type = Vec<PermissionName>, example = json!(["read"]))]
     permissions: BTreeSet<Capability>,
     /// Ids of the only sessions that shall exist for it, 1 to 1,000; all of the organization when absent.
     #[schema(value_type = Option<Vec<String>>)]
@@ -161,6 +162,7 @@ struct KeyList {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = KeyList, description = "A page of keys"), Always, InvalidInput))]
 async fn list_api_keys(
     State(state): State<AppState>,
@@ -176,6 +178,7 @@ async fn list_api_keys(
 /// Make an API key. The answer is the only one that holds its secret.
 #[utoipa::path(post, path = "/api/v1/api-keys", operation_id = "createApiKey", tag = "keys",
     request_body = CreateApiKey,
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 201, body = NewKeyBody, description = "The new key"), Always, InvalidBody))]
 async fn create_api_key(
     State(state): State<AppState>,
@@ -215,6 +218,7 @@ async fn create_api_key(
 /// Revoke an API key: from the next request on it opens nothing.
 #[utoipa::path(delete, path = "/api/v1/api-keys/{id}", operation_id = "deleteApiKey", tag = "keys",
     params(("id" = String, Path, description = "The key's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 204, description = "It is revoked"), Always, Missing))]
 async fn delete_api_key(
     State(state): State<AppState>,

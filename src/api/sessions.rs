@@ -51,12 +51,14 @@ const LIST: &str = "sessions";
 #[schema(as = CreateSessionInputBody, rename_all = "camelCase")]
 struct CreateSession {
     /// A name for people, up to 200 characters.
+    #[schema(example = "shop")]
     label: Option<String>,
     /// Mark incoming messages as read; false when absent.
     auto_read: Option<bool>,
     /// Show "typing" before a send; false when absent.
     presence_typing: Option<bool>,
     /// Begin pairing at once; false when absent.
+    #[schema(example = true)]
     start: Option<bool>,
 }
 
@@ -106,6 +108,7 @@ struct SessionList {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = SessionList, description = "A page of sessions"), Always, InvalidInput))]
 async fn list_sessions(
     State(state): State<AppState>,
@@ -143,6 +146,7 @@ async fn list_sessions(
 /// Make a session.
 #[utoipa::path(post, path = "/api/v1/sessions", operation_id = "createSession", tag = "sessions",
     request_body = CreateSession,
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 201, body = SessionBody, description = "The new session"), Always, InvalidBody))]
 async fn create_session(
     State(state): State<AppState>,
@@ -165,6 +169,7 @@ async fn create_session(
 /// Get a session.
 #[utoipa::path(get, path = "/api/v1/sessions/{session}", operation_id = "getSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
 async fn get_session(
     State(state): State<AppState>,
@@ -178,6 +183,7 @@ async fn get_session(
 /// Get the account that a session is linked with, as it is stored.
 #[utoipa::path(get, path = "/api/v1/sessions/{session}/me", operation_id = "sessionMe", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = Me, description = "The account"), Always, Missing))]
 async fn session_me(
     State(state): State<AppState>,
@@ -191,6 +197,7 @@ async fn session_me(
 /// Get the code that links a phone, as text or as a picture; begins pairing if need be.
 #[utoipa::path(get, path = "/api/v1/sessions/{session}/qr", operation_id = "sessionQR", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses(
         (status = 200, description = "The code, in the form that `Accept` prefers", content(
             (QrBody = "application/json"), (Vec<u8> = "image/png"), (String = "image/svg+xml"))),

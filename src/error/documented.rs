@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use utoipa::{
     IntoResponses,
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response::Response},
@@ -15,8 +16,10 @@ fn responses(listed: &[(Code, &str)]) -> Responses {
     listed
         .iter()
         .map(|(code, description)| {
-            let content =
-                ContentBuilder::new().schema(Some(Ref::from_schema_name("ApiError"))).build();
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("ApiError")))
+                .example(Some(json!({"error": {"code": code, "message": description}})))
+                .build();
             let response = ResponseBuilder::new()
                 .description(*description)
                 .content("application/json", content);

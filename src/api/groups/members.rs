@@ -77,6 +77,7 @@ struct MemberList {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
+    security(("bearer" = ["read"]), ("apiKey" = ["read"])),
     responses((status = 200, body = MemberList, description = "A page of members, as they are stored"),
         Always, InvalidInput, Missing))]
 async fn list_group_members(

@@ -22,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// Remove a session: log out where that can be done at once, then forget all of it, its events included.
 #[utoipa::path(delete, path = "/api/v1/sessions/{session}", operation_id = "deleteSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 204, description = "It is gone"), Always, Missing))]
 async fn delete_session(
     State(state): State<AppState>,
@@ -36,6 +37,7 @@ async fn delete_session(
 /// Start a session: connect a paired one, try a failed one again, begin pairing of any other.
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~start", operation_id = "startSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
 async fn start_session(
     State(state): State<AppState>,
@@ -49,6 +51,7 @@ async fn start_session(
 /// Stop a session: it stays linked, and is started again by `:start` alone. Answers once its connection is gone.
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~stop", operation_id = "stopSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
 async fn stop_session(
     State(state): State<AppState>,
@@ -62,6 +65,7 @@ async fn stop_session(
 /// End a session's connection and begin anew.
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~restart", operation_id = "restartSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
 async fn restart_session(
     State(state): State<AppState>,
@@ -76,6 +80,7 @@ async fn restart_session(
 /// still lists the device.
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~logout", operation_id = "logoutSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, Missing, Conflicts, Live))]
 async fn logout_session(
     State(state): State<AppState>,
