@@ -11,6 +11,7 @@
 mod codec;
 mod error;
 mod events;
+mod figures;
 mod groups;
 mod ids;
 mod keys;
@@ -22,6 +23,7 @@ pub mod whatsapp;
 
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
+pub use figures::{Distribution, Figures, Histogram};
 pub use groups::{
     Description, Group, GroupChange, GroupDiff, GroupSnapshot, Member, MemberChange,
     MemberSnapshot, Role,

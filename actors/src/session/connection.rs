@@ -269,6 +269,7 @@ impl SessionState {
         } else {
             let delay = backoff(self.attempts, self.config.backoff_base, self.config.backoff_max);
             self.attempts = self.attempts.saturating_add(1);
+            self.shared.counts.reconnects();
             tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
                 "session `{}` connects again", self.id);
             self.myself.send_after(delay, move || SessionMessage::Connect { generation });
