@@ -7,8 +7,12 @@
 
 mod api;
 mod clock;
+mod cors;
 mod error;
 mod extract;
+mod limits;
+mod listener;
+mod metrics;
 mod request;
 mod retention;
 mod state;

@@ -9,7 +9,7 @@ use axum::{
 };
 use wharf_storage::{ApiKey, Capability, SessionId};
 
-use crate::{AppState, clock::now_ms, error::ApiError, keys};
+use crate::{AppState, clock::now_ms, error::ApiError, keys, limits::Place};
 
 /// What an operation needs of a credential.
 pub(crate) trait Needs {
@@ -64,6 +64,8 @@ pub(crate) struct Caller<N> {
     /// From when the credential is no longer good, epoch milliseconds.
     pub(crate) expires_at: Option<i64>,
     needs: PhantomData<N>,
+    /// Its organization's place among the requests under way.
+    place: Place,
 }
 
 impl<N> Caller<N> {
@@ -81,26 +83,28 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
         let key = keys::recognize(&state.store, secret, now_ms())?
             .ok_or_else(|| ApiError::unauthorized("the credential does not verify"))?;
         check::<N>(&key)?;
+        let place = state.limits.organizations.enter(&key.organization)?;
         Ok(Self {
             organization: key.organization,
             sessions: key.sessions,
             capabilities: key.capabilities,
             expires_at: key.expires_at,
             needs: PhantomData,
+            place,
         })
     }
 }
 
 /// A caller with a credential that may read, for routes that [`crate::app_with`] adds.
 #[derive(Debug)]
-pub struct Authenticated(());
+pub struct Authenticated(#[expect(dead_code, reason = "held for the life of the request")] Place);
 
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let caller = Caller::<Read>::from_request_parts(parts, state).await;
-        caller.map(|_| Self(())).map_err(IntoResponse::into_response)
+        caller.map(|caller| Self(caller.place)).map_err(IntoResponse::into_response)
     }
 }
 
