@@ -29,5 +29,6 @@ pub mod telemetry;
 
 pub use api::{app, app_with, document, text as document_text};
 pub use extract::Authenticated;
+pub use listener::serve;
 pub use server::{Error, Result, open_store, run, run_with};
 pub use state::AppState;

@@ -46,6 +46,12 @@ pub(crate) struct Listening {
     parser: http1::Builder,
 }
 
+/// Serves `app` on `listener` as the gateway serves its own API, within the limits on connections in `http`, until `stop` is
+/// cancelled and what is under way has been answered.
+pub async fn serve(listener: TcpListener, app: Router, http: &Http, stop: CancellationToken) {
+    Listening::new(app, http, Connections::new(http)).serve(listener, stop).await;
+}
+
 impl Listening {
     /// `app` behind a listener with these limits.
     pub(crate) fn new(app: Router, http: &Http, connections: Arc<Connections>) -> Arc<Self> {
