@@ -119,7 +119,7 @@ impl Listening {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!("answers on a connection may be late: {error}");
         }
-        let activity = Arc::new(Activity::default());
+        let activity = Activity::new();
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&activity), self.patience));
         let (app, proxies) = (&self.app, &self.proxies);
         let service = service_fn(|mut request: Request<Incoming>| {

@@ -47,14 +47,16 @@ impl Proxies {
         peer: IpAddr,
         mut hops: impl Iterator<Item = Option<IpAddr>>,
     ) -> Option<IpAddr> {
-        let mut last = hops.next()?.unwrap_or(peer);
-        while self.trust(last) {
+        let mut last = None;
+        loop {
             match hops.next() {
-                Some(Some(hop)) => last = hop,
-                _ => break,
+                Some(Some(hop)) if self.trust(hop) => last = Some(hop),
+                Some(Some(hop)) => return Some(hop),
+                // A hop that does not tell where it is: nobody vouches for those before it.
+                Some(None) => return last.or(Some(peer)),
+                None => return last,
             }
         }
-        Some(last)
     }
 }
 

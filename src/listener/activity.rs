@@ -4,9 +4,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -14,10 +15,16 @@ use axum::{
     http::{Response, StatusCode},
 };
 use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
 
-/// What a connection is doing. All of it happens in the connection's own task.
-#[derive(Debug, Default)]
-pub(super) struct Activity(AtomicU8);
+/// What a connection is doing, and since when. All of it happens in the connection's own task.
+#[derive(Debug)]
+pub(super) struct Activity {
+    stage: AtomicU8,
+    begun: Instant,
+    /// Milliseconds from its beginning to that of the stage.
+    since: AtomicU64,
+}
 
 /// What a connection can be doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +41,26 @@ pub(super) enum Stage {
 }
 
 impl Activity {
+    /// A connection on which nothing has come yet.
+    pub(super) fn new() -> Arc<Self> {
+        let (stage, since) = (AtomicU8::new(Stage::Idle as u8), AtomicU64::new(0));
+        Arc::new(Self { stage, begun: Instant::now(), since })
+    }
+
     pub(super) fn stage(&self) -> Stage {
         [Stage::Idle, Stage::Head, Stage::Serving, Stage::Overdue]
-            [usize::from(self.0.load(Ordering::Relaxed))]
+            [usize::from(self.stage.load(Ordering::Relaxed))]
+    }
+
+    /// Since when the stage lasts.
+    pub(super) fn since(&self) -> Instant {
+        self.begun + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
 
     pub(super) fn set(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Relaxed);
+        let since = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.since.store(since, Ordering::Relaxed);
+        self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
     /// A request is whole.

@@ -32,9 +32,8 @@ pub(super) struct Watched {
     stream: TcpStream,
     activity: Arc<Activity>,
     patience: Patience,
-    /// The stage at the last look, and since when.
-    seen: (Stage, Instant),
-    /// Goes off when the bytes to come are overdue, or before.
+    /// Goes off when the bytes to come are overdue, or before: while a request is under way too, because nothing else
+    /// tells that it is over.
     awaited: Pin<Box<Sleep>>,
     /// Goes off when the bytes to leave are overdue; there while they do not leave.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -43,30 +42,25 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, patience: Patience) -> Self {
         let awaited = Box::pin(tokio::time::sleep(patience.idle));
-        let seen = (Stage::Idle, Instant::now());
-        Self { stream, activity, patience, seen, awaited, stalled: None }
+        Self { stream, activity, patience, awaited, stalled: None }
     }
 
     /// Nothing has come: fails when it should have.
     fn wait_for_bytes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stage = self.activity.stage();
-        if stage != self.seen.0 {
-            self.seen = (stage, Instant::now());
-        }
-        let patience = match stage {
-            Stage::Idle => self.patience.idle,
-            Stage::Head => self.patience.head,
-            Stage::Serving | Stage::Overdue => return Poll::Pending,
+        let deadline = match self.activity.stage() {
+            Stage::Idle => Some(self.activity.since() + self.patience.idle),
+            Stage::Head => Some(self.activity.since() + self.patience.head),
+            Stage::Serving | Stage::Overdue => None,
         };
-        let deadline = self.seen.1 + patience;
-        if self.awaited.deadline() > deadline {
+        if let Some(deadline) = deadline.filter(|deadline| self.awaited.deadline() > *deadline) {
             self.awaited.as_mut().reset(deadline);
         }
         while self.awaited.as_mut().poll(context).is_ready() {
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
                 return Poll::Ready(Err(self.overdue()));
             }
-            self.awaited.as_mut().reset(deadline);
+            self.awaited.as_mut().reset(deadline.unwrap_or(now + self.patience.idle));
         }
         Poll::Pending
     }
@@ -105,7 +99,6 @@ impl AsyncRead for Watched {
             outcome @ Poll::Ready(_) => {
                 if buffer.filled().len() > before && self.activity.stage() == Stage::Idle {
                     self.activity.set(Stage::Head);
-                    self.seen = (Stage::Head, Instant::now());
                 }
                 outcome
             }

@@ -22,12 +22,13 @@ async fn gateway(options: &[&str]) -> (Sandbox, Data, Gateway, String) {
         key
     })
     .await;
-    let gateway = data.serve(&sandbox.ws_url(), options).await;
+    let options = [&["--metrics-listen", "127.0.0.1:0"], options].concat();
+    let gateway = data.serve(&sandbox.ws_url(), &options).await;
     (sandbox, data, gateway, other)
 }
 
-/// Begins requests that stay under way: their bodies do not end.
-async fn occupied(gateway: &Gateway, key: &str, count: usize) -> Vec<TcpStream> {
+/// Begins requests that stay under way, as their bodies do not end, and waits until they are.
+async fn occupied(data: &Data, gateway: &Gateway, key: &str, count: usize) -> Vec<TcpStream> {
     let head = format!(
         "POST {SESSIONS} HTTP/1.1\r\nHost: x\r\n{}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{",
         bearer(key)
@@ -36,6 +37,13 @@ async fn occupied(gateway: &Gateway, key: &str, count: usize) -> Vec<TcpStream> 
     for _ in 0..count {
         streams.push(begun(gateway.address(), &head).await);
     }
+    let metrics = data.metrics().unwrap();
+    eventually("they are under way", async || {
+        let text = ask(&metrics, "GET", "/metrics", &[]).await.body;
+        let wanted = format!("wharf_http_requests_in_flight {count}");
+        if text.lines().any(|line| line == wanted) { Ok(()) } else { Err(text) }
+    })
+    .await;
     streams
 }
 
@@ -43,21 +51,19 @@ async fn listed(gateway: &Gateway, key: &str) -> Told {
     ask(gateway.address(), "GET", SESSIONS, &[bearer(key)]).await
 }
 
-/// Waits until the answer has this status.
-async fn until(gateway: &Gateway, key: &str, status: u16) -> Told {
-    eventually("the limit", async || {
+/// Waits until the key's requests are served.
+async fn until_served(gateway: &Gateway, key: &str) {
+    eventually("there is room again", async || {
         let told = listed(gateway, key).await;
-        if told.status == status { Ok(told) } else { Err(format!("{told:?}")) }
+        if told.status == 200 { Ok(()) } else { Err(format!("{told:?}")) }
     })
-    .await
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_that_floods_is_told_to_wait_and_the_other_is_served() {
-    let (_sandbox, _data, gateway, other) =
-        gateway(&["--max-requests-per-organization", "5"]).await;
-    let flood = occupied(&gateway, gateway.key(), 5).await;
-    until(&gateway, gateway.key(), 503).await.error(503, "gateway_unavailable");
+    let (_sandbox, data, gateway, other) = gateway(&["--max-requests-per-organization", "5"]).await;
+    let flood = occupied(&data, &gateway, gateway.key(), 5).await;
     for _ in 0..20 {
         listed(&gateway, gateway.key()).await.error(503, "gateway_unavailable");
         assert_eq!(listed(&gateway, &other).await.status, 200);
@@ -65,20 +71,20 @@ async fn an_organization_that_floods_is_told_to_wait_and_the_other_is_served() {
     // Whose credential does not hold has no place to take.
     listed(&gateway, "wa_wrong").await.error(401, "unauthorized");
     drop(flood);
-    until(&gateway, gateway.key(), 200).await;
+    until_served(&gateway, gateway.key()).await;
     assert!(gateway.terminate().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_in_all_are_told_to_wait_and_who_watches_is_not() {
-    let (_sandbox, _data, gateway, other) = gateway(&["--max-requests", "5"]).await;
-    let flood = occupied(&gateway, gateway.key(), 5).await;
-    until(&gateway, &other, 503).await.error(503, "gateway_unavailable");
+    let (_sandbox, data, gateway, other) = gateway(&["--max-requests", "5"]).await;
+    let flood = occupied(&data, &gateway, gateway.key(), 5).await;
+    listed(&gateway, &other).await.error(503, "gateway_unavailable");
     for path in ["/healthz", "/readyz"] {
         assert_eq!(ask(gateway.address(), "GET", path, &[]).await.status, 200, "{path}");
     }
     drop(flood);
-    until(&gateway, &other, 200).await;
+    until_served(&gateway, &other).await;
     assert!(gateway.terminate().await.success());
 }
 

@@ -67,6 +67,26 @@ pub(crate) async fn told(stream: &mut TcpStream) -> Told {
     Told::parse(&rest(stream).await)
 }
 
+/// The answer to a request on a connection that stays open.
+pub(crate) async fn asked_on(stream: &mut TcpStream, path: &str) -> Told {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut text, mut part) = (String::new(), [0; 1_024]);
+    loop {
+        let reading = tokio::time::timeout(DEADLINE, stream.read(&mut part));
+        let read = reading.await.expect("it is answered in time").unwrap();
+        assert!(read > 0, "the connection was closed: {text}");
+        text.push_str(std::str::from_utf8(&part[..read]).unwrap());
+        if text.contains("\r\n\r\n") {
+            let told = Told::parse(&text);
+            let length: usize = told.header("content-length").unwrap().parse().unwrap();
+            if told.body.len() == length {
+                return told;
+            }
+        }
+    }
+}
+
 /// A request without a body, on a connection of its own; `headers` are whole lines.
 pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &[String]) -> Told {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
