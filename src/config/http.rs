@@ -48,10 +48,10 @@ pub struct Http {
     #[arg(long, env = "WHARF_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256, value_parser = at_least_one)]
     pub max_connections_per_address: usize,
     /// Requests under way at once; more are 503.
-    #[arg(long, env = "WHARF_MAX_REQUESTS", default_value_t = 2_048, value_parser = at_least_one)]
+    #[arg(long, env = "WHARF_MAX_REQUESTS", default_value_t = 4_096, value_parser = at_least_one)]
     pub max_requests: usize,
     /// Requests under way at once of one organization; more are 503, and the others are served.
-    #[arg(long, env = "WHARF_MAX_REQUESTS_PER_ORGANIZATION", default_value_t = 256, value_parser = at_least_one)]
+    #[arg(long, env = "WHARF_MAX_REQUESTS_PER_ORGANIZATION", default_value_t = 1_024, value_parser = at_least_one)]
     pub max_requests_per_organization: usize,
     /// Failed authentications a minute that are answered 401 to one address, or one /64 of IPv6; more are 429. A valid
     /// credential is never held up. At least 20.
@@ -76,8 +76,8 @@ impl Default for Http {
             max_head: 32 << 10,
             max_connections: 16_384,
             max_connections_per_address: 256,
-            max_requests: 2_048,
-            max_requests_per_organization: 256,
+            max_requests: 4_096,
+            max_requests_per_organization: 1_024,
             max_failed_auth: 30,
             trusted_proxy: Vec::new(),
             cors_origin: Vec::new(),
