@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::config::Http;
+use crate::{config::Http, error::ApiError};
 
 /// What a page may send beside what every page may.
 const HEADERS: HeaderValue = HeaderValue::from_static(
@@ -51,7 +51,7 @@ impl Asked {
     /// and which methods it has: exactly what a browser asks for.
     pub(crate) fn answer(self, mut response: Response) -> Response {
         if let Some(origin) = self.origin {
-            if self.preflight && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            if self.preflight && response.status() == ApiError::NO_SUCH_METHOD {
                 response = leave(response.headers());
             }
             let headers = response.headers_mut();

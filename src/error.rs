@@ -105,6 +105,8 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// The status of a request without a credential that holds.
     pub(crate) const UNAUTHENTICATED: StatusCode = StatusCode::UNAUTHORIZED;
+    /// The status of a request whose path exists and whose method it does not have.
+    pub(crate) const NO_SUCH_METHOD: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
 
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: Map::new(), retry_after: None, cause: None }

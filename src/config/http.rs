@@ -42,7 +42,7 @@ pub struct Http {
     pub max_head: usize,
     /// Connections open at once; more are closed as they come. At most three quarters of the descriptors that the
     /// process may have are used for them.
-    #[arg(long, env = "WHARF_MAX_CONNECTIONS", default_value_t = 16_384, value_parser = at_least_one)]
+    #[arg(long, env = "WHARF_MAX_CONNECTIONS", default_value_t = 12_288, value_parser = at_least_one)]
     pub max_connections: usize,
     /// Connections open at once from one address, or one /64 of IPv6; loopback and trusted proxies are exempt.
     #[arg(long, env = "WHARF_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256, value_parser = at_least_one)]
@@ -74,7 +74,7 @@ impl Default for Http {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_head: 32 << 10,
-            max_connections: 16_384,
+            max_connections: 12_288,
             max_connections_per_address: 256,
             max_requests: 4_096,
             max_requests_per_organization: 1_024,
