@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing,
 };
@@ -28,8 +28,10 @@ use exposition::Figures;
 pub(crate) use process::Started;
 pub(crate) use traffic::{Traffic, route_found};
 
-/// The form of what is answered: OpenMetrics, which Prometheus reads.
-const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The form of what is answered.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The older form, for whoever does not ask for that one: what it has more reads as comments.
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How many connections may ask for figures at once.
 const CONNECTIONS: usize = 64;
 
@@ -78,9 +80,15 @@ pub(crate) fn listening(
     Listening::new(app, http, own)
 }
 
-async fn metrics(State(figures): State<Arc<Figures>>) -> Result<Response, ApiError> {
+async fn metrics(
+    State(figures): State<Arc<Figures>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    let open = accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"));
+    let media_type = if open { OPEN_METRICS } else { PLAIN };
     // The process's own figures are files, and sessions may be many.
     let written = tokio::task::spawn_blocking(move || figures.written()).await;
     let text = written.map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }

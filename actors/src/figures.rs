@@ -25,8 +25,6 @@ pub struct Figures {
     pub dials: Vec<(&'static str, u64)>,
     /// Connections that ended and were begun anew without anybody asking for it.
     pub reconnects: u64,
-    /// Messages received and acknowledged.
-    pub messages_received: u64,
     /// Operations at WhatsApp, those that happened.
     pub operations: Vec<OperationFigures>,
 }
@@ -157,7 +155,6 @@ impl Counts {
             sessions: BTreeMap::new(),
             dials: dials.map(|(name, count)| (*name, count.load(Ordering::Relaxed))).collect(),
             reconnects: self.reconnects.load(Ordering::Relaxed),
-            messages_received: 0,
             operations: operations.filter(|one| one.microseconds.count() > 0).collect(),
         }
     }

@@ -182,7 +182,6 @@ impl Sessions {
         for entry in self.registry.iter() {
             let observed = *entry.vitals.observed.borrow();
             figures.add_session(observed.status, observed.reason);
-            figures.messages_received += entry.vitals.inbound.received();
         }
         figures
     }

@@ -122,11 +122,6 @@ impl Figures {
             "Connections to WhatsApp that ended and are begun anew by themselves",
             figures.reconnects,
         )?;
-        page.counter(
-            "wharf_whatsapp_messages_received",
-            "Messages received and acknowledged, of the sessions there are",
-            figures.messages_received,
-        )?;
         page.durations(
             "wharf_whatsapp_operation_duration",
             "From a question to WhatsApp to its answer",
@@ -184,7 +179,7 @@ impl Figures {
             page.total("process_cpu", "CPU time, of all threads", seconds, cpu)?;
         }
         let build = [("version", env!("CARGO_PKG_VERSION"))];
-        page.gauges("wharf_build", "What is running", [(build, 1)])
+        page.gauges("wharf_build_info", "What is running", [(build, 1)])
     }
 }
 

@@ -27,12 +27,17 @@ fn expect(text: &str, sample: &str, wanted: impl Fn(f64) -> bool) {
 }
 
 async fn scraped(data: &Data) -> String {
-    let told = ask(&data.metrics().unwrap(), "GET", "/metrics", &[]).await;
-    assert_eq!(told.status, 200);
-    let media = told.header("content-type").unwrap();
-    assert_eq!(media, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    assert!(told.body.ends_with("# EOF\n"));
-    told.body
+    let address = data.metrics().unwrap();
+    let accepts = ["Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1".to_owned()];
+    for (headers, media) in [
+        (&[][..], "text/plain; version=0.0.4; charset=utf-8"),
+        (&accepts, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    ] {
+        let told = ask(&address, "GET", "/metrics", headers).await;
+        assert_eq!((told.status, told.header("content-type")), (200, Some(media)));
+        assert!(told.body.ends_with("# EOF\n"));
+    }
+    ask(&address, "GET", "/metrics", &[]).await.body
 }
 
 #[tokio::test(flavor = "multi_thread")]
