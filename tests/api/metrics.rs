@@ -31,7 +31,7 @@ async fn scraped(data: &Data) -> String {
     let accepts = ["Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1".to_owned()];
     for (headers, media) in [
         (&[][..], "text/plain; version=0.0.4; charset=utf-8"),
-        (&accepts, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (&accepts[..], "application/openmetrics-text; version=1.0.0; charset=utf-8"),
     ] {
         let told = ask(&address, "GET", "/metrics", headers).await;
         assert_eq!((told.status, told.header("content-type")), (200, Some(media)));
