@@ -53,17 +53,14 @@ impl Failures {
         let Some(ClientAddress(address)) = client else { return Ok(()) };
         let now = Instant::now();
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = match window.ends.filter(|ends| *ends > now) {
-            Some(ends) => ends,
-            None => {
-                *window = Window { ends: Some(now + WINDOW), ..Window::default() };
-                now + WINDOW
-            }
-        };
+        if window.ends.is_none_or(|ends| ends <= now) {
+            *window = Window { ends: Some(now + WINDOW), ..Window::default() };
+        }
+        let wait = window.ends.map_or(WINDOW, |ends| ends - now);
         let failures = window.of(network_of(address));
         *failures = failures.saturating_add(1);
         if *failures > self.most {
-            return Err(ApiError::too_many_failures(ends - now));
+            return Err(ApiError::too_many_failures(wait));
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ impl Proxies {
         if !self.trust(peer) {
             return peer;
         }
-        let older = self.last_hop(peer, list(headers, &X_FORWARDED_FOR).map(|item| address(item)));
+        let older = self.last_hop(peer, list(headers, &X_FORWARDED_FOR).map(address));
         let newer = self.last_hop(peer, list(headers, &header::FORWARDED).map(named));
         match (older, newer) {
             (Some(older), Some(newer)) if older != newer => peer,
