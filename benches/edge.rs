@@ -89,13 +89,13 @@ async fn bench(options: &Options) {
     let (rounds, requests, idle) =
         if options.quick { (1, 3_200_u32, 200_u32) } else { (5, 320_000, IDLE) };
     let (gateway, started) = Worker::start("gateway", &[]).await;
-    let (bare, bare_started) = Worker::start("bare", &[]).await;
+    let (plain, plain_started) = Worker::start("bare", &[]).await;
     let (address, key) = (text(&started["address"]), text(&started["key"]));
-    let bare_address = text(&bare_started["address"]);
+    let plain_address = text(&plain_started["address"]);
 
     // Buffers and allocators are warm before anything is counted.
     asks(&address, &key, requests / 10).await;
-    asks(&bare_address, &key, requests / 10).await;
+    asks(&plain_address, &key, requests / 10).await;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let cost = async |server: &Worker, address: &str| {
@@ -103,7 +103,7 @@ async fn bench(options: &Options) {
             asks(address, &key, requests).await;
             (cpu_seconds(server.id()) - before) * 1e6 / f64::from(requests)
         };
-        let (stack, base) = (cost(&gateway, &address).await, cost(&bare, &bare_address).await);
+        let (stack, base) = (cost(&gateway, &address).await, cost(&plain, &plain_address).await);
         println!(
             "round {round}: CPU of a request: gateway {stack:.1} µs, bare server {base:.1} µs"
         );

@@ -58,7 +58,8 @@ async fn a_head_that_trickles_and_a_connection_that_is_silent_are_closed_in_thei
 
     let (heard, took) = slow.await.unwrap();
     assert_eq!(heard, "");
-    assert!((Duration::from_secs(1)..Duration::from_millis(2_900)).contains(&took), "{took:?}");
+    // The clock began when the gateway took the connection, which was a little earlier than here.
+    assert!((Duration::from_millis(800)..Duration::from_millis(2_900)).contains(&took), "{took:?}");
     assert_eq!(ask(address, "GET", "/healthz", &[]).await.status, 200);
 
     assert_eq!(rest(&mut silent).await, "");
