@@ -11,10 +11,7 @@ mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    middleware::{from_fn, from_fn_with_state},
-};
+use axum::{Router, middleware::from_fn_with_state};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -142,18 +139,20 @@ pub fn app(state: AppState, time_limit: Duration) -> Router {
 /// [`app`] with routes of the embedder's own beside it, behind the same middleware. A handler that takes
 /// [`crate::Authenticated`] is open to callers with the capability `read` alone.
 pub fn app_with(state: AppState, time_limit: Duration, more: Router<AppState>) -> Router {
-    let limits = Arc::new(request::Limits { time: time_limit, draining: state.draining() });
+    let surroundings = Arc::new(request::Surroundings { time: time_limit, state: state.clone() });
     let (router, _) = routes().split_for_parts();
     let router = router
         .merge(more)
-        .route_layer(from_fn(request::name_route))
+        .route_layer(from_fn_with_state(state.clone(), request::name_route))
         .fallback(async || ApiError::not_found("path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(Code::MethodNotAllowed, "the path has no such method")
         })
         .with_state(state);
     // Layers of a router run after its routing, so what must come before it sits on a router of its own.
-    Router::new().fallback_service(router).layer(from_fn_with_state(limits, request::surround))
+    Router::new()
+        .fallback_service(router)
+        .layer(from_fn_with_state(surroundings, request::surround))
 }
 
 /// The document as it is served and printed.

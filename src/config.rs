@@ -1,10 +1,11 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
 mod health;
+mod http;
 mod keys;
 mod login;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -15,6 +16,8 @@ pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 pub use login::Login;
 
 use crate::server::{Error, Result};
+
+pub use http::{Http, MetricsListen, Origin};
 
 /// A WhatsApp gateway: many sessions, one REST API.
 #[derive(Debug, Parser)]
@@ -36,6 +39,7 @@ const DEFAULT_LOG: &str = "error,wharf=info";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Command {
     /// Run the gateway.
     Serve(Box<Serve>),
@@ -54,9 +58,9 @@ pub enum Command {
 /// Options of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Address to listen on. Anything but loopback needs `--jwks-url` or at least one key.
-    #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    /// How HTTP is served.
+    #[command(flatten)]
+    pub http: Http,
     /// Folder of everything that is stored; made if absent.
     #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
     pub data: PathBuf,
@@ -75,9 +79,6 @@ pub struct Serve {
     /// Name of this node, shown as `gatewayId`.
     #[arg(long, env = "WHARF_GATEWAY_ID", default_value = "wharf")]
     pub gateway_id: String,
-    /// How long a request may take in all.
-    #[arg(long, env = "WHARF_REQUEST_TIMEOUT", default_value = "30s", value_parser = span)]
-    pub request_timeout: Duration,
     /// How long an operation at WhatsApp may take, its time in the queue included; less than `--request-timeout`.
     #[arg(long, env = "WHARF_OPERATION_TIMEOUT", default_value = "20s", value_parser = span)]
     pub operation_timeout: Duration,
@@ -107,11 +108,11 @@ impl Serve {
     /// # Errors
     /// The values do not go together, or name something unusable.
     pub fn check(&self) -> Result<()> {
-        if self.operation_timeout >= self.request_timeout {
+        if self.operation_timeout >= self.http.request_timeout {
             return Err(Error::Config(format!(
                 "`--operation-timeout` ({}) must be less than `--request-timeout` ({})",
                 humantime::format_duration(self.operation_timeout),
-                humantime::format_duration(self.request_timeout)
+                humantime::format_duration(self.http.request_timeout)
             )));
         }
         for (name, value) in
@@ -210,7 +211,7 @@ mod tests {
     fn durations_are_human_and_versions_have_three_numbers() {
         let config =
             serve(&["--request-timeout", "1m 30s", "--whatsapp-version", "2.3000.7"]).unwrap();
-        assert_eq!(config.request_timeout, Duration::from_secs(90));
+        assert_eq!(config.http.request_timeout, Duration::from_secs(90));
         assert_eq!(config.whatsapp_version, Some((2, 3000, 7)));
     }
 

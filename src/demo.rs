@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_sandbox::Sandbox;
 
 use crate::{
-    config::Serve,
+    config::{Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -79,14 +79,17 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         .map_err(|source| Error::Listen { address: options.listen, source })?;
     let address = listener.local_addr().map_err(Error::Serve)?;
     let config = Serve {
-        listen: address,
+        http: Http {
+            listen: address,
+            metrics_listen: Some(MetricsListen::At(SocketAddr::new(address.ip(), 0))),
+            ..Http::default()
+        },
         data,
         whatsapp_url: sandbox.ws_url(),
         whatsapp_ca: None,
         whatsapp_version: None,
         device_name: "Wharf demo".to_owned(),
         gateway_id: "demo".to_owned(),
-        request_timeout: Duration::from_secs(30),
         operation_timeout: Duration::from_secs(20),
         event_retention: Duration::from_hours(24),
         audit_retention: Duration::from_hours(24),

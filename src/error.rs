@@ -110,6 +110,11 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
+    /// The status of a request without a credential that holds.
+    pub(crate) const UNAUTHENTICATED: StatusCode = StatusCode::UNAUTHORIZED;
+    /// The status of a request whose path exists and whose method it does not have.
+    pub(crate) const NO_SUCH_METHOD: StatusCode = StatusCode::METHOD_NOT_ALLOWED;
+
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: Map::new(), retry_after: None, cause: None }
     }
@@ -179,6 +184,17 @@ impl ApiError {
     /// The same failure as a reason why nothing is served: 503.
     pub(crate) fn unavailable(self) -> Self {
         Self { code: Code::GatewayUnavailable, ..self }.retry_after(RESTART_PAUSE)
+    }
+
+    /// 503 for one of whom, or of all of whom, too much is under way.
+    pub(crate) fn overloaded(message: &str) -> Self {
+        Self::new(Code::GatewayUnavailable, message).retry_after(Duration::from_secs(1))
+    }
+
+    /// 429 in place of a 401 to an address that has had too many of them; `wait`: until they are forgotten.
+    pub(crate) fn too_many_failures(wait: Duration) -> Self {
+        Self::new(Code::RateLimited, "too many requests without a credential that holds")
+            .retry_after(wait)
     }
 
     /// 503 when an answer was not ready within the time that a request may take.

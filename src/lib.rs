@@ -8,8 +8,12 @@
 mod api;
 mod audit;
 mod clock;
+mod cors;
 mod error;
 mod extract;
+mod limits;
+mod listener;
+mod metrics;
 mod request;
 mod retention;
 mod state;
@@ -28,5 +32,6 @@ pub mod telemetry;
 
 pub use api::{app, app_with, document, text as document_text};
 pub use extract::Authenticated;
+pub use listener::serve;
 pub use server::{Error, Result, open_store, run, run_with};
 pub use state::AppState;

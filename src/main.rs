@@ -46,9 +46,9 @@ async fn main() -> ExitCode {
 async fn serve(config: Serve) -> Result<()> {
     // From here on a signal ends the process in order, however long the start takes.
     let told = shutdown::signalled();
-    let listener = TcpListener::bind(config.listen)
+    let listener = TcpListener::bind(config.http.listen)
         .await
-        .map_err(|source| Error::Listen { address: config.listen, source })?;
+        .map_err(|source| Error::Listen { address: config.http.listen, source })?;
     server::run(&config, listener, told).await
 }
 

@@ -1,12 +1,6 @@
 //! What surrounds every request: its id, its span in the log, its limits, and an answer whatever happens.
 
-use std::{
-    any::Any,
-    net::IpAddr,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     RequestExt,
@@ -16,14 +10,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
+    AppState,
     audit::{self, Recording, Trail},
     error::ApiError,
     extract::BODY_LIMIT,
-    verbs,
+    metrics, verbs,
 };
 
 /// The header that carries the id of a request, in both directions.
@@ -35,26 +29,26 @@ const LONGEST_ID: usize = 128;
 /// What is answered though the process is about to end.
 const WATCHED: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Where a request comes from; in its extensions.
+/// Who asks: the other side of the connection, or, where that is a trusted proxy, whoever it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// What no request may overstep.
-#[derive(Debug)]
-pub(crate) struct Limits {
+/// What every request meets.
+pub(crate) struct Surroundings {
     /// How long a request may take.
     pub(crate) time: Duration,
-    /// Cancelled once no more requests are taken.
-    pub(crate) draining: CancellationToken,
+    pub(crate) state: AppState,
 }
 
 /// Layer around everything: gives the request its id, a span with it, one line in the log, and one in the audit log if
 /// it is for that; keeps its limits; has an answer whatever happens inside. It is one layer because each costs every request.
 pub(crate) async fn surround(
-    State(limits): State<Arc<Limits>>,
+    State(surroundings): State<Arc<Surroundings>>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let state = &surroundings.state;
+    let _counted = state.requests.token();
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -72,19 +66,38 @@ pub(crate) async fn surround(
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
     let recording = Recording::new(Arc::clone(&trail), id.clone(), address);
     request.extensions_mut().insert(trail);
-    let begun = Instant::now();
-    let mut response = answer(&limits, request, next).instrument(span.clone()).await;
+    let inside = answer(&surroundings, request, next).instrument(span.clone());
+    let (mut response, took) = state.traffic.count(inside, Response::status).await;
     let status = response.status().as_u16();
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "answered {status}"));
     recording.answered(&response);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
+/// The answer of what is inside, as the caller may have it: with leave for the page that asks, and without a word about
+/// the credential to an address that tries too many.
+async fn answer(surroundings: &Surroundings, request: Request, next: Next) -> Response {
+    let Surroundings { state, .. } = surroundings;
+    let client = request.extensions().get::<ClientAddress>().copied();
+    let asked = state.cors.as_ref().map(|cors| cors.asked(&request));
+    let mut response = answer_within(surroundings, request, next).await;
+    if response.status() == ApiError::UNAUTHENTICATED
+        && let Err(error) = state.limits.failures.add(client)
+    {
+        response = error.into_response();
+    }
+    match asked {
+        Some(asked) => asked.answer(response),
+        None => response,
+    }
+}
+
 /// The answer of what is inside, within its time; of a body that says itself that it is too large, and of a handler that
 /// panics, our own.
-async fn answer(limits: &Limits, mut request: Request, next: Next) -> Response {
+async fn answer_within(surroundings: &Surroundings, mut request: Request, next: Next) -> Response {
+    let Surroundings { time, state } = surroundings;
     if announced_size(&request) > BODY_LIMIT as u64 {
         return ApiError::too_large(BODY_LIMIT).into_response();
     }
@@ -92,11 +105,16 @@ async fn answer(limits: &Limits, mut request: Request, next: Next) -> Response {
         return error.into_response();
     }
     // Whoever watches the process may go on watching.
-    if limits.draining.is_cancelled() && !WATCHED.contains(&request.uri().path()) {
-        return ApiError::draining().into_response();
+    if !WATCHED.contains(&request.uri().path()) {
+        if state.draining.is_cancelled() {
+            return ApiError::draining().into_response();
+        }
+        if let Err(error) = state.limits.check(state.requests.len()) {
+            return error.into_response();
+        }
     }
     let inside = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(limits.time, inside).await {
+    match tokio::time::timeout(*time, inside).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => panicked(&*panic),
         Err(_) => ApiError::overdue().into_response(),
@@ -109,8 +127,14 @@ fn announced_size(request: &Request) -> u64 {
     header.and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
-/// Layer below the router: tells the span which route it is, and the trail which operation.
-pub(crate) async fn name_route(route: MatchedPath, mut request: Request, next: Next) -> Response {
+/// Layer below the router: tells the span and the figures which route it is, and the trail which operation.
+pub(crate) async fn name_route(
+    State(state): State<AppState>,
+    route: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    metrics::route_found(&state.traffic, request.method(), route.as_str());
     tracing::Span::current().record("http.route", verbs::documented(route.as_str()));
     if let Some(operation) = audit::operation(route.as_str(), request.method())
         && let Some(trail) = request.extensions().get::<Arc<Trail>>().cloned()
@@ -160,11 +184,17 @@ mod tests {
 
     /// What a caller gets from a handler that is surrounded as all are.
     async fn answer(handler: axum::routing::MethodRouter) -> Response {
-        let limits =
-            Arc::new(Limits { time: Duration::from_secs(30), draining: CancellationToken::new() });
+        let store = wharf_storage::Store::in_memory().unwrap();
+        let config = wharf_actors::Config {
+            endpoint: "ws://127.0.0.1:9/ws/chat".to_owned(),
+            ..wharf_actors::Config::default()
+        };
+        let sessions = wharf_actors::Sessions::start(store.clone(), config).await.unwrap();
+        let state = AppState::new(store, sessions, "test");
+        let surroundings = Arc::new(Surroundings { time: Duration::from_secs(30), state });
         let router = axum::Router::new()
             .route("/", handler)
-            .layer(axum::middleware::from_fn_with_state(limits, surround));
+            .layer(axum::middleware::from_fn_with_state(surroundings, surround));
         tower::ServiceExt::oneshot(router, Request::new(axum::body::Body::empty())).await.unwrap()
     }
 

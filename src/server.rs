@@ -1,25 +1,22 @@
 //! The gateway from start to shutdown.
 
 use std::{
-    future::{Future, IntoFuture},
+    future::Future,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use axum::{
-    extract::{ConnectInfo, Request, State},
-    middleware::Next,
-    response::Response,
-};
 use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
 use crate::{
-    AppState, api, auth::Login, config::Serve, control::Control, request::ClientAddress, retention,
+    AppState, api, auth::Login, config::Serve, control::Control, limits::Connections,
+    listener::Listening, metrics, retention,
 };
 
 /// How long the last answers have to leave, once they are made.
@@ -151,17 +148,18 @@ pub async fn run_with(
             "this is a sandbox build: it does not check WhatsApp's certificate, and talks to loopback addresses only"
         );
     }
+    let figures = metrics::bind(&config.http).await?;
     let sessions = Sessions::start(store.clone(), config.actors()?).await?;
-    let mut state = AppState::new(store.clone(), sessions.clone(), &config.gateway_id);
+    let mut state =
+        AppState::with(store.clone(), sessions.clone(), &config.gateway_id, &config.http);
     if let Some(settings) = login {
         state = state.with_login(Login::start(settings)?);
     }
     let draining = state.draining();
     let audit = state.audit.clone();
-    let requests = TaskTracker::new();
-    let app = api::app(state, config.request_timeout)
-        .layer(axum::middleware::from_fn_with_state(requests.clone(), count))
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let connections = Connections::new(&config.http);
+    let app = api::app(state.clone(), config.http.request_timeout);
+    let listening = Listening::new(app, &config.http, Arc::clone(&connections));
     let control = Control::open(&config.data).inspect_err(|error| {
         tracing::error!(
             "no control socket, so `wharf key` works only while this is stopped: {error}"
@@ -169,8 +167,10 @@ pub async fn run_with(
     });
     tracing::info!("listening on http://{address}");
 
-    let served =
-        axum::serve(listener, app).with_graceful_shutdown(drain(draining.clone(), shutdown));
+    let served = async {
+        let serving = listening.serve(listener, draining.clone());
+        tokio::join!(drain(draining.clone(), shutdown), serving);
+    };
     let aside = async {
         let orders = async {
             match &control {
@@ -178,20 +178,27 @@ pub async fn run_with(
                 Err(_) => std::future::pending().await,
             }
         };
+        let telling = async {
+            if let Some(listener) = figures {
+                let listening = metrics::listening(state.clone(), connections, &config.http);
+                listening.serve(listener, CancellationToken::new()).await;
+            }
+        };
         tokio::join!(
             orders,
+            telling,
             retention::sweep(&store, config.event_retention, config.audit_retention)
         );
     };
     // A connection on which nothing ever comes must not hold up the end: only requests under way may.
     let result = tokio::select! {
-        result = served.into_future() => result.map_err(Error::Serve),
+        () = served => Ok(()),
         result = async {
             draining.cancelled().await;
-            requests.close();
-            let ended = tokio::time::timeout(config.shutdown_timeout, requests.wait()).await;
+            state.requests.close();
+            let ended = tokio::time::timeout(config.shutdown_timeout, state.requests.wait()).await;
             tokio::time::sleep(LAST_WORDS).await;
-            ended.map_err(|_| Error::Cut(requests.len()))
+            ended.map_err(|_| Error::Cut(state.requests.len()))
         } => result,
         () = aside => Ok(()),
     };
@@ -203,18 +210,6 @@ pub async fn run_with(
     store.close().await?;
     tracing::info!("stopped");
     result
-}
-
-/// Layer: counts the requests under way, and tells each where it comes from.
-async fn count(
-    State(requests): State<TaskTracker>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let _counted = requests.token();
-    request.extensions_mut().insert(ClientAddress(peer.ip()));
-    next.run(request).await
 }
 
 async fn drain(draining: CancellationToken, shutdown: impl Future<Output = ()>) {

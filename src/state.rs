@@ -2,11 +2,22 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
 
-use crate::{audit::AuditLog, auth::Login, error::ApiError, extract::Caller};
+use crate::{
+    api,
+    audit::AuditLog,
+    auth::Login,
+    clock::now_ms,
+    config::Http,
+    cors::Cors,
+    error::ApiError,
+    extract::Caller,
+    limits::Limits,
+    metrics::{Started, Traffic},
+};
 
 /// The parts of a running gateway; cheap to clone.
 #[derive(Clone)]
@@ -24,6 +35,14 @@ pub struct Parts {
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
     pub(crate) draining: CancellationToken,
+    pub(crate) limits: Limits,
+    /// Which pages may call; absent: none.
+    pub(crate) cors: Option<Cors>,
+    /// Requests under way.
+    pub(crate) requests: TaskTracker,
+    /// Requests that were answered.
+    pub(crate) traffic: Traffic,
+    pub(crate) started: Started,
 }
 
 impl Deref for AppState {
@@ -40,6 +59,11 @@ impl AppState {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(store: Store, sessions: Sessions, gateway_id: &str) -> Self {
+        Self::with(store, sessions, gateway_id, &Http::default())
+    }
+
+    /// [`Self::new`] with limits that differ from the usual ones.
+    pub fn with(store: Store, sessions: Sessions, gateway_id: &str, http: &Http) -> Self {
         Self(Arc::new(Parts {
             audit: AuditLog::start(store.clone()),
             store,
@@ -47,6 +71,11 @@ impl AppState {
             login: None,
             gateway_id: gateway_id.to_owned(),
             draining: CancellationToken::new(),
+            limits: Limits::new(http),
+            cors: Cors::new(http),
+            requests: TaskTracker::new(),
+            traffic: Traffic::of(&api::routed_document()),
+            started: Started::now(now_ms()),
         }))
     }
 

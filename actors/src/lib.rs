@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod error;
 mod event;
+mod figures;
 mod handle;
 mod lanes;
 mod registry;
@@ -25,6 +26,7 @@ pub use command::{
 };
 pub use config::{Config, InvalidEndpoint};
 pub use error::{Error, Field, Refusal, Result, SettingsFailure};
+pub use figures::{Figures, OperationFigures};
 #[cfg(feature = "sandbox")]
 pub use handle::Crash;
 pub use handle::SessionHandle;

@@ -13,6 +13,7 @@ use crate::{
     command::{Census, NewSession, SessionView},
     config::Config,
     error::{Error, Result},
+    figures::{Counts, Figures},
     handle::{SessionHandle, unreachable_now},
     registry::Registry,
     supervisor::{Supervisor, SupervisorArgs, SupervisorMessage},
@@ -36,6 +37,7 @@ pub struct Sessions {
     store: Store,
     config: Arc<Config>,
     registry: Registry,
+    counts: Arc<Counts>,
     supervisor: ActorRef<SupervisorMessage>,
 }
 
@@ -51,6 +53,7 @@ impl Sessions {
         let registry = Registry::default();
         let config = Arc::new(config);
         let shared = Arc::new(shared);
+        let counts = Arc::clone(&shared.counts);
         let looking = Arc::clone(&shared);
         tokio::spawn(async move { looking.look_up_version().await });
         let args = SupervisorArgs {
@@ -62,7 +65,7 @@ impl Sessions {
         let (supervisor, _task) = Actor::spawn(None, Supervisor, args)
             .await
             .map_err(|error| Error::Internal(format!("the supervisor did not start: {error}")))?;
-        let sessions = Self { store, config, registry, supervisor };
+        let sessions = Self { store, config, registry, counts, supervisor };
         for session in sessions.store.sessions().await? {
             let id = session.id;
             // One session that does not start is tried again by its supervisor and holds nobody up.
@@ -171,6 +174,16 @@ impl Sessions {
             census.working += usize::from(working);
         }
         census
+    }
+
+    /// What the sessions have done since the process started, and how they are.
+    pub fn figures(&self) -> Figures {
+        let mut figures = self.counts.figures();
+        for entry in self.registry.iter() {
+            let observed = *entry.vitals.observed.borrow();
+            figures.add_session(observed.status, observed.reason);
+        }
+        figures
     }
 
     /// Ends every connection in order and stops. What the store says of the sessions stays.

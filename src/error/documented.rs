@@ -56,6 +56,10 @@ impl IntoResponses for Always {
                 Code::Forbidden,
                 "The credential lacks the capability, or WhatsApp refused this account",
             ),
+            (
+                Code::RateLimited,
+                "Too many failed authentications from this address: wait `Retry-After` seconds",
+            ),
         ]));
         all
     }

@@ -14,6 +14,7 @@ use crate::{
     audit::Trail,
     auth::{self, Grant, Principal},
     error::ApiError,
+    limits::Place,
 };
 
 /// The header by which a super admin names the organization to act in.
@@ -83,6 +84,8 @@ pub(crate) struct Caller<N> {
     )]
     pub(crate) super_admin: bool,
     needs: PhantomData<N>,
+    /// Its organization's place among the requests under way.
+    place: Place,
 }
 
 impl<N> Caller<N> {
@@ -105,28 +108,31 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
             trail.belongs_to(&state.audit, &grant.principal, organization).await;
         }
         check::<N>(&grant)?;
+        let organization = organization?;
+        let place = state.limits.organizations.enter(&organization)?;
         Ok(Self {
-            organization: organization?,
+            organization,
             principal: grant.principal,
             sessions: grant.sessions,
             capabilities: grant.capabilities,
             expires_at: grant.expires_at,
             super_admin: grant.super_admin,
             needs: PhantomData,
+            place,
         })
     }
 }
 
 /// A caller with a credential that may read, for routes that [`crate::app_with`] adds.
 #[derive(Debug)]
-pub struct Authenticated(());
+pub struct Authenticated(#[expect(dead_code, reason = "held for the life of the request")] Place);
 
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         let caller = Caller::<Read>::from_request_parts(parts, state).await;
-        caller.map(|_| Self(())).map_err(IntoResponse::into_response)
+        caller.map(|caller| Self(caller.place)).map_err(IntoResponse::into_response)
     }
 }
 

@@ -12,6 +12,7 @@ mod audit;
 mod codec;
 mod error;
 mod events;
+mod figures;
 mod groups;
 mod ids;
 mod keys;
@@ -25,6 +26,7 @@ pub mod whatsapp;
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditId, AuditPage, AuditRecord};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
+pub use figures::{Distribution, Figures, Histogram};
 pub use groups::{
     Description, Group, GroupChange, GroupDiff, GroupSnapshot, Member, MemberChange,
     MemberSnapshot, Role,

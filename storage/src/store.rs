@@ -18,7 +18,7 @@ use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, backends::InMemoryBackend,
 };
 
-use crate::{Error, Result, keys::KnownKeys, schema, tables::Rows};
+use crate::{Error, Figures, Result, keys::KnownKeys, schema, tables::Rows};
 use overlay::QueuedValue;
 use queue::Queue;
 
@@ -132,6 +132,12 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// What the writer has done since the store was opened.
+    pub fn figures(&self) -> Figures {
+        let queue = &self.inner.queue;
+        queue.counts.figures(queue.depth())
     }
 
     /// Runs `work` in the writer's transaction and answers after the commit.

@@ -57,8 +57,14 @@ impl Data {
 
     /// Starts a gateway on the data, without waiting for anything.
     pub(crate) fn spawn(&self, whatsapp: &str, options: &[&str]) -> Child {
+        self.start(Command::new(env!("CARGO_BIN_EXE_wharf")), whatsapp, options)
+    }
+
+    fn start(&self, mut program: Command, whatsapp: &str, options: &[&str]) -> Child {
         let log = std::fs::File::create(self.log()).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_wharf"))
+        // Gateways of other tests run beside it: the usual address is one of them's, or nobody's.
+        program
+            .env("WHARF_METRICS_LISTEN", "off")
             .args(["--log-format", "json", "serve", "--listen", "127.0.0.1:0"])
             .args(["--whatsapp-url", whatsapp, "--data"])
             .arg(self.folder.path())
@@ -68,6 +74,12 @@ impl Data {
             .kill_on_drop(true)
             .spawn()
             .unwrap()
+    }
+
+    /// The address of the last gateway's metrics, without the scheme; none when there are none.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        let address = said(&self.log(), "metrics are at http://")?;
+        Some(address.strip_suffix("/metrics").unwrap().to_owned())
     }
 
     /// Runs a command on the data.
@@ -89,13 +101,29 @@ impl Data {
 
     /// Starts a gateway on the data, and waits until it listens.
     pub(crate) async fn serve(&self, whatsapp: &str, options: &[&str]) -> Gateway {
-        let mut child = self.spawn(whatsapp, options);
+        self.listens(self.spawn(whatsapp, options)).await
+    }
+
+    /// The same, for a gateway that may have so many descriptors open.
+    pub(crate) async fn serve_with_descriptors(
+        &self,
+        most: usize,
+        whatsapp: &str,
+        options: &[&str],
+    ) -> Gateway {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_wharf"));
+        self.listens(self.start(shell, whatsapp, options)).await
+    }
+
+    async fn listens(&self, mut child: Child) -> Gateway {
         let log = self.log();
         let base = eventually("the gateway listens", async || {
             if let Some(ended) = child.try_wait().unwrap() {
                 panic!("the gateway ended ({ended}): {}", std::fs::read_to_string(&log).unwrap());
             }
-            listening(&log).ok_or_else(|| std::fs::read_to_string(&log).unwrap())
+            said(&log, "listening on ").ok_or_else(|| std::fs::read_to_string(&log).unwrap())
         })
         .await;
         let client =
@@ -104,13 +132,13 @@ impl Data {
     }
 }
 
-/// The address that the log names.
-fn listening(log: &Path) -> Option<String> {
+/// What the log says after these words.
+fn said(log: &Path, words: &str) -> Option<String> {
     let lines = BufReader::new(std::fs::File::open(log).unwrap()).lines();
     lines.map_while(Result::ok).find_map(|line| {
         let entry: Value = serde_json::from_str(&line).ok()?;
         let message = entry["message"].as_str()?;
-        message.strip_prefix("listening on ").map(str::to_owned)
+        message.strip_prefix(words).map(str::to_owned)
     })
 }
 
@@ -158,6 +186,11 @@ impl Gateway {
     /// The same gateway, called with another key.
     pub(crate) fn with_key(&self, key: &str) -> Caller {
         Caller { key: key.to_owned(), ..self.caller.clone() }
+    }
+
+    /// The key that may do all.
+    pub(crate) fn key(&self) -> &str {
+        &self.caller.key
     }
 
     /// A way to call the gateway that outlives a borrow of it.

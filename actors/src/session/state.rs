@@ -214,6 +214,7 @@ impl SessionState {
             self.tell(SessionMessage::Connect { generation });
             return;
         };
+        self.shared.counts.reconnects();
         let delay = backoff(attempt, self.config.backoff_base, self.config.backoff_max);
         tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
             "session `{}` connects again", self.id);

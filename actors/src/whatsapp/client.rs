@@ -31,6 +31,7 @@ use super::{
 use crate::{
     config::{Config, InvalidEndpoint},
     error::{Error, Result},
+    figures::{Counts, Kind},
 };
 
 /// How long an old run may take to notice that it is over before it is cut.
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     prekeys: usize,
     /// Connections on their way from the dial to a login, over all sessions.
     pub(crate) admissions: Arc<Semaphore>,
+    /// What all sessions do at WhatsApp.
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Shared {
@@ -58,6 +61,7 @@ impl Shared {
             device_name: config.device_name.clone(),
             prekeys: config.prekeys,
             admissions: Arc::new(Semaphore::new(config.connects_in_flight.max(1))),
+            counts: Arc::default(),
         })
     }
 
@@ -105,6 +109,7 @@ pub(crate) struct Client {
     /// The session's gate, from the making of its client to the end of that client's last run: there is never a
     /// second one.
     alive: Option<OwnedMutexGuard<()>>,
+    counts: Arc<Counts>,
     _subscription: Subscription,
 }
 
@@ -134,7 +139,11 @@ impl Client {
         let inner = whatsapp_rust::Client::builder()
             .with_runtime(Watched(Arc::new(move || alarm.signal(Signal::Panicked))))
             .with_persistence_manager(Arc::clone(&persistence))
-            .with_transport_factory(Dialer { endpoint: Arc::clone(&shared.endpoint), pulse })
+            .with_transport_factory(Dialer {
+                endpoint: Arc::clone(&shared.endpoint),
+                pulse,
+                counts: Arc::clone(&shared.counts),
+            })
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_inbound_durability_hook(CountingHook(inbound))
             .with_skip_history_sync(true)
@@ -149,7 +158,14 @@ impl Client {
             .set_device_props(DevicePropsOverride::new().with_os(shared.device_name.clone()))
             .await;
         let subscription = inner.subscribe(interest(), Arc::new(Handler(sink)));
-        Ok(Self { inner, persistence, run: None, alive: Some(alive), _subscription: subscription })
+        Ok(Self {
+            inner,
+            persistence,
+            run: None,
+            alive: Some(alive),
+            counts: Arc::clone(&shared.counts),
+            _subscription: subscription,
+        })
     }
 
     /// Makes one connection and keeps it until it ends, then calls `ended` (true: the library panicked). The previous
@@ -167,7 +183,7 @@ impl Client {
 
     /// The operations handle; cheap to clone, holds the client alive for one operation.
     pub(crate) fn link(&self) -> Link {
-        Link { inner: Arc::clone(&self.inner) }
+        Link { inner: Arc::clone(&self.inner), counts: Arc::clone(&self.counts) }
     }
 
     /// Writes the device state out, strictly. The library does not do so after a pairing by itself.
@@ -233,6 +249,7 @@ impl Run {
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(super) inner: Arc<whatsapp_rust::Client>,
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Link {
@@ -244,7 +261,9 @@ impl Link {
     /// Takes this device off the account, as its owner would in the phone's settings.
     pub(crate) async fn unlink(&self) -> Result<(), Failure> {
         let Some(device) = self.inner.pn() else { return Ok(()) };
-        self.inner.execute(RemoveCompanionDeviceSpec::new(&device)).await.map_err(told)
+        let asked = self.counts.begin(Kind::Unlink);
+        let outcome = self.inner.execute(RemoveCompanionDeviceSpec::new(&device)).await;
+        asked.ended(outcome.map_err(told))
     }
 
     /// Asks WhatsApp whether it is there.

@@ -25,7 +25,7 @@ use whatsapp_rust::{
 };
 
 use super::TrustedRoots;
-use crate::{clock::now_ms, config::InvalidEndpoint};
+use crate::{clock::now_ms, config::InvalidEndpoint, figures::Counts};
 
 /// What a browser sends; WhatsApp expects it from every linked device.
 const WEB_ORIGIN: &str = "https://web.whatsapp.com";
@@ -169,6 +169,7 @@ type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 pub(crate) struct Dialer {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) counts: Arc<Counts>,
 }
 
 #[async_trait]
@@ -176,10 +177,12 @@ impl TransportFactory for Dialer {
     async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
         match self.endpoint.dial(&self.pulse).await {
             Ok(socket) => {
+                self.counts.dialled(None);
                 self.pulse.note_dial(None);
                 Ok(socket)
             }
             Err((failure, error)) => {
+                self.counts.dialled(Some(failure));
                 self.pulse.note_dial(Some(failure));
                 Err(error)
             }

@@ -12,6 +12,7 @@ use super::{
     refusal::{failure, refusal},
     signal::is_phone,
 };
+use crate::figures::Kind;
 
 /// How a change of a description ended.
 #[derive(Debug)]
@@ -27,7 +28,9 @@ impl Link {
     pub(crate) async fn set_subject(&self, group: &GroupJid, subject: &str) -> Result<(), Failure> {
         let subject =
             GroupSubject::new(subject).map_err(|error| Failure::Broken(error.to_string()))?;
-        self.inner.groups().set_subject(jid(group)?, subject).await.map_err(|error| failure(&error))
+        let (asked, group) = (self.counts.begin(Kind::SetSubject), jid(group)?);
+        let done = self.inner.groups().set_subject(group, subject).await;
+        asked.ended(done.map_err(|error| failure(&error)))
     }
 
     /// Sets or, when empty, clears a group's description. `previous` is the id of the one it replaces.
@@ -45,7 +48,8 @@ impl Link {
             .map_err(|error| Failure::Broken(error.to_string()))?;
         let change = SetGroupDescriptionIq::new(&jid(group)?, text, previous);
         let id = change.id.clone();
-        match self.inner.execute(change).await {
+        let asked = self.counts.begin(Kind::SetDescription);
+        asked.ended(match self.inner.execute(change).await {
             Ok(()) => Ok(DescriptionOutcome::Set { id }),
             Err(error) => match error.server_rejection() {
                 Some(rejection) if rejection.code == 409 => Ok(DescriptionOutcome::Conflict),
@@ -56,27 +60,29 @@ impl Link {
                 ))),
                 None => Err(failure(&GroupError::from(error))),
             },
-        }
+        })
     }
 
     /// Sets whether only admins may send.
     pub(crate) async fn set_announce(&self, group: &GroupJid, on: bool) -> Result<(), Failure> {
-        self.inner.groups().set_announce(jid(group)?, on).await.map_err(|error| failure(&error))
+        let (asked, group) = (self.counts.begin(Kind::SetAnnounce), jid(group)?);
+        let done = self.inner.groups().set_announce(group, on).await;
+        asked.ended(done.map_err(|error| failure(&error)))
     }
 
     /// Sets whether only admins may edit settings.
     pub(crate) async fn set_locked(&self, group: &GroupJid, on: bool) -> Result<(), Failure> {
-        self.inner.groups().set_locked(jid(group)?, on).await.map_err(|error| failure(&error))
+        let (asked, group) = (self.counts.begin(Kind::SetLocked), jid(group)?);
+        let done = self.inner.groups().set_locked(group, on).await;
+        asked.ended(done.map_err(|error| failure(&error)))
     }
 
     /// The group's invite link, as an address; `renew` makes a new one and ends the old.
     pub(crate) async fn invite(&self, group: &GroupJid, renew: bool) -> Result<String, Failure> {
-        let link = self
-            .inner
-            .groups()
-            .get_invite_link(jid(group)?, renew)
-            .await
-            .map_err(|error| failure(&error))?;
+        let kind = if renew { Kind::RevokeInvite } else { Kind::GetInvite };
+        let (asked, group) = (self.counts.begin(kind), jid(group)?);
+        let link = self.inner.groups().get_invite_link(group, renew).await;
+        let link = asked.ended(link.map_err(|error| failure(&error)))?;
         Ok(if link.starts_with("https://") {
             link
         } else {
@@ -86,20 +92,18 @@ impl Link {
 
     /// One group, live.
     pub(crate) async fn group(&self, group: &GroupJid) -> Result<GroupSnapshot, Failure> {
-        let found = self
-            .inner
-            .groups()
-            .get_metadata(&jid(group)?)
-            .await
-            .map_err(|error| failure(&error))?;
+        let (asked, group) = (self.counts.begin(Kind::GetGroup), jid(group)?);
+        let found = self.inner.groups().get_metadata(&group).await;
+        let found = asked.ended(found.map_err(|error| failure(&error)))?;
         snapshot(&found)
             .ok_or_else(|| Failure::Broken("whatsapp answered with a broken group".to_owned()))
     }
 
     /// Every group of the account, with its members.
     pub(crate) async fn groups(&self) -> Result<Vec<GroupSnapshot>, Failure> {
-        let found =
-            self.inner.groups().get_participating().await.map_err(|error| failure(&error))?;
+        let asked = self.counts.begin(Kind::ListGroups);
+        let found = self.inner.groups().get_participating().await;
+        let found = asked.ended(found.map_err(|error| failure(&error)))?;
         Ok(found.values().filter_map(snapshot).collect())
     }
 }

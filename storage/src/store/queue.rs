@@ -12,7 +12,7 @@ use super::{
     overlay::{Op, Overlay, QueuedRows, QueuedValue},
     writer::Job,
 };
-use crate::{Error, Result, tables::Rows};
+use crate::{Error, Result, figures::Counts, tables::Rows};
 
 /// How many writes wait at most; a caller beyond that waits for room.
 const CAPACITY: usize = 1024;
@@ -30,6 +30,8 @@ pub(super) struct Queue {
     /// Rung when a write is queued and when the queue closes.
     changed: Condvar,
     room: Semaphore,
+    /// What the writer has done.
+    pub(super) counts: Counts,
 }
 
 #[derive(Default)]
@@ -52,7 +54,12 @@ pub(super) type Committed = (Arc<[Op]>, u64);
 
 impl Queue {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), room: Semaphore::new(CAPACITY) }
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            room: Semaphore::new(CAPACITY),
+            counts: Counts::default(),
+        }
     }
 
     /// Appends a write. `relaxed` are the rows reads shall see at once.
@@ -141,6 +148,11 @@ impl Queue {
     ) -> Result<(QueuedRows, T), E> {
         let state = self.lock();
         Ok((state.overlay.rows(table, prefix), meanwhile()?))
+    }
+
+    /// How many writes wait.
+    pub(super) fn depth(&self) -> usize {
+        self.lock().waiting.len()
     }
 
     /// Refuses further writes; those queued are still taken.

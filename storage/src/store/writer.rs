@@ -9,6 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use redb::{Database, WriteTransaction};
@@ -116,7 +117,9 @@ pub(crate) fn begin(database: &Database) -> Result<WriteTransaction> {
 
 fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
     let committed: Vec<Committed> = batch.iter().filter_map(|job| job.relaxed()).collect();
+    let (writes, begun) = (batch.len(), Instant::now());
     let outcome = commit(database, &mut batch);
+    queue.counts.batch(writes, begun.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome
         && !committed.is_empty()
     {

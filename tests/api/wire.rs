@@ -1,0 +1,100 @@
+//! HTTP as it goes over a socket: for what no proper client would send.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::app::DEADLINE;
+
+/// An answer, read until the gateway closed the connection.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    /// By name in lower case.
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Told {
+    fn parse(text: &str) -> Self {
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap());
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        Self { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// Asserts status and code of an error, and that it says when to come back if it is one of that kind.
+    #[track_caller]
+    pub(crate) fn error(&self, status: u16, code: &str) {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        assert_eq!((self.status, &body["error"]["code"]), (status, &code.into()), "{self:?}");
+        if matches!(status, 429 | 503) {
+            let wait: u64 = self.header("retry-after").expect("it says when").parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+        }
+    }
+}
+
+/// A connection on which this was sent.
+pub(crate) async fn begun(address: &str, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What comes until the gateway closes the connection.
+pub(crate) async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    // A connection that is reset is closed as well.
+    let _ = tokio::time::timeout(DEADLINE, read).await.expect("it is closed in time");
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The answer to what was sent on the connection.
+pub(crate) async fn told(stream: &mut TcpStream) -> Told {
+    Told::parse(&rest(stream).await)
+}
+
+/// The answer to a request on a connection that stays open.
+pub(crate) async fn asked_on(stream: &mut TcpStream, path: &str) -> Told {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut text, mut part) = (String::new(), [0; 1_024]);
+    loop {
+        let reading = tokio::time::timeout(DEADLINE, stream.read(&mut part));
+        let read = reading.await.expect("it is answered in time").unwrap();
+        assert!(read > 0, "the connection was closed: {text}");
+        text.push_str(std::str::from_utf8(&part[..read]).unwrap());
+        if text.contains("\r\n\r\n") {
+            let told = Told::parse(&text);
+            let length: usize = told.header("content-length").unwrap().parse().unwrap();
+            if told.body.len() == length {
+                return told;
+            }
+        }
+    }
+}
+
+/// A request without a body, on a connection of its own; `headers` are whole lines.
+pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &[String]) -> Told {
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
+    told(&mut begun(address, &head).await).await
+}
+
+/// The header that carries a key.
+pub(crate) fn bearer(key: &str) -> String {
+    format!("Authorization: Bearer {key}")
+}
