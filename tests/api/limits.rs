@@ -80,13 +80,10 @@ async fn a_body_that_trickles_is_answered_when_the_request_is_out_of_time() {
             "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\n{}\r\nContent-Type: application/json\r\n{framing}",
             bearer(gateway.key())
         );
-        let (heard, took) = trickles(begun(gateway.address(), &head).await).await;
-        assert!(heard.starts_with("HTTP/1.1 503 "), "{heard}");
-        assert!(
-            heard.contains("gateway_unavailable") && heard.contains("retry-after: "),
-            "{heard}"
-        );
-        assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&took), "{took:?}");
+        let (told, took) = trickles(begun(gateway.address(), &head).await).await;
+        assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+        assert!(told.contains("gateway_unavailable") && told.contains("retry-after: "), "{told}");
+        assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "{took:?}");
     }
 }
 
@@ -111,7 +108,7 @@ async fn a_head_that_is_too_large_is_refused_and_one_that_is_large_is_not() {
     let with = |size: usize| [format!("X-Large: {}", "x".repeat(size))];
     assert_eq!(ask(gateway.address(), "GET", "/healthz", &with(10_000)).await.status, 200);
     let mut large = begun(gateway.address(), "GET /healthz HTTP/1.1\r\nX-Large: ").await;
-    let _ = large.write_all(&[b'x'; 100_000]).await;
+    let _ = large.write_all("x".repeat(100_000).as_bytes()).await;
     let heard = rest(&mut large).await;
     assert!(heard.is_empty() || heard.starts_with("HTTP/1.1 431 "), "{heard}");
     let many: Vec<_> = (0..101).map(|number| format!("X-{number}: x")).collect();

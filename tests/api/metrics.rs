@@ -21,6 +21,11 @@ fn value(text: &str, sample: &str) -> Option<f64> {
 }
 
 #[track_caller]
+fn exactly(text: &str, sample: &str, count: u32) {
+    expect(text, sample, |found| (found - f64::from(count)).abs() < 1e-9);
+}
+
+#[track_caller]
 fn expect(text: &str, sample: &str, wanted: impl Fn(f64) -> bool) {
     let found = value(text, sample);
     assert!(found.is_some_and(wanted), "`{sample}` is {found:?} in\n{text}");
@@ -68,36 +73,31 @@ async fn the_figures_tell_what_happened_and_nothing_of_whom() {
         )
     };
     let of_group = "/api/v1/sessions/{session}/groups/{gid}";
-    expect(&text, &request("PATCH", of_group, 204), |count| count == 3.0);
-    expect(&text, &request("PATCH", of_group, 400), |count| count == 1.0);
-    expect(&text, &request("GET", of_group, 401), |count| count == 1.0);
-    expect(&text, &request("GET", "/api/v1/sessions/{session}", 404), |count| count == 1.0);
-    expect(&text, &request("POST", "/api/v1/sessions/{session}:stop", 200), |count| count == 1.0);
-    expect(&text, &request("", "", 404), |count| count == 1.0);
+    exactly(&text, &request("PATCH", of_group, 204), 3);
+    exactly(&text, &request("PATCH", of_group, 400), 1);
+    exactly(&text, &request("GET", of_group, 401), 1);
+    exactly(&text, &request("GET", "/api/v1/sessions/{session}", 404), 1);
+    exactly(&text, &request("POST", "/api/v1/sessions/{session}:stop", 200), 1);
+    exactly(&text, &request("", "", 404), 1);
     let took = format!("{{method=\"PATCH\",route=\"{of_group}\"}}");
-    expect(&text, &format!("wharf_http_request_duration_seconds_count{took}"), |count| {
-        count == 4.0
-    });
+    exactly(&text, &format!("wharf_http_request_duration_seconds_count{took}"), 4);
     expect(&text, &format!("wharf_http_request_duration_seconds_sum{took}"), |sum| sum < 60.0);
-    expect(&text, "wharf_auth_failures_total", |count| count == 1.0);
-    expect(&text, "wharf_http_requests_in_flight", |count| count == 0.0);
+    exactly(&text, "wharf_auth_failures_total", 1);
+    exactly(&text, "wharf_http_requests_in_flight", 0);
     expect(&text, "wharf_http_connections_open", |count| count >= 2.0);
 
     let sessions = |status: &str| format!("wharf_sessions{{status=\"{status}\",reason=\"\"}}");
-    for (status, count) in [("working", 1.0), ("stopped", 1.0), ("failed", 0.0), ("starting", 0.0)]
-    {
-        expect(&text, &sessions(status), |found| found == count);
+    for (status, count) in [("working", 1), ("stopped", 1), ("failed", 0), ("starting", 0)] {
+        exactly(&text, &sessions(status), count);
     }
     let set = "{kind=\"set_subject\",outcome=\"ok\"}";
-    expect(&text, &format!("wharf_whatsapp_operation_duration_seconds_count{set}"), |count| {
-        count == 3.0
-    });
+    exactly(&text, &format!("wharf_whatsapp_operation_duration_seconds_count{set}"), 3);
     let dials = |outcome: &str| format!("wharf_whatsapp_dials_total{{outcome=\"{outcome}\"}}");
     expect(&text, &dials("connected"), |count| count >= 2.0);
-    expect(&text, &dials("dns"), |count| count == 0.0);
-    expect(&text, "wharf_whatsapp_reconnects_total", |count| count == 0.0);
+    exactly(&text, &dials("dns"), 0);
+    exactly(&text, "wharf_whatsapp_reconnects_total", 0);
     expect(&text, "wharf_store_batches_total{outcome=\"committed\"}", |count| count >= 3.0);
-    expect(&text, "wharf_store_batches_total{outcome=\"failed\"}", |count| count == 0.0);
+    exactly(&text, "wharf_store_batches_total{outcome=\"failed\"}", 0);
     expect(&text, "wharf_store_batch_duration_seconds_count", |count| count >= 3.0);
     expect(&text, "wharf_store_batch_writes_bucket{le=\"+Inf\"}", |count| count >= 3.0);
     expect(&text, "wharf_store_queue_depth", |depth| depth >= 0.0);
@@ -131,8 +131,8 @@ async fn a_connection_that_is_lost_is_counted_and_so_is_a_dial_that_fails() {
     })
     .await;
     expect(&text, "wharf_whatsapp_dials_total{outcome=\"connect\"}", |count| count >= 1.0);
-    expect(&text, "wharf_whatsapp_dials_total{outcome=\"connected\"}", |count| count == 0.0);
-    expect(&text, "wharf_sessions{status=\"starting\",reason=\"\"}", |count| count == 1.0);
+    exactly(&text, "wharf_whatsapp_dials_total{outcome=\"connected\"}", 0);
+    exactly(&text, "wharf_sessions{status=\"starting\",reason=\"\"}", 1);
     assert!(gateway.terminate().await.success());
 }
 

@@ -89,8 +89,12 @@ pub(crate) async fn asked_on(stream: &mut TcpStream, path: &str) -> Told {
 
 /// A request without a body, on a connection of its own; `headers` are whole lines.
 pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &[String]) -> Told {
-    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+    for line in headers {
+        head.push_str(line);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
     told(&mut begun(address, &head).await).await
 }
 
