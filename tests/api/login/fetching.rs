@@ -14,7 +14,7 @@ use super::{
     list,
     signer::Signer,
 };
-use crate::app::eventually;
+use crate::app::{Running, eventually};
 
 /// A pause that a test outlives.
 const SHORT: Duration = Duration::from_millis(20);
@@ -60,6 +60,15 @@ async fn asked_again(issuer: &Issuer, times: usize) {
     asked(issuer, issuer.fetches() + times).await;
 }
 
+/// Waits until the token opens the door.
+async fn taken(gateway: &Running, token: &str) {
+    eventually("the token is taken", async || {
+        let answer = list(gateway, token).await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.body.to_string()) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn until_a_key_set_was_had_tokens_are_503_and_keys_are_not_held_up() {
     let signer = Signer::ed25519("one");
@@ -81,11 +90,7 @@ async fn until_a_key_set_was_had_tokens_are_503_and_keys_are_not_held_up() {
         assert!(bytes < 16 << 20, "{bytes} bytes were taken");
 
         issuer.behaves(keys(&[&signer]));
-        eventually("the key set is there", async || {
-            let answer = list(&gateway, &token).await;
-            if answer.status == 200 { Ok(()) } else { Err(answer.body.to_string()) }
-        })
-        .await;
+        taken(&gateway, &token).await;
     }
     assert_eq!(elsewhere.fetches(), 0, "a redirect was followed");
 }
@@ -98,7 +103,7 @@ async fn the_last_good_set_survives_whatever_the_issuer_does() {
     let elsewhere = Issuer::of(&[&other]).await;
     let issuer = Issuer::of(&[&signer]).await;
     let gateway = gateway(impatient(&issuer)).await;
-    list(&gateway, &token).await.expect(200);
+    taken(&gateway, &token).await;
     for behaviour in misbehaviours(&elsewhere, &other) {
         issuer.behaves(behaviour);
         asked_again(&issuer, 2).await;
@@ -191,11 +196,7 @@ async fn a_new_key_that_comes_within_the_pause_is_fetched_when_it_is_over() {
     list(&gateway, &made_up).await.error(401, "unauthorized");
     issuer.behaves(keys(&[&old, &new]));
     let token = new.mint(&claims(&json!({})));
-    eventually("the new key is taken", async || {
-        let answer = list(&gateway, &token).await;
-        if answer.status == 200 { Ok(()) } else { Err(answer.body.to_string()) }
-    })
-    .await;
+    taken(&gateway, &token).await;
     assert_eq!(issuer.fetches(), 3);
 }
 
