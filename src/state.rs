@@ -24,7 +24,6 @@ use crate::{
 pub struct AppState(Arc<Parts>);
 
 /// What [`AppState`] shares.
-#[derive(Clone)]
 pub struct Parts {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
@@ -80,9 +79,14 @@ impl AppState {
     }
 
     /// The same, which takes login tokens too.
+    ///
+    /// # Panics
+    /// When the state has clones already.
     #[must_use]
-    pub fn with_login(self, login: Login) -> Self {
-        Self(Arc::new(Parts { login: Some(login), ..Arc::unwrap_or_clone(self.0) }))
+    pub fn with_login(mut self, login: Login) -> Self {
+        let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
+        parts.login = Some(login);
+        self
     }
 
     /// What to cancel when the process is about to end: requests are refused from then on.
