@@ -127,7 +127,10 @@ impl SessionState {
             Signal::Replaced => Verdict::Replaced,
             Signal::Banned => Verdict::Banned,
             Signal::Outdated => Verdict::Outdated,
-            Signal::Refused => Verdict::Odd,
+            Signal::Refused { why } => {
+                tracing::error!(session.id = %self.id, "whatsapp refused the login of session `{}`: {why}", self.id);
+                Verdict::Odd
+            }
             // What follows is of no use once the connection is over.
             _ if !self.machine.runs(generation) => return Ok(()),
             Signal::QrCode { code, valid } => return self.qr_shown(generation, code, valid).await,

@@ -35,7 +35,7 @@ pub(crate) enum Signal {
     /// WhatsApp no longer takes this client version.
     Outdated,
     /// WhatsApp refused the login for another reason, for good.
-    Refused,
+    Refused { why: String },
     /// A task of the library panicked.
     Panicked,
     /// A group changed.
@@ -126,7 +126,7 @@ fn translate(event: &Event) -> Option<Signal> {
             | ConnectFailureReason::ServiceUnavailable => return None,
             // A ban without its end.
             ConnectFailureReason::TempBanned => Signal::Banned,
-            _ => Signal::Refused,
+            other => Signal::Refused { why: format!("{other:?}") },
         },
         Event::GroupUpdate(update) => Signal::Group(Box::new(news(update)?)),
         _ => return None,
