@@ -100,6 +100,7 @@ struct AuditList {
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 when absent or 0"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = AuditList, description = "A page of the audit log"), Always, InvalidInput))]
 async fn list_audit(
     State(state): State<AppState>,

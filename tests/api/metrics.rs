@@ -132,7 +132,7 @@ async fn a_connection_that_is_lost_is_counted_and_so_is_a_dial_that_fails() {
     .await;
     expect(&text, "wharf_whatsapp_dials_total{outcome=\"connect\"}", |count| count >= 1.0);
     exactly(&text, "wharf_whatsapp_dials_total{outcome=\"connected\"}", 0);
-    exactly(&text, "wharf_sessions{status=\"starting\",reason=\"\"}", 1);
+    exactly(&text, "wharf_sessions{status=\"starting\",reason=\"connect\"}", 1);
     assert!(gateway.terminate().await.success());
 }
 

@@ -60,6 +60,7 @@ struct CodeBody {
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/pairing-code", operation_id = "sessionPairingCode", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
     request_body = WantedCode,
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = CodeBody, description = "The code, which holds for three minutes"),
         Always, InvalidBody, Missing, Conflicts, Live))]
 async fn session_pairing_code(

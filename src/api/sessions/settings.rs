@@ -26,6 +26,7 @@ const MOST_PER_HOUR: u32 = 60_000;
 #[schema(as = UpdateSessionInputBody, rename_all = "camelCase")]
 struct UpdateSession {
     /// A name for people, up to 200 characters; empty takes it away.
+    #[schema(example = "quay")]
     label: Option<String>,
     /// Mark incoming messages as read.
     auto_read: Option<bool>,
@@ -77,6 +78,7 @@ impl From<UpdateSession> for SettingsChange {
 #[utoipa::path(patch, path = "/api/v1/sessions/{session}", operation_id = "updateSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
     request_body = UpdateSession,
+    security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = SessionBody, description = "The session"), Always, InvalidBody, Missing))]
 async fn update_session(
     State(state): State<AppState>,
