@@ -39,7 +39,6 @@ const DEFAULT_LOG: &str = "error,wharf=info";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Command {
     /// Run the gateway.
     Serve(Box<Serve>),

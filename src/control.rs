@@ -92,6 +92,13 @@ pub enum Outcome {
 pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
     let outcome = match connect(data).await {
         Ok(stream) => ask(stream, &order).await?,
+        // Only a new key is a reason to begin anew.
+        Err(_) if !matches!(order, Order::CreateKey { .. }) && !server::has_store(data) => {
+            return Err(Error::Config(format!(
+                "there is no gateway's data in `{}`",
+                data.display()
+            )));
+        }
         // Mostly there is no socket, or one that a killed gateway left.
         Err(unreached) => match server::open_store(data, None) {
             Ok(store) => {

@@ -11,6 +11,14 @@ use crate::clock::now_ms;
 /// What every key starts with, so that people and secret scanners recognize one.
 const PREFIX: &str = "wa_";
 
+/// The longest name of a key, in Unicode scalar values.
+const LONGEST_NAME: usize = 200;
+
+/// Whether a key may have this name: 1 to 200 characters, not only white space.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME
+}
+
 /// What a new key may do and for whom.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewKey {
@@ -92,7 +100,7 @@ pub fn recognize(
         return Ok(None);
     }
     let key = store.key_by_digest(&digest(secret))?;
-    Ok(key.filter(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end)))
+    Ok(key.filter(|key| key.is_good(now)))
 }
 
 /// Every capability, for a key that may do all.

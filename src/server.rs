@@ -15,9 +15,12 @@ use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
 use crate::{
-    AppState, api, auth::Login, config::Serve, control::Control, limits::Connections,
-    listener::Listening, metrics, retention,
+    AppState, api, auth::Login, clock::now_ms, config::Serve, control::Control,
+    limits::Connections, listener::Listening, metrics, retention,
 };
+
+/// The store's name in the folder of the data.
+const STORE: &str = "wharf.redb";
 
 /// How long the last answers have to leave, once they are made.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -101,7 +104,12 @@ pub fn open_store(data: &Path, cache: Option<usize>) -> Result<Store> {
     if let Some(bytes) = cache {
         options.cache_bytes = bytes;
     }
-    Ok(Store::open(&data.join("wharf.redb"), &options)?)
+    Ok(Store::open(&data.join(STORE), &options)?)
+}
+
+/// Whether the folder holds a store.
+pub(crate) fn has_store(data: &Path) -> bool {
+    data.join(STORE).exists()
 }
 
 /// Makes the folder, with what is stored in it readable by this user alone.
@@ -140,7 +148,7 @@ pub async fn run_with(
     config.check()?;
     let address = listener.local_addr().map_err(Error::Serve)?;
     let login = config.login.settings()?;
-    if !address.ip().is_loopback() && login.is_none() && !store.has_keys()? {
+    if !address.ip().is_loopback() && login.is_none() && !store.has_keys(now_ms())? {
         return Err(Error::Open(address));
     }
     if wharf_actors::SANDBOX_BUILD {

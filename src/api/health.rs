@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     AppState,
+    clock::now_ms,
     error::{Anywhere, ApiError},
 };
 
@@ -75,7 +76,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
     if state.draining.is_cancelled() {
         return Err(ApiError::draining().with("unready", "draining"));
     }
-    if let Err(error) = state.store.has_keys() {
+    if let Err(error) = state.store.has_keys(now_ms()) {
         return Err(ApiError::from(error).unavailable().with("unready", "store"));
     }
     let census = state.sessions.census();

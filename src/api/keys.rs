@@ -23,9 +23,6 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(delete_api_key))
 }
 
-/// The longest name, in Unicode scalar values.
-const LONGEST_NAME: usize = 200;
-
 /// How many sessions a key may be confined to: the list is read with every request of the key.
 const MOST_SESSIONS: usize = 1_000;
 
@@ -51,9 +48,12 @@ struct CreateApiKey {
 
 impl FromFields for CreateApiKey {
     fn from_fields(fields: &mut Fields) -> Self {
-        let name = fields.text("name", |text| match text.chars().count() {
-            1..=LONGEST_NAME if !text.trim().is_empty() => Ok(()),
-            _ => Err("must have 1 to 200 characters, not only white space"),
+        let name = fields.text("name", |text| {
+            if keys::is_name(text) {
+                Ok(())
+            } else {
+                Err("must have 1 to 200 characters, not only white space")
+            }
         });
         let permissions = fields.texts("permissions", |name| {
             let known = keys::all_capabilities().into_iter().find(|one| one.as_str() == name);

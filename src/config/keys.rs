@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use wharf_storage::{Capability, KeyId, SessionId};
 
 use super::span;
+use crate::keys::is_name;
 
 /// Commands on API keys. They ask the gateway that runs on the data, or open the data when none runs.
 #[derive(Debug, Subcommand)]
@@ -22,10 +23,10 @@ pub enum KeyCommand {
 #[derive(Debug, Clone, Args)]
 pub struct KeyCreate {
     /// Organization that the key belongs to.
-    #[arg(long, default_value = "default", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, default_value = "default", value_parser = name)]
     pub organization: String,
     /// Name for people.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = name)]
     pub name: String,
     /// What the key may be used for.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "read,send,manage,events")]
@@ -93,4 +94,12 @@ fn key_id(text: &str) -> Result<KeyId, String> {
 
 fn session_id(text: &str) -> Result<SessionId, String> {
     text.parse().map_err(|_| "must be the id of a session".to_owned())
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("must have 1 to 200 characters, not only white space".to_owned())
+    }
 }

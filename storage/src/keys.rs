@@ -4,7 +4,7 @@ mod known;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -36,6 +36,13 @@ pub struct ApiKey {
     pub expires_at: Option<i64>,
     /// When it was revoked, in epoch milliseconds.
     pub revoked_at: Option<i64>,
+}
+
+impl ApiKey {
+    /// Whether it opens anything at `now`, in epoch milliseconds.
+    pub fn is_good(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
 }
 
 /// Something an API key may do.
@@ -93,9 +100,17 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether any key was ever added.
-    pub fn has_keys(&self) -> Result<bool> {
-        self.read(|txn| Ok(!txn.open_table(KEYS)?.is_empty()?))
+    /// Whether any key is good at `now`, in epoch milliseconds.
+    pub fn has_keys(&self, now: i64) -> Result<bool> {
+        self.read(|txn| {
+            for row in txn.open_table(KEYS)?.iter()? {
+                let key: ApiKey = codec::decode(TABLE, row?.1.value())?;
+                if key.is_good(now) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// A key of the organization, unless it was revoked.
@@ -187,10 +202,10 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_found_by_its_digest_and_by_no_other() {
         let store = Store::in_memory().unwrap();
-        assert!(!store.has_keys().unwrap());
+        assert!(!store.has_keys(1).unwrap());
         let added = key("acme", 1);
         store.add_key(added.clone(), [7; 32]).await.unwrap();
-        assert!(store.has_keys().unwrap());
+        assert!(store.has_keys(1).unwrap());
         for _ in 0..2 {
             assert_eq!(store.key_by_digest(&[7; 32]).unwrap().as_deref(), Some(&added));
             assert_eq!(store.key_by_digest(&[8; 32]).unwrap(), None);
@@ -228,6 +243,10 @@ mod tests {
         assert!(store.revoke_key(Some("acme"), added.id, 6).await.unwrap());
         assert!(!store.revoke_key(None, added.id, 7).await.unwrap());
         assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
+        assert!(!store.has_keys(7).unwrap());
+        let expiring = ApiKey { expires_at: Some(9), ..key("acme", 2) };
+        store.add_key(expiring, [8; 32]).await.unwrap();
+        assert!(store.has_keys(8).unwrap() && !store.has_keys(9).unwrap());
     }
 
     #[tokio::test]

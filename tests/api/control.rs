@@ -54,6 +54,11 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_gateway() {
     shown(&data.command(&["key", "revoke", rows[2][0]]).await);
     let caller = gateway.with_key(&during);
     assert_eq!(caller.call("GET", "/api/v1/sessions", None).await.unwrap().0, 401);
+    let nowhere = data.path("typo");
+    let listing = ["key", "list", "--data", nowhere.to_str().unwrap()];
+    let listing = std::process::Command::new(env!("CARGO_BIN_EXE_wharf")).args(listing).output();
+    let said = String::from_utf8(listing.unwrap().stderr).unwrap();
+    assert!(said.contains("no gateway's data") && !nowhere.exists(), "{said}");
     let again = data.command(&["key", "revoke", rows[2][0]]).await;
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("no such key"));
