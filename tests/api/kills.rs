@@ -53,6 +53,8 @@ async fn patches_until_killed(
     for call in calls {
         call.await.unwrap();
     }
+    // Its connections are gone before it has let the store go.
+    Arc::into_inner(gateway).expect("every call has ended").ends().await;
     found
 }
 
