@@ -185,6 +185,7 @@ fn load(keys: &impl ReadableTable<Id, &'static [u8]>, id: Id) -> Result<ApiKey> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::busy;
 
     fn key(organization: &str, at: i64) -> ApiKey {
         ApiKey {
@@ -266,18 +267,20 @@ mod tests {
         let added = key("acme", 1);
         store.add_key(added.clone(), [7; 32]).await.unwrap();
         assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, None);
+        let release = busy(&store).await;
         {
             let mut leaving = std::pin::pin!(store.revoke_key(None, added.id, 6));
             // Queued, and dropped before it is answered.
-            assert!(futures_now(leaving.as_mut()).is_pending());
+            assert!(polled_once(leaving.as_mut()).is_pending());
         }
+        drop(release);
         // Behind it in the queue.
         store.add_key(key("acme", 2), [8; 32]).await.unwrap();
         assert_eq!(store.key_by_digest(&[7; 32]).unwrap().unwrap().revoked_at, Some(6));
     }
 
     /// What a future gives when it is asked once.
-    fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    fn polled_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
         future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 }

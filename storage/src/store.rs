@@ -3,7 +3,7 @@
 mod overlay;
 mod queue;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 use std::{

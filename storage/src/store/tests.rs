@@ -6,7 +6,7 @@ use super::*;
 use crate::tables::{COUNTERS, WA_DEVICE, WA_IDENTITIES, WA_SENT_MESSAGES};
 
 /// Keeps the writer busy until the sender is used or dropped, so that what is queued meanwhile is one batch.
-async fn busy(store: &Store) -> mpsc::Sender<()> {
+pub(crate) async fn busy(store: &Store) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel();
     let (started, running) = tokio::sync::oneshot::channel();
     let mut started = Some(started);
