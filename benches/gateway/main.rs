@@ -9,6 +9,7 @@
 mod client;
 mod gateway;
 mod load;
+mod machine;
 mod measure;
 mod process;
 mod sandbox;
@@ -17,7 +18,8 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 use load::{Api, Target};
-use measure::{Cpu, median};
+use machine::cpu_seconds;
+use measure::{each, median};
 use process::Worker;
 
 /// The allocator of the `wharf` program; the bare client has it too.
@@ -103,17 +105,17 @@ async fn bench(options: &Options) {
     let mut relays = Vec::new();
     let (mut get, mut same, mut get_ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        let before = Cpu::of(bare.id());
+        let before = cpu_seconds(bare.id());
         // It is cheap: as many operations as give the clock of the CPU time something to count.
         let many = patches * 4;
         bare.ask(&json!({"operations": many, "inFlight": IN_FLIGHT})).await;
-        let client_cpu = before.since().each(many);
-        let before = Cpu::of(gateway.id());
+        let client_cpu = each(cpu_seconds(bare.id()) - before, many);
+        let before = cpu_seconds(gateway.id());
         api.patches(&groups, patches, round).await;
-        let gateway_cpu = before.since().each(patches);
-        let before = Cpu::of(bare.id());
+        let gateway_cpu = each(cpu_seconds(gateway.id()) - before, patches);
+        let before = cpu_seconds(bare.id());
         relay.patches(&relayed, patches, round).await;
-        let relay_cpu = before.since().each(patches);
+        let relay_cpu = each(cpu_seconds(bare.id()) - before, patches);
         println!(
             "round {round}: CPU of a change: gateway {gateway_cpu:.1} µs, bare client {client_cpu:.1} µs, ratio {:.2}; \
              HTTP and the bare client, no more: {relay_cpu:.1} µs",
@@ -125,9 +127,9 @@ async fn bench(options: &Options) {
         patch_ratios.push(gateway_cpu / client_cpu);
 
         let cost = async |target| {
-            let before = Cpu::of(gateway.id());
+            let before = cpu_seconds(gateway.id());
             api.reads(&groups, target, reads).await;
-            before.since().each(reads)
+            each(cpu_seconds(gateway.id()) - before, reads)
         };
         let (fixed, stored) = (cost(Target::SameBytes).await, cost(Target::Stored).await);
         println!(
@@ -148,7 +150,7 @@ async fn bench(options: &Options) {
         "one at a time, p50: PATCH {patch:.0} µs, bare client {single:.0} µs, commit {commit:.0} µs, added {added:.0} µs"
     );
     let result = json!({
-        "machine": measure::machine(),
+        "machine": machine::machine(),
         "quick": options.quick,
         "operations": {"rounds": rounds, "patches": patches, "reads": reads, "singles": singles},
         "patchCpu": {

@@ -175,6 +175,7 @@ impl Figures {
                 page.value(name, help, unit, value)?;
             }
         }
+        page.gauge("wharf_runtime_tasks", "Tasks of the async runtime", process::tasks())?;
         if let Some(cpu) = process::cpu_seconds() {
             page.total("process_cpu", "CPU time, of all threads", seconds, cpu)?;
         }

@@ -102,6 +102,7 @@ async fn the_figures_tell_what_happened_and_nothing_of_whom() {
     expect(&text, "wharf_store_batch_writes_bucket{le=\"+Inf\"}", |count| count >= 3.0);
     expect(&text, "wharf_store_queue_depth", |depth| depth >= 0.0);
     expect(&text, "wharf_uptime_seconds", |seconds| seconds > 0.0);
+    expect(&text, "wharf_runtime_tasks", |tasks| tasks > 0.0);
     expect(&text, "process_start_time_seconds", |seconds| seconds > 1e9);
     if cfg!(target_os = "linux") {
         expect(&text, "process_resident_memory_bytes", |bytes| bytes > 1e6);
