@@ -17,7 +17,8 @@ type Migration = fn(&WriteTransaction) -> Result<()>;
 const MIGRATIONS: &[Migration] =
     &[migration_001_creation, migration_002_retention, migration_003_audit];
 
-const VERSION: &str = "version";
+/// The key of the number.
+pub(crate) const VERSION: &str = "version";
 
 /// Runs the migrations the file has not seen, each in its own transaction with its number.
 pub(crate) fn bring_up_to_date(database: &Database) -> Result<()> {

@@ -20,10 +20,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => create(path, options)?,
         Ok(found) if found.len() == 0 => {
-            return Err(Error::Damaged {
-                path: path.to_owned(),
-                reason: "it is empty".to_owned(),
-            });
+            return Err(Error::Damaged { path: path.to_owned(), reason: "it is empty".to_owned() });
         }
         _ => {}
     }
@@ -48,7 +45,8 @@ pub(crate) fn open_as_it_is(path: &Path, options: &Options) -> Result<Database> 
 fn create(path: &Path, options: &Options) -> Result<()> {
     let failed = |error| in_words(path, error);
     let folder = folder(path);
-    let made = tempfile::Builder::new().prefix(".wharf-new-").tempfile_in(folder).map_err(failed)?;
+    let made =
+        tempfile::Builder::new().prefix(".wharf-new-").tempfile_in(folder).map_err(failed)?;
     let database = Builder::new()
         .set_cache_size(options.cache_bytes)
         .create(made.path())
@@ -91,7 +89,7 @@ pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Resul
     }
 }
 
-fn opening(path: &Path, error: DatabaseError) -> Error {
+pub(crate) fn opening(path: &Path, error: DatabaseError) -> Error {
     let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
     match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {

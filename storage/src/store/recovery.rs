@@ -43,7 +43,13 @@ pub(super) type Kept = Vec<Box<dyn Job>>;
 
 /// Waits until the file can be written again and commits what was kept; gives up when the queue is closed. Ends the
 /// process when answered writes stay uncommitted for too long.
-pub(super) fn recover(disk: &Disk, queue: &Queue, patience: Patience, mut kept: Kept, cause: &Error) {
+pub(super) fn recover(
+    disk: &Disk,
+    queue: &Queue,
+    patience: Patience,
+    mut kept: Kept,
+    cause: &Error,
+) {
     let reason = cause.to_string();
     error!("the store cannot be written, so writes are refused until it can: {reason}");
     queue.refuse(Some(&reason));
@@ -69,7 +75,10 @@ pub(super) fn recover(disk: &Disk, queue: &Queue, patience: Patience, mut kept: 
             }
         }
         if closing {
-            error!("closing a store that cannot be written: {} answered writes are lost", kept.len());
+            error!(
+                "closing a store that cannot be written: {} answered writes are lost",
+                kept.len()
+            );
             return;
         }
         if !kept.is_empty() && since.elapsed() >= patience.limit {

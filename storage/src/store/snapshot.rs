@@ -6,9 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use redb::{
-    Key, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, TableHandle, Value,
-};
+use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, TableHandle, Value};
 
 use crate::{Error, Result, tables};
 
@@ -43,7 +41,7 @@ impl Snapshot {
 
     /// Reads. A page that is not what it was when it was written, which redb finds out or panics about, is an error that
     /// names the table.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(Err(Error::Database(error))) => match &*error {
                 redb::Error::Corrupted(reason) => Err(self.corrupt(reason.clone())),

@@ -55,6 +55,22 @@ fn open(path: &Path, session: SessionId) -> (Store, Backend) {
     (store, backend)
 }
 
+/// Puts rows into every protocol table of a session.
+pub(crate) async fn fill(store: &Store, session: SessionId) {
+    let backend = store.whatsapp(session);
+    let steps: [&dyn Step; 6] = [
+        &signal::Fill,
+        &app_sync::Fill,
+        &protocol::Fill,
+        &trusted_contacts::Fill,
+        &message_secrets::Fill,
+        &device::Fill,
+    ];
+    for step in steps {
+        step.run(&backend).await;
+    }
+}
+
 /// Runs the same steps against both backends; ours is closed and opened again after each of them. `ask` must answer
 /// alike at every point, and so must the steps themselves.
 async fn conforms(steps: &[&dyn Step], ask: &dyn Step) {
