@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Error, Options, Result, store::file};
+use crate::{Options, Result, store::file};
 
 /// The size of a file before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub struct Compaction {
     pub after: u64,
 }
 
-/// Moves what is stored together and cuts the file off behind it. Nobody else may have it open: [`Error::InUse`].
+/// Moves what is stored together and cuts the file off behind it. Nobody else may have it open:
+/// [`InUse`](crate::Error::InUse).
 pub async fn compact(path: &Path, options: &Options) -> Result<Compaction> {
     let (path, options) = (path.to_owned(), options.clone());
     crate::store::run_blocking(move || {
@@ -36,7 +37,7 @@ pub async fn compact(path: &Path, options: &Options) -> Result<Compaction> {
 mod tests {
     use super::*;
     use crate::{
-        Store,
+        Error, Store,
         store::tests::{dumped, fill},
     };
 

@@ -120,7 +120,8 @@ fn sessions(snapshot: &Snapshot, report: &mut Report, sessions: &mut Sessions) -
         }
     }
     for row in index.iter()? {
-        let (organization, id) = { row?.0 }.value();
+        let key = row?.0;
+        let (organization, id) = key.value();
         report.rows += 1;
         if sessions.get(&id).is_none_or(|of| of != organization) {
             let id = shown(id);

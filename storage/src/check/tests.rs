@@ -1,5 +1,3 @@
-use redb::ReadableTable;
-
 use super::*;
 use crate::{
     SessionId, codec,
@@ -50,15 +48,13 @@ async fn a_record_that_is_gone_is_missed_by_whatever_hangs_off_it() {
     all_say(&findings.await, "is of no group");
 
     let findings = found(|txn, _| {
-        let first = { txn.open_table(KEYS)?.first()? }.map(|row| row.0.value());
-        txn.open_table(KEYS)?.remove(first.unwrap())?;
+        txn.open_table(KEYS)?.pop_first()?;
         Ok(())
     });
     all_say(&findings.await, "is not there");
 
     let findings = found(|txn, _| {
-        let first = { txn.open_table(EVENTS)?.first()? }.map(|row| row.0.value());
-        txn.open_table(EVENTS)?.remove(first.unwrap())?;
+        txn.open_table(EVENTS)?.pop_first()?;
         Ok(())
     });
     all_say(&findings.await, "`events_by_organization`");

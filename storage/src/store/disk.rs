@@ -1,8 +1,12 @@
 //! The open file, which is opened anew after a failure: redb refuses all work once its file has failed it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use redb::Database;
+use tracing::error;
 
 use crate::{Error, Result};
 
@@ -59,7 +63,9 @@ impl Disk {
             &mut *self.state.write().unwrap_or_else(PoisonError::into_inner),
             state,
         );
-        // Closing the file takes its time: not under the lock.
-        drop(before);
+        // Closing the file takes its time: not under the lock. Of a damaged one redb may panic about it.
+        if catch_unwind(AssertUnwindSafe(|| drop(before))).is_err() {
+            error!("the file could not be closed in order; the next start looks through it");
+        }
     }
 }

@@ -162,7 +162,7 @@ async fn a_removed_session_leaves_rows_in_no_table() {
     let ids = fill(&store, 1).await;
     store.remove_session(ids[0]).await.unwrap();
     let left = dumped(&store);
-    let left: Vec<_> = left.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| *name);
+    let left = left.iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| *name);
     // What is not a session's: numbers, keys, and what was done.
     let others = [
         "audit",
@@ -182,9 +182,6 @@ async fn sweeps_commit_nothing_when_nothing_has_expired() {
     let store = Store::in_memory().unwrap();
     let ids = fill(&store, 2).await;
     let before = store.figures().commits;
-    assert_eq!(store.sweep_events(500, 100).await.unwrap(), 1, "what `fill` has left");
-    let after = store.figures().commits;
-    assert_eq!(after, before + 1);
     assert_eq!(store.sweep_events(500, 100).await.unwrap(), 0);
     assert_eq!(store.sweep_audit(1, 100).await.unwrap(), 0);
     let backend = store.whatsapp(ids[0]);
@@ -192,5 +189,5 @@ async fn sweeps_commit_nothing_when_nothing_has_expired() {
     backend.delete_expired_pending_inbound(0).await.unwrap();
     backend.delete_expired_tc_tokens(i64::MIN, i64::MIN).await.unwrap();
     backend.delete_expired_msg_secrets(0).await.unwrap();
-    assert_eq!(store.figures().commits, after);
+    assert_eq!(store.figures().commits, before);
 }

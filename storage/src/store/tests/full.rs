@@ -57,7 +57,6 @@ async fn a_full_disk_refuses_writes_and_not_reads_and_all_is_well_when_it_has_ro
     medium.fill_up();
     let (written, error) = written_until_refused(&store).await;
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
-    assert!(!store.figures().writable || written > 0);
 
     // What is answered when it is queued is taken and read back meanwhile.
     for number in 0..100_u32 {
@@ -80,12 +79,10 @@ async fn a_full_disk_refuses_writes_and_not_reads_and_all_is_well_when_it_has_ro
     let store = medium.store(1 << 20, QUICK).unwrap();
     let kept = store.scan(WA_SENT_MESSAGES, b"relaxed").unwrap();
     assert_eq!(kept.len(), 100, "what was answered for is there");
-    assert!(store.scan(WA_SENT_MESSAGES, &[]).unwrap().len() >= 100 + written as usize + 2);
-    assert_eq!(
-        store.check().await.unwrap().count(),
-        202 + written as usize,
-        "rows without session"
-    );
+    for number in 0..written {
+        let row = store.get(WA_SENT_MESSAGES, &number.to_be_bytes()).unwrap();
+        assert!(row.is_some(), "{number}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

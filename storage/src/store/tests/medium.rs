@@ -47,11 +47,12 @@ impl Medium {
 
     /// Leaves no room beyond what was written so far. As on a real disk, what is there can be written over.
     pub(super) fn fill_up(&self) {
-        let used = self.0.actions.lock().unwrap().iter().map(|action| match action {
+        let end = |action: &Action| match action {
             Action::Write(at, data) => at + data.len(),
             _ => 0,
-        });
-        *self.0.end.lock().unwrap() = used.max();
+        };
+        let used = self.0.actions.lock().unwrap().iter().map(end).max();
+        *self.0.end.lock().unwrap() = used;
     }
 
     /// Takes no write at all any more.
