@@ -45,6 +45,8 @@ struct Ready {
     wanted: usize,
     /// Sessions that work.
     working: usize,
+    /// How much room the disk has: `ample`, `low`, or `exhausted`, when whatever would make the store grow is refused.
+    disk: &'static str,
 }
 
 /// What is running.
@@ -85,6 +87,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         sessions: census.sessions,
         wanted: census.wanted,
         working: census.working,
+        disk: state.disk.room().as_str(),
     }))
 }
 
