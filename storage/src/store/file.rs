@@ -8,9 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use redb::{Builder, Database, DatabaseError, StorageError};
+use redb::{Builder, Database, DatabaseError};
 
-use super::{Options, snapshot::words};
+use super::{
+    Options,
+    snapshot::{damage, words},
+};
 use crate::{Error, Result, schema};
 
 /// Opens the file, which is made if absent, and brings its schema up to date. Before that every page is checked, where
@@ -80,9 +83,9 @@ pub(crate) fn in_words(path: &Path, source: io::Error) -> Error {
 pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Err(Error::Database(error))) => match &*error {
-            redb::Error::Corrupted(reason) => Err(damaged(reason.clone())),
-            _ => Err(Error::Database(error)),
+        Ok(Err(Error::Database(error))) => match damage(&error) {
+            Some(reason) => Err(damaged(reason)),
+            None => Err(Error::Database(error)),
         },
         Ok(outcome) => outcome,
         Err(panic) => Err(damaged(words(&*panic))),
@@ -90,18 +93,19 @@ pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Resul
 }
 
 pub(crate) fn opening(path: &Path, error: DatabaseError) -> Error {
-    let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
-    match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            Error::InUse { path: path.to_owned() }
+    let path = path.to_owned();
+    match redb::Error::from(error) {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+            Error::InUse { path }
         }
-        DatabaseError::Storage(StorageError::Corrupted(reason)) => damaged(reason),
-        DatabaseError::Storage(StorageError::Io(source)) => match source.kind() {
-            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => damaged(source.to_string()),
-            _ => in_words(path, source),
+        error @ redb::Error::UpgradeRequired(_) => {
+            Error::Damaged { path, reason: error.to_string() }
+        }
+        error => match (damage(&error), error) {
+            (Some(reason), _) => Error::Damaged { path, reason },
+            (None, redb::Error::Io(source)) => in_words(&path, source),
+            (None, other) => other.into(),
         },
-        other @ DatabaseError::UpgradeRequired(_) => damaged(other.to_string()),
-        other => other.into(),
     }
 }
 

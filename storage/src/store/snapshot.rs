@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::RefCell,
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -43,9 +44,9 @@ impl Snapshot {
     /// names the table.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
-            Ok(Err(Error::Database(error))) => match &*error {
-                redb::Error::Corrupted(reason) => Err(self.corrupt(reason.clone())),
-                _ => Err(Error::Database(error)),
+            Ok(Err(Error::Database(error))) => match damage(&error) {
+                Some(reason) => Err(self.corrupt(reason)),
+                None => Err(Error::Database(error)),
             },
             Ok(outcome) => outcome,
             Err(panic) => Err(self.corrupt(words(&*panic))),
@@ -54,6 +55,18 @@ impl Snapshot {
 
     fn corrupt(&self, reason: String) -> Error {
         Error::Corrupt { table: tables::known_name(&self.table.borrow()), reason }
+    }
+}
+
+/// What is wrong with the file, for an error that says so: a reference to what is beyond its end, for one.
+pub(super) fn damage(error: &redb::Error) -> Option<String> {
+    match error {
+        redb::Error::Corrupted(reason) => Some(reason.clone()),
+        redb::Error::Io(error) => match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Some(error.to_string()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
