@@ -5,7 +5,10 @@ use std::{os::unix::fs::PermissionsExt, process::Output};
 use serde_json::json;
 use wharf_sandbox::{Config, Sandbox};
 
-use crate::{fleet::{Fleet, all_work}, process::Data};
+use crate::{
+    fleet::{Fleet, all_work},
+    process::Data,
+};
 
 fn said(output: &Output) -> String {
     let both = [output.stdout.clone(), output.stderr.clone()].concat();
@@ -33,9 +36,10 @@ async fn a_backup_of_a_running_gateway_brings_its_sessions_back_without_pairing(
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let fleet = Fleet::new(&sandbox, 2, 3).await;
     let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
     let path = group(&fleet);
     let subject = |text: &str| json!({"subject": text});
-    assert_eq!(gateway.call("PATCH", &path, Some(&subject("Kept"))).await.unwrap().0, 204);
+    assert_eq!(gateway.call("PATCH", &path, Some(&subject("Before"))).await.unwrap().0, 204);
     let copy = fleet.data.path("copy");
     let backup = ["backup", copy.to_str().unwrap()];
     let told = done(&fleet.data.command(&backup).await);
@@ -43,7 +47,10 @@ async fn a_backup_of_a_running_gateway_brings_its_sessions_back_without_pairing(
     assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     refused(&fleet.data.command(&backup).await, "--force");
     done(&fleet.data.command(&[&backup[..], &["--force"]].concat()).await);
-    assert_eq!(gateway.call("PATCH", &path, Some(&subject("Lost"))).await.unwrap().0, 204);
+    // Of what comes after the copy the session is lost, and WhatsApp remembers the subject.
+    assert_eq!(gateway.call("PATCH", &path, Some(&subject("After"))).await.unwrap().0, 204);
+    let made = gateway.call("POST", "/api/v1/sessions", Some(&json!({}))).await.unwrap();
+    assert_eq!(made.0, 201);
     let checked = done(&fleet.data.command(&["check"]).await);
     assert!(checked.contains(" 0 findings"), "{checked}");
     let restore = ["restore", copy.to_str().unwrap()];
@@ -60,7 +67,9 @@ async fn a_backup_of_a_running_gateway_brings_its_sessions_back_without_pairing(
     assert!(checked.contains(" 0 findings"), "{checked}");
     let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
     all_work(&gateway, |_| true).await;
-    assert_eq!(gateway.get(&path).await["subject"], "Kept");
+    assert_eq!(gateway.all("/api/v1/sessions", "cursor").await.len(), 2);
+    assert_eq!(gateway.get(&path).await["subject"], "After");
+    fleet.was_never_paired_again(&sandbox);
     assert!(gateway.terminate().await.success());
 
     // Of a gateway that is stopped, by the command itself.

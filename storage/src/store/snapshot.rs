@@ -62,6 +62,11 @@ impl Snapshot {
 pub(super) fn damage(error: &redb::Error) -> Option<String> {
     match error {
         redb::Error::Corrupted(reason) => Some(reason.clone()),
+        // Every table is there from the start, and of one type.
+        redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_) => Some(error.to_string()),
         redb::Error::Io(error) => match error.kind() {
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Some(error.to_string()),
             _ => None,
