@@ -28,19 +28,10 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(config) => serve(*config).await,
         Command::Key(command) => key(command).await,
-        Command::Backup(wanted) => match upkeep::backup(wanted).await {
-            Ok(said) => print(&said),
-            Err(error) => Err(error),
-        },
-        Command::Restore(wanted) => match upkeep::restore(wanted).await {
-            Ok(said) => print(&said),
-            Err(error) => Err(error),
-        },
+        Command::Backup(wanted) => upkeep::backup(wanted, print).await,
+        Command::Restore(wanted) => upkeep::restore(wanted, print).await,
         Command::Check(wanted) => upkeep::check(wanted, print).await,
-        Command::Compact(wanted) => match upkeep::compact(wanted).await {
-            Ok(said) => print(&said),
-            Err(error) => Err(error),
-        },
+        Command::Compact(wanted) => upkeep::compact(wanted, print).await,
         Command::Health(options) => health::ask(options).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]

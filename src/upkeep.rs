@@ -1,4 +1,4 @@
-//! Commands on the data as a whole: copies, checks, compaction.
+//! Commands on the data as a whole: copies, checks, compaction. Each hands what it has to say to `told`, in whole lines.
 
 use std::{
     io,
@@ -14,11 +14,11 @@ use crate::{
     server::{self, Error, Result},
 };
 
-/// Copies the data to a file: by the gateway that runs on them, or from the data when none runs. Says what was done.
+/// Copies the data to a file: by the gateway that runs on them, or from the data when none runs. Tells what was done.
 ///
 /// # Errors
 /// There are no data, or the copy cannot be written.
-pub async fn backup(wanted: config::Backup) -> Result<String> {
+pub async fn backup(wanted: config::Backup, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     // The gateway has a working directory of its own.
     let target =
         std::path::absolute(&wanted.file).map_err(|source| data_error(&wanted.file, source))?;
@@ -26,17 +26,17 @@ pub async fn backup(wanted: config::Backup) -> Result<String> {
     match control::execute(&wanted.data, order).await? {
         Outcome::BackedUp { rows, bytes } => {
             let file = wanted.file.display();
-            Ok(format!("{rows} rows are in `{file}`, {bytes} bytes\n"))
+            told(&format!("{rows} rows are in `{file}`, {bytes} bytes\n"))
         }
         _ => Err(control::unexpected()),
     }
 }
 
-/// Puts a copy in the place of the data. Says what was done.
+/// Puts a copy in the place of the data. Tells what was done.
 ///
 /// # Errors
 /// The copy is not sound, a gateway runs, or data are there and shall not be moved.
-pub async fn restore(wanted: config::Restore) -> Result<String> {
+pub async fn restore(wanted: config::Restore, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     stopped(&wanted.data).await?;
     server::make_folder(&wanted.data)?;
     let path = server::store_in(&wanted.data);
@@ -44,30 +44,32 @@ pub async fn restore(wanted: config::Restore) -> Result<String> {
     let there = path.exists();
     let moved = wanted.force.then_some(aside.as_path());
     let report = wharf_storage::restore(&wanted.file, &path, moved, &Options::default()).await?;
-    let mut said = match report.unwalked {
-        Some(reason) => format!("{reason}\n"),
-        None => format!("{} rows are back\n", report.rows),
-    };
+    let mut said = vec![match report.unwalked {
+        Some(reason) => reason,
+        None => format!("{} rows are back", report.rows),
+    }];
     if there {
-        said += &format!("what was there is in `{}`\n", aside.display());
+        said.push(format!("what was there is in `{}`", aside.display()));
     }
-    Ok(said + "see \"Backup and restore\" in docs/operations.md before you start the gateway\n")
+    said.push(
+        "see \"Backup and restore\" in docs/operations.md before you start the gateway".to_owned(),
+    );
+    told(&lines(&said))
 }
 
-/// Checks the data. Says what was found, a line each.
+/// Checks the data. Tells what was found, a line each.
 ///
 /// # Errors
-/// There are no data, or anything was found: then what was found is in `told`.
+/// There are no data, or anything was found.
 pub async fn check(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
-    let report = match control::connect(&wanted.data).await {
-        Ok(_) => match control::execute(&wanted.data, Order::Check).await? {
+    let report = if control::connect(&wanted.data).await.is_ok() {
+        match control::execute(&wanted.data, Order::Check).await? {
             Outcome::Checked { report } => report,
             _ => return Err(control::unexpected()),
-        },
-        Err(_) => {
-            let path = existing(&wanted.data)?;
-            wharf_storage::check_file(&path, &Options::default()).await?
         }
+    } else {
+        let path = existing(&wanted.data)?;
+        wharf_storage::check_file(&path, &Options::default()).await?
     };
     told(&shown(&report))?;
     match report.count() {
@@ -76,15 +78,15 @@ pub async fn check(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) 
     }
 }
 
-/// Makes the file as small as it can be. Says what that came to.
+/// Makes the file as small as it can be. Tells what that came to.
 ///
 /// # Errors
 /// There are no data, or a gateway runs.
-pub async fn compact(wanted: config::Data) -> Result<String> {
+pub async fn compact(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     stopped(&wanted.data).await?;
     let path = existing(&wanted.data)?;
     let sizes = wharf_storage::compact(&path, &Options::default()).await?;
-    Ok(format!("{} bytes before, {} bytes after\n", sizes.before, sizes.after))
+    told(&format!("{} bytes before, {} bytes after\n", sizes.before, sizes.after))
 }
 
 fn shown(report: &Report) -> String {
@@ -94,7 +96,11 @@ fn shown(report: &Report) -> String {
     }
     lines.extend(report.unwalked.clone());
     lines.push(format!("{} rows, {} findings", report.rows, report.count()));
-    lines.join("\n") + "\n"
+    self::lines(&lines)
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 /// A name beside the file, which says when it was moved there.

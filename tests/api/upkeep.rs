@@ -113,7 +113,8 @@ async fn on_a_disk_that_is_nearly_full_nothing_new_is_taken_and_what_runs_goes_o
     let gateway = fleet.data.serve(&sandbox.ws_url(), &full).await;
     all_work(&gateway, |_| true).await;
     assert!(fleet.data.logged().contains("nearly full"), "{}", fleet.data.logged());
-    assert_eq!(gateway.get("/readyz").await["disk"], "exhausted");
+    let ready = gateway.get("/readyz").await;
+    assert_eq!((&ready["disk"], &ready["writable"]), (&json!("exhausted"), &json!(true)));
     let session = format!("/api/v1/sessions/{}", fleet.sessions[0]);
     let of = |rest: &str| format!("{session}{rest}");
     let phone = json!({"phone": "15550000001"});

@@ -134,7 +134,9 @@ fn run_batch(
 ) -> Result<(), (Kept, Error)> {
     let committed: Vec<Committed> = batch.iter().filter_map(|job| job.relaxed()).collect();
     let (writes, begun) = (batch.len(), Instant::now());
-    batch.iter().for_each(|job| queue.counts.waited(job.waited()));
+    for job in &batch {
+        queue.counts.waited(job.waited());
+    }
     let outcome = disk.database().and_then(|database| commit(&database, &mut batch));
     queue.counts.batch(writes, begun.elapsed(), outcome.is_ok());
     if let Err(error) = outcome {

@@ -6,6 +6,7 @@ mod durability;
 mod message_secrets;
 mod protocol;
 mod signal;
+mod sweeps;
 mod trusted_contacts;
 
 use std::{fmt::Debug, path::Path};

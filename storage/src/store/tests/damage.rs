@@ -97,6 +97,5 @@ async fn a_byte_that_changes_under_a_running_store_is_an_error_that_names_the_ta
         // It still answers, whatever it answers.
         drop(store.session(crate::SessionId::generate(1)));
     }
-    println!("{named:?}");
     assert!(!named.contains("?") && !named.contains(""), "{named:?}");
 }

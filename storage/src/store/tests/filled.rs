@@ -175,19 +175,3 @@ async fn a_removed_session_leaves_rows_in_no_table() {
     ];
     assert_eq!(left.collect::<Vec<_>>(), others);
 }
-
-#[tokio::test]
-async fn sweeps_commit_nothing_when_nothing_has_expired() {
-    use wacore::store::traits::{MsgSecretStore, ProtocolStore};
-    let store = Store::in_memory().unwrap();
-    let ids = fill(&store, 2).await;
-    let before = store.figures().commits;
-    assert_eq!(store.sweep_events(500, 100).await.unwrap(), 0);
-    assert_eq!(store.sweep_audit(1, 100).await.unwrap(), 0);
-    let backend = store.whatsapp(ids[0]);
-    backend.delete_expired_sent_messages(0).await.unwrap();
-    backend.delete_expired_pending_inbound(0).await.unwrap();
-    backend.delete_expired_tc_tokens(i64::MIN, i64::MIN).await.unwrap();
-    backend.delete_expired_msg_secrets(0).await.unwrap();
-    assert_eq!(store.figures().commits, before);
-}
