@@ -89,7 +89,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         sessions: census.sessions,
         wanted: census.wanted,
         working: census.working,
-        writable: state.store.figures().writable,
+        writable: state.store.takes_writes(),
         disk: state.disk.room().as_str(),
     }))
 }

@@ -36,6 +36,13 @@ impl Store {
             Err(error) => warn!("the backup is of the last moment that was written: {error}"),
         }
         let target = target.to_owned();
+        // Putting a copy in its place would part the gateway from its file.
+        if target
+            .canonicalize()
+            .is_ok_and(|it| self.path().canonicalize().is_ok_and(|own| own == it))
+        {
+            return Err(Error::InUse { path: target });
+        }
         self.read_many(move |snapshot| copy(snapshot, &target, replaced)).await
     }
 }
@@ -160,6 +167,17 @@ mod tests {
         store.backup(&target, true).await.unwrap();
         Store::open(&target, &Options::default()).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn a_store_is_not_replaced_by_its_own_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let store = Store::open(&path, &Options::default()).unwrap();
+        let again = folder.path().join(".").join("store");
+        let refused = store.backup(&again, true).await.unwrap_err();
+        assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+        store.record_events(vec![event(SessionId::generate(1))]).await.unwrap();
     }
 
     #[tokio::test]

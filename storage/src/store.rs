@@ -12,7 +12,7 @@ mod writer;
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -64,6 +64,7 @@ pub struct Store {
 struct Inner {
     /// Closed by `close`, so that the file is free while clones are still around.
     disk: Arc<Disk>,
+    path: PathBuf,
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
     known_keys: Arc<KnownKeys>,
@@ -97,11 +98,17 @@ impl Store {
         Ok(Self {
             inner: Arc::new(Inner {
                 disk,
+                path: path.to_owned(),
                 queue,
                 writer: Mutex::new(Some(writer)),
                 known_keys: Arc::default(),
             }),
         })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// Commits what is queued, ends the writer and frees the file. Every later operation of any clone answers
@@ -119,6 +126,11 @@ impl Store {
     pub fn figures(&self) -> Figures {
         let queue = &self.inner.queue;
         queue.counts.figures(queue.depth(), queue.takes())
+    }
+
+    /// Whether writes are taken: not from a failed one, of a full disk for one, until the file can be written again.
+    pub fn takes_writes(&self) -> bool {
+        self.inner.queue.takes()
     }
 
     /// Runs `work` in the writer's transaction and answers after the commit.

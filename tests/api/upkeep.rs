@@ -6,6 +6,7 @@ use serde_json::json;
 use wharf_sandbox::{Config, Sandbox};
 
 use crate::{
+    app::eventually,
     fleet::{Fleet, all_work},
     process::Data,
 };
@@ -149,4 +150,59 @@ async fn on_a_disk_that_is_nearly_full_nothing_new_is_taken_and_what_runs_goes_o
     let wrong = fleet.data.spawn(&sandbox.ws_url(), &["--disk-warn", "1", "--disk-refuse", "2"]);
     assert_eq!(wrong.wait_with_output().await.unwrap().status.code(), Some(1));
     assert!(fleet.data.logged().contains("--disk-warn"));
+}
+
+/// The limit on the length of files stands for the size of the disk: beyond it writes fail, and it can be raised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_to_callers_and_no_session_is_given_up_for_it() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 3, 1).await;
+    let gateway = fleet.data.serve_after("trap '' XFSZ", &sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
+    let size = fleet.data.path("wharf.redb").metadata().unwrap().len();
+    gateway.may_write_up_to(Some(size));
+    let change = async |text: String| {
+        let body = json!({"description": text});
+        gateway.call("PATCH", &group(&fleet), Some(&body)).await.unwrap()
+    };
+    let refused = eventually("the disk is full", async || {
+        for number in 0..100 {
+            let (status, body) = change(format!("{number} {}", "x".repeat(2_000))).await;
+            if status == 503 && body["error"]["details"]["reason"] == "store" {
+                return Ok(body);
+            }
+        }
+        Err("every change was stored".to_owned())
+    });
+    let refused = refused.await;
+    assert_eq!(refused["error"]["code"], "gateway_unavailable", "{refused}");
+    let read = async |path: &str| {
+        // For the moment in which the file is opened anew there is no answer either.
+        eventually("reads are answered", async || {
+            let (status, body) = gateway.call("GET", path, None).await.unwrap();
+            if status == 200 { Ok(body) } else { Err(body.to_string()) }
+        })
+        .await
+    };
+    assert_eq!(read("/readyz").await["writable"], false);
+    assert_eq!(read(&group(&fleet)).await["subject"], "Crew 0");
+
+    // Every session loses its connection and cannot even store that, again and again.
+    sandbox.drops_connections().await;
+    let failing = format!("/api/v1/sessions/{}", fleet.sessions[1]);
+    eventually("a session has crashed", async || {
+        let log = fleet.data.logged();
+        if log.contains("crashed: ") { Ok(()) } else { Err(log) }
+    })
+    .await;
+    gateway.may_write_up_to(None);
+    all_work(&gateway, |_| true).await;
+    assert_eq!(gateway.get("/readyz").await["writable"], true);
+    assert_eq!(change("After".to_owned()).await.0, 204);
+    assert_eq!(gateway.get(&group(&fleet)).await["description"], "After");
+    assert_eq!(gateway.get(&failing).await["status"], "working");
+    assert!(gateway.terminate().await.success());
+    let checked = done(&fleet.data.command(&["check"]).await);
+    assert!(checked.contains(" 0 findings"), "{checked}");
+    fleet.was_never_paired_again(&sandbox);
 }
