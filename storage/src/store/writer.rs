@@ -120,7 +120,7 @@ pub(super) fn relaxed(ops: Arc<[Op]>) -> Box<dyn Job> {
     Box::new(Relaxed { ops, place: 0, queued: Instant::now() })
 }
 
-/// Begins a transaction: for the writer, and for the schema before there is a writer.
+/// Begins a transaction: for the writer, for the schema before there is a writer, and for a copy, which has none.
 #[expect(clippy::disallowed_methods, reason = "the one place that begins write transactions")]
 pub(crate) fn begin(database: &Database) -> Result<WriteTransaction> {
     Ok(database.begin_write()?)

@@ -21,7 +21,13 @@ impl Action {
     pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Length(length) => bytes.resize(*length, 0),
-            Self::Write(at, data) => bytes[*at..at + data.len()].copy_from_slice(data),
+            Self::Write(at, data) => {
+                let end = at + data.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*at..end].copy_from_slice(data);
+            }
             Self::Sync => {}
         }
     }
