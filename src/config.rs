@@ -1,5 +1,7 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod data;
+mod disk;
 mod health;
 mod http;
 mod keys;
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use data::{Backup, Data, Restore};
+pub use disk::Disk;
 pub use health::Health;
 pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 pub use login::Login;
@@ -45,6 +49,14 @@ pub enum Command {
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Copy all that is stored to a file, also while the gateway runs.
+    Backup(Backup),
+    /// Put a copy in the place of what is stored; the gateway must be stopped.
+    Restore(Restore),
+    /// Look whether all that is stored fits together, and fail when it does not.
+    Check(Data),
+    /// Make the store's file as small as it can be; the gateway must be stopped.
+    Compact(Data),
     /// Ask the gateway on this machine how it is, and fail when it is not well: for a container's health check.
     Health(Health),
     /// Print the document that describes the API.
@@ -96,6 +108,9 @@ pub struct Serve {
     /// Memory for the store's cache, in bytes.
     #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
     pub store_cache: usize,
+    /// The room on the disk.
+    #[command(flatten)]
+    pub disk: Disk,
     /// Login tokens.
     #[command(flatten)]
     pub login: Login,
@@ -121,6 +136,7 @@ impl Serve {
                 return Err(Error::Config(format!("`{name}` must not be empty")));
             }
         }
+        self.disk.check()?;
         self.login.settings()?;
         self.actors()?.check().map_err(|error| Error::Config(format!("`--whatsapp-url`: {error}")))
     }

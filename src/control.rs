@@ -4,6 +4,7 @@
 //! line of JSON. A socket that a killed process left behind is replaced: only one process has the data open.
 
 use std::{
+    fmt,
     fs::File,
     io,
     os::unix::fs::PermissionsExt,
@@ -16,7 +17,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
 };
-use wharf_storage::{ApiKey, KeyId, Store};
+use wharf_storage::{ApiKey, KeyId, Report, Store};
 
 use crate::{
     clock::now_ms,
@@ -30,6 +31,8 @@ const NAME: &str = "wharf.sock";
 const LONGEST_LINE: u64 = 16 << 20;
 /// How long one order may take, its transport included.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for an order that goes through all that is stored.
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
 /// How long the gateway waits when it cannot take an order.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How many keys are read at once.
@@ -57,6 +60,25 @@ pub enum Order {
         /// The key.
         id: KeyId,
     },
+    /// Copy all that is stored to a file.
+    Backup {
+        /// The file, by its whole path.
+        target: PathBuf,
+        /// Whether one that is there is replaced.
+        force: bool,
+    },
+    /// Look whether all that is stored fits together.
+    Check,
+}
+
+impl Order {
+    /// How long it may take.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::CreateKey { .. } | Self::ListKeys { .. } | Self::RevokeKey { .. } => PATIENCE,
+            Self::Backup { .. } | Self::Check => LONG_PATIENCE,
+        }
+    }
 }
 
 /// What came of it.
@@ -78,6 +100,18 @@ pub enum Outcome {
         /// False for one that was revoked before, or never was.
         found: bool,
     },
+    /// A copy was written.
+    BackedUp {
+        /// Rows in it.
+        rows: u64,
+        /// Its size.
+        bytes: u64,
+    },
+    /// All was looked at.
+    Checked {
+        /// What was found.
+        report: Report,
+    },
     /// It failed.
     Failed {
         /// In words.
@@ -94,10 +128,7 @@ pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
         Ok(stream) => ask(stream, &order).await?,
         // Only a new key is a reason to begin anew.
         Err(_) if !matches!(order, Order::CreateKey { .. }) && !server::has_store(data) => {
-            return Err(Error::Config(format!(
-                "there is no gateway's data in `{}`",
-                data.display()
-            )));
+            return Err(server::no_data(data));
         }
         // Mostly there is no socket, or one that a killed gateway left.
         Err(unreached) => match server::open_store(data, None) {
@@ -120,7 +151,13 @@ pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
     }
 }
 
-async fn connect(data: &Path) -> io::Result<UnixStream> {
+/// That the outcome of an order is one of another order.
+pub fn unexpected() -> Error {
+    Error::Control("it answers something else; is it of another release?".to_owned())
+}
+
+/// Reaches the gateway that runs on the data.
+pub(crate) async fn connect(data: &Path) -> io::Result<UnixStream> {
     let folder = File::open(data)?;
     UnixStream::connect(short(&folder, data).join(NAME)).await
 }
@@ -147,7 +184,7 @@ async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
         BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut answer).await?;
         serde_json::from_str(&answer).map_err(io::Error::from)
     };
-    match tokio::time::timeout(PATIENCE, exchange).await {
+    match tokio::time::timeout(order.patience(), exchange).await {
         Ok(outcome) => outcome.map_err(broken),
         Err(_) => Err(broken(io::ErrorKind::TimedOut.into())),
     }
@@ -177,6 +214,11 @@ async fn perform(store: &Store, order: Order) -> Result<Outcome> {
             }
         }
         Order::RevokeKey { id } => Outcome::Revoked { found: keys::revoke(store, None, id).await? },
+        Order::Backup { target, force } => {
+            let backup = store.backup(&target, force).await?;
+            Outcome::BackedUp { rows: backup.rows, bytes: backup.bytes }
+        }
+        Order::Check => Outcome::Checked { report: store.check().await? },
     })
 }
 
@@ -221,8 +263,7 @@ impl Control {
                 Ok((stream, _)) => {
                     let store = store.clone();
                     tokio::spawn(async move {
-                        let served = tokio::time::timeout(PATIENCE, serve(stream, &store)).await;
-                        if let Ok(Err(error)) = served {
+                        if let Err(error) = serve(stream, &store).await {
                             tracing::warn!("an order on the control socket failed: {error}");
                         }
                     });
@@ -246,13 +287,19 @@ impl Drop for Control {
 async fn serve(mut stream: UnixStream, store: &Store) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut order = Vec::new();
-    BufReader::new(reading.take(LONGEST_LINE)).read_until(b'\n', &mut order).await?;
-    let outcome = match serde_json::from_slice(&order) {
-        Ok(order) => perform(store, order)
-            .await
-            .unwrap_or_else(|error| Outcome::Failed { reason: error.to_string() }),
+    let mut reading = BufReader::new(reading.take(LONGEST_LINE));
+    tokio::time::timeout(PATIENCE, reading.read_until(b'\n', &mut order)).await??;
+    let failed = |error: &dyn fmt::Display| Outcome::Failed { reason: error.to_string() };
+    let outcome = match serde_json::from_slice::<Order>(&order) {
+        Ok(order) => match tokio::time::timeout(order.patience(), perform(store, order)).await {
+            Ok(outcome) => outcome.unwrap_or_else(|error| failed(&error)),
+            Err(late) => failed(&late),
+        },
         Err(error) => Outcome::Failed { reason: format!("the order does not parse: {error}") },
     };
-    writing.write_all(&line(&outcome)).await?;
-    writing.shutdown().await
+    let answer = async {
+        writing.write_all(&line(&outcome)).await?;
+        writing.shutdown().await
+    };
+    tokio::time::timeout(PATIENCE, answer).await?
 }

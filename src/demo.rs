@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_sandbox::Sandbox;
 
 use crate::{
-    config::{Http, MetricsListen, Serve},
+    config::{Disk, Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -96,6 +96,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         connects_in_flight: 16,
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,
+        disk: Disk::default(),
         login: issuer.options(),
     };
     let store = server::open_store(&config.data, Some(config.store_cache))?;

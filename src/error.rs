@@ -191,6 +191,24 @@ impl ApiError {
         Self::new(Code::GatewayUnavailable, message).retry_after(Duration::from_secs(1))
     }
 
+    /// 503 for whatever would make the store grow while the disk has no room for it.
+    pub(crate) fn no_room(pause: Duration) -> Self {
+        Self::new(
+            Code::GatewayUnavailable,
+            "the gateway's disk is nearly full: nothing new is taken until it has room",
+        )
+        .with("reason", "disk")
+        .retry_after(pause)
+    }
+
+    /// 503 while the store cannot be written, or read.
+    pub(crate) fn store_away(cause: impl Into<String>) -> Self {
+        Self::new(Code::GatewayUnavailable, "the gateway cannot store anything for now")
+            .with("reason", "store")
+            .retry_after(RESTART_PAUSE)
+            .caused_by(cause)
+    }
+
     /// 429 in place of a 401 to an address that has had too many of them; `wait`: until they are forgotten.
     pub(crate) fn too_many_failures(wait: Duration) -> Self {
         Self::new(Code::RateLimited, "too many requests without a credential that holds")

@@ -9,6 +9,7 @@ mod api;
 mod audit;
 mod clock;
 mod cors;
+mod disk;
 mod error;
 mod extract;
 mod limits;
@@ -29,6 +30,7 @@ pub mod keys;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;
+pub mod upkeep;
 
 pub use api::{app, app_with, document, text as document_text};
 pub use extract::Authenticated;

@@ -13,7 +13,7 @@ use wharf::{
     control::{self, Order, Outcome},
     health,
     keys::NewKey,
-    server, shutdown, telemetry,
+    server, shutdown, telemetry, upkeep,
 };
 use wharf_storage::ApiKey;
 
@@ -28,6 +28,10 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(config) => serve(*config).await,
         Command::Key(command) => key(command).await,
+        Command::Backup(wanted) => upkeep::backup(wanted, print).await,
+        Command::Restore(wanted) => upkeep::restore(wanted, print).await,
+        Command::Check(wanted) => upkeep::check(wanted, print).await,
+        Command::Compact(wanted) => upkeep::compact(wanted, print).await,
         Command::Health(options) => health::ask(options).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]
@@ -72,6 +76,7 @@ async fn key(command: KeyCommand) -> Result<()> {
         Outcome::Revoked { found: true } => Ok(()),
         Outcome::Revoked { found: false } => Err(Error::Config("there is no such key".to_owned())),
         Outcome::Failed { reason } => Err(Error::Control(reason)),
+        Outcome::BackedUp { .. } | Outcome::Checked { .. } => Err(control::unexpected()),
     }
 }
 

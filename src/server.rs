@@ -15,7 +15,7 @@ use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
 use crate::{
-    AppState, api, auth::Login, clock::now_ms, config::Serve, control::Control,
+    AppState, api, auth::Login, clock::now_ms, config::Serve, control::Control, disk::Disk,
     limits::Connections, listener::Listening, metrics, retention,
 };
 
@@ -86,6 +86,9 @@ pub enum Error {
         /// What it answered, or why it did not.
         reason: String,
     },
+    /// A check has found something.
+    #[error("{0} findings: see \"Check\" in docs/operations.md")]
+    Unsound(usize),
     /// Requests were cut because they did not end in time.
     #[error("{0} requests did not end in time and were cut")]
     Cut(usize),
@@ -99,17 +102,32 @@ pub enum Error {
 /// # Errors
 /// The folder cannot be made, or the store cannot be opened: another process has it, for one.
 pub fn open_store(data: &Path, cache: Option<usize>) -> Result<Store> {
-    make_private(data).map_err(|source| Error::Data { path: data.to_owned(), source })?;
+    make_folder(data)?;
     let mut options = Options::default();
     if let Some(bytes) = cache {
         options.cache_bytes = bytes;
     }
-    Ok(Store::open(&data.join(STORE), &options)?)
+    Ok(Store::open(&store_in(data), &options)?)
+}
+
+/// The file of the store in the folder `data`.
+pub(crate) fn store_in(data: &Path) -> PathBuf {
+    data.join(STORE)
 }
 
 /// Whether the folder holds a store.
 pub(crate) fn has_store(data: &Path) -> bool {
-    data.join(STORE).exists()
+    store_in(data).exists()
+}
+
+/// That it holds none.
+pub(crate) fn no_data(data: &Path) -> Error {
+    Error::Config(format!("there is no gateway's data in `{}`", data.display()))
+}
+
+/// Makes the folder of the data, if absent.
+pub(crate) fn make_folder(data: &Path) -> Result<()> {
+    make_private(data).map_err(|source| Error::Data { path: data.to_owned(), source })
 }
 
 /// Makes the folder, with what is stored in it readable by this user alone.
@@ -163,6 +181,9 @@ pub async fn run_with(
     if let Some(settings) = login {
         state = state.with_login(Login::start(settings)?);
     }
+    let disk = Disk::new(config.disk);
+    disk.measure(&config.data);
+    state = state.with_disk(disk.clone());
     let draining = state.draining();
     let audit = state.audit.clone();
     let connections = Connections::new(&config.http);
@@ -195,6 +216,7 @@ pub async fn run_with(
         tokio::join!(
             orders,
             telling,
+            disk.watch(&config.data),
             retention::sweep(&store, config.event_retention, config.audit_retention)
         );
     };

@@ -11,8 +11,9 @@ use crate::{
     audit::AuditLog,
     auth::Login,
     clock::now_ms,
-    config::Http,
+    config::{self, Http},
     cors::Cors,
+    disk::Disk,
     error::ApiError,
     extract::Caller,
     limits::Limits,
@@ -30,6 +31,8 @@ pub struct Parts {
     /// What verifies login tokens; without it there are API keys alone.
     pub(crate) login: Option<Login>,
     pub(crate) audit: AuditLog,
+    /// How much room there is to store more.
+    pub(crate) disk: Disk,
     /// The configured name of this node.
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
@@ -65,6 +68,7 @@ impl AppState {
     pub fn with(store: Store, sessions: Sessions, gateway_id: &str, http: &Http) -> Self {
         Self(Arc::new(Parts {
             audit: AuditLog::start(store.clone()),
+            disk: Disk::new(config::Disk::default()),
             store,
             sessions,
             login: None,
@@ -86,6 +90,17 @@ impl AppState {
     pub fn with_login(mut self, login: Login) -> Self {
         let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
         parts.login = Some(login);
+        self
+    }
+
+    /// The same, which minds the room on a disk.
+    ///
+    /// # Panics
+    /// When the state has clones already.
+    #[must_use]
+    pub(crate) fn with_disk(mut self, disk: Disk) -> Self {
+        let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
+        parts.disk = disk;
         self
     }
 

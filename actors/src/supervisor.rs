@@ -226,7 +226,12 @@ impl SupervisorState {
     }
 
     fn restart_later(&mut self, myself: &ActorRef<SupervisorMessage>, id: SessionId) {
-        let crashes = self.records.entry(id).or_default().add(Instant::now());
+        let crashes = if self.args.store.takes_writes() {
+            self.records.entry(id).or_default().add(Instant::now())
+        } else {
+            // What the store refuses is no fault of the session's, however often.
+            u32::try_from(CRASHES).unwrap_or(u32::MAX)
+        };
         let config = &self.args.config;
         let delay = backoff(crashes - 1, config.backoff_base, config.backoff_max);
         myself.send_after(delay, move || SupervisorMessage::Restart(id));

@@ -193,6 +193,7 @@ async fn update_group(
 ) -> Result<StatusCode, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     connected(&handle)?;
+    state.disk.admit()?;
     let settings = ApplySettings {
         group: path.gid,
         subject: change.subject,

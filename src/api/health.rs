@@ -45,6 +45,10 @@ struct Ready {
     wanted: usize,
     /// Sessions that work.
     working: usize,
+    /// Whether the store takes writes: false from a failed write, of a full disk for one, until it has recovered.
+    writable: bool,
+    /// How much room the disk has: `ample`, `low`, or `exhausted`, when whatever would make the store grow is refused.
+    disk: &'static str,
 }
 
 /// What is running.
@@ -85,6 +89,8 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         sessions: census.sessions,
         wanted: census.wanted,
         working: census.working,
+        writable: state.store.takes_writes(),
+        disk: state.disk.room().as_str(),
     }))
 }
 

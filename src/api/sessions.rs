@@ -153,6 +153,7 @@ async fn create_session(
     caller: Caller<ManageAll>,
     JsonBody(wanted): JsonBody<CreateSession>,
 ) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
+    state.disk.admit()?;
     let new = NewSession {
         organization: caller.organization,
         label: wanted.label.filter(|label| !label.is_empty()),
@@ -212,6 +213,7 @@ async fn session_qr(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
+    state.disk.admit()?;
     let mut response = match handle.qr().await {
         Ok(qr) => show(qr, Form::accepted(&headers))?,
         Err(error) => ApiError::from(error).into_response(),

@@ -38,7 +38,7 @@ impl IntoResponses for Anywhere {
             (Code::Internal, "A fault of the gateway"),
             (
                 Code::GatewayUnavailable,
-                "Draining or overloaded: try again after `Retry-After` seconds",
+                "Draining, overloaded, or without room to store anything: try again after `Retry-After` seconds",
             ),
         ])
     }

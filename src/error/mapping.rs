@@ -108,6 +108,7 @@ impl From<wharf_storage::Error> for ApiError {
     fn from(error: wharf_storage::Error) -> Self {
         match error {
             wharf_storage::Error::Closed => Self::draining(),
+            wharf_storage::Error::Unavailable { .. } => Self::store_away(error.to_string()),
             wharf_storage::Error::EventsGone => Self::new(Code::Gone, error.to_string()),
             wharf_storage::Error::EventsUnknown => {
                 Self::invalid_field("after", "names no event of this log")
@@ -184,6 +185,7 @@ mod tests {
             Error::Unavailable { retry_after: pause },
             Error::Refused(Refusal::RateLimited { code: 429, retry_after: None }),
             Error::Storage(wharf_storage::Error::Closed),
+            Error::Storage(wharf_storage::Error::Unavailable { reason: "no space".to_owned() }),
         ];
         for error in errors {
             let (status, retry, _) = answer(error).await;

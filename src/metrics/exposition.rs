@@ -14,7 +14,7 @@ use super::{
     page::{NONE, Page, exact},
     process,
 };
-use crate::{AppState, limits::Connections};
+use crate::{AppState, disk::Room, limits::Connections};
 
 /// Every status of a session, so that each has a line also when none is in it.
 const STATUSES: [Status; 6] = [
@@ -134,6 +134,31 @@ impl Figures {
 
     fn store(&self, page: &mut Page<'_>) -> fmt::Result {
         let figures = self.state.store.figures();
+        let disk = &self.state.disk;
+        for (name, help, bytes) in [
+            ("wharf_store_file", "The store's file", disk.store()),
+            ("wharf_disk_free", "What is free on the disk of the data", disk.free()),
+        ] {
+            if let Some(bytes) = bytes {
+                page.value(name, help, Some(&Unit::Bytes), exact(bytes))?;
+            }
+        }
+        page.gauges(
+            "wharf_disk_room",
+            "1 for how much room the disk of the data has",
+            [Room::Ample, Room::Low, Room::Exhausted]
+                .map(|room| ([("room", room.as_str())], usize::from(disk.room() == room))),
+        )?;
+        page.gauge(
+            "wharf_store_writable",
+            "Whether the store takes writes",
+            usize::from(figures.writable),
+        )?;
+        page.durations(
+            "wharf_store_queue_wait",
+            "What a write waited in the queue for its batch",
+            [(NONE, figures.waits)],
+        )?;
         page.gauge("wharf_store_queue_depth", "Writes that wait for the writer", figures.queued)?;
         page.counters(
             "wharf_store_batches",

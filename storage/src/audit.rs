@@ -19,7 +19,8 @@ use crate::{
 };
 
 const TABLE: &str = "audit";
-const LAST_ENTRY: &str = "last_audit";
+/// The counter of entries.
+pub(crate) const LAST_ENTRY: &str = "last_audit";
 
 /// Whoever did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

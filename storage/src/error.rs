@@ -21,6 +21,39 @@ pub enum Error {
         /// What the decoder said.
         reason: String,
     },
+    /// The file is not what was written: cut off, or changed. Nothing of it is used.
+    #[error(
+        "`{}` is damaged: {reason}; put a backup back with `wharf restore`; `wharf check` says more about the file",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file cannot be written for now, or not even be read. Nothing was changed, or that is not known.
+    #[error("the store is not available: {reason}")]
+    Unavailable {
+        /// What failed.
+        reason: String,
+    },
+    /// A file is in the place of one that shall be made.
+    #[error("`{}` exists already; `--force` replaces it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file whose records do not fit together.
+    #[error("{count} findings in `{}`, the first one: {first}; `wharf check` lists them all", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// How many findings there are.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
     /// Another handle has the file open; one file belongs to one process.
     #[error(
         "`{}` is in use: another gateway is running on it; stop that one, or give this one a folder of its own",
@@ -50,14 +83,34 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// The file cannot be reached or the writer cannot be started.
-    #[error("cannot open `{}`: {source}", path.display())]
+    /// A file cannot be reached or the writer cannot be started.
+    #[error("cannot use `{}`: {source}", path.display())]
     Io {
-        /// The database file.
+        /// The file.
         path: PathBuf,
         /// The operating system's answer.
         source: Arc<std::io::Error>,
     },
+}
+
+impl Error {
+    /// Whether the file failed, and not what was done with it: it has to be opened anew, and all may be well then.
+    pub(crate) fn is_of_the_file(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(
+                **error,
+                redb::Error::Io(_)
+                    | redb::Error::PreviousIo
+                    | redb::Error::Backend(_)
+                    | redb::Error::Corrupted(_)
+                    | redb::Error::DatabaseClosed
+                    | redb::Error::LockPoisoned(_)
+                    | redb::Error::TransactionPoisoned
+            ),
+            Self::Unavailable { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// redb has one error type per operation; all of them fold into [`Error::Database`].

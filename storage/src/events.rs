@@ -18,7 +18,8 @@ use crate::{
 };
 
 const TABLE: &str = "events";
-const LAST_EVENT: &str = "last_event";
+/// The counter of events.
+pub(crate) const LAST_EVENT: &str = "last_event";
 
 /// An event that is not stored yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,10 @@ const BATCH_MICROSECONDS: &[u64] =
 /// Bounds of the number of writes in a batch.
 const BATCH_WRITES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024];
 
+/// Bounds of how long a write waits in the queue, in microseconds.
+const WAIT_MICROSECONDS: &[u64] =
+    &[100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 2_500_000];
+
 /// Counts of values by upper bound. Adding a value takes no lock.
 #[derive(Debug)]
 pub struct Histogram {
@@ -69,6 +73,8 @@ impl Distribution {
 /// What the writer has done since the store was opened.
 #[derive(Debug, Clone)]
 pub struct Figures {
+    /// Whether writes are taken: false while the file cannot be written.
+    pub writable: bool,
     /// Writes that wait now.
     pub queued: usize,
     /// Batches that were committed.
@@ -79,6 +85,8 @@ pub struct Figures {
     pub writes: Distribution,
     /// Microseconds that each batch took, its commit included.
     pub microseconds: Distribution,
+    /// Microseconds that each write waited in the queue for its batch.
+    pub waits: Distribution,
 }
 
 /// Counts of the writer.
@@ -88,6 +96,7 @@ pub(crate) struct Counts {
     failures: AtomicU64,
     writes: Histogram,
     microseconds: Histogram,
+    waits: Histogram,
 }
 
 impl Default for Counts {
@@ -97,6 +106,7 @@ impl Default for Counts {
             failures: AtomicU64::new(0),
             writes: Histogram::new(BATCH_WRITES),
             microseconds: Histogram::new(BATCH_MICROSECONDS),
+            waits: Histogram::new(WAIT_MICROSECONDS),
         }
     }
 }
@@ -110,14 +120,21 @@ impl Counts {
         self.microseconds.add_duration(took);
     }
 
+    /// A write is taken out of the queue after so long.
+    pub(crate) fn waited(&self, wait: Duration) {
+        self.waits.add_duration(wait);
+    }
+
     /// What was counted so far, while so many writes wait.
-    pub(crate) fn figures(&self, queued: usize) -> Figures {
+    pub(crate) fn figures(&self, queued: usize, writable: bool) -> Figures {
         Figures {
+            writable,
             queued,
             commits: self.commits.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             writes: self.writes.distribution(),
             microseconds: self.microseconds.distribution(),
+            waits: self.waits.distribution(),
         }
     }
 }

@@ -9,13 +9,17 @@
 //! the Unix epoch.
 
 mod audit;
+mod backup;
+mod check;
 mod codec;
+mod compaction;
 mod error;
 mod events;
 mod figures;
 mod groups;
 mod ids;
 mod keys;
+mod restoration;
 mod retention;
 mod schema;
 mod sessions;
@@ -24,6 +28,9 @@ mod tables;
 pub mod whatsapp;
 
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditId, AuditPage, AuditRecord};
+pub use backup::Backup;
+pub use check::{Report, check_file};
+pub use compaction::{Compaction, compact};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
 pub use figures::{Distribution, Figures, Histogram};
@@ -33,5 +40,6 @@ pub use groups::{
 };
 pub use ids::{EventId, GroupJid, InvalidId, KeyId, SessionId};
 pub use keys::{ApiKey, Capability};
+pub use restoration::restore;
 pub use sessions::{Account, Reason, Session, SettingsChange, Status, StatusChange, Wanted};
 pub use store::{Options, Store};

@@ -1,6 +1,6 @@
 //! The schema of the file: its number, and how an older file becomes a current one.
 
-use redb::{Database, ReadableDatabase, TableError, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
 use crate::{
     Error, Result, store,
@@ -17,7 +17,8 @@ type Migration = fn(&WriteTransaction) -> Result<()>;
 const MIGRATIONS: &[Migration] =
     &[migration_001_creation, migration_002_retention, migration_003_audit];
 
-const VERSION: &str = "version";
+/// The key of the number.
+pub(crate) const VERSION: &str = "version";
 
 /// Runs the migrations the file has not seen, each in its own transaction with its number.
 pub(crate) fn bring_up_to_date(database: &Database) -> Result<()> {
@@ -28,15 +29,28 @@ pub(crate) fn bring_up_to_date(database: &Database) -> Result<()> {
         txn.open_table(SCHEMA)?.insert(VERSION, number)?;
         txn.commit()?;
     }
-    let supported = u32::try_from(MIGRATIONS.len()).expect("migrations are few");
+    let supported = current();
     if found > supported {
         return Err(Error::NewerSchema { found, supported });
     }
     Ok(())
 }
 
+/// The schema that this release writes.
+pub(crate) fn current() -> u32 {
+    u32::try_from(MIGRATIONS.len()).expect("migrations are few")
+}
+
+/// Writes the number that is there once more: to find out whether anything can be written.
+pub(crate) fn rewrite(txn: &WriteTransaction) -> Result<()> {
+    let mut schema = txn.open_table(SCHEMA)?;
+    let number = schema.get(VERSION)?.map_or_else(current, |number| number.value());
+    schema.insert(VERSION, number)?;
+    Ok(())
+}
+
 /// The schema number in the file, 0 for a new file.
-fn version(database: &Database) -> Result<u32> {
+pub(crate) fn version(database: &Database) -> Result<u32> {
     match database.begin_read()?.open_table(SCHEMA) {
         Ok(table) => Ok(table.get(VERSION)?.map_or(0, |version| version.value())),
         Err(TableError::TableDoesNotExist(_)) => Ok(0),

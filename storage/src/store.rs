@@ -1,28 +1,32 @@
 //! The store: one redb file, snapshots for reading, one writer thread for writing.
 
+mod disk;
+pub(crate) mod file;
 mod overlay;
 mod queue;
+mod recovery;
+mod snapshot;
 #[cfg(test)]
 pub(crate) mod tests;
 mod writer;
 
 use std::{
     fmt,
-    fs::{OpenOptions, Permissions},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
-use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, backends::InMemoryBackend,
-};
+use redb::{Builder, Database, ReadableDatabase, backends::InMemoryBackend};
 
 use crate::{Error, Figures, Result, keys::KnownKeys, schema, tables::Rows};
+use disk::{Disk, Opener};
 use overlay::QueuedValue;
 use queue::Queue;
+use recovery::Patience;
 
 pub(crate) use overlay::Op;
+pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Txn, begin};
 
 /// How the file is opened.
@@ -30,11 +34,14 @@ pub(crate) use writer::{Txn, begin};
 pub struct Options {
     /// How much of the file is kept in memory, in bytes. 64 MiB by default.
     pub cache_bytes: usize,
+    /// Whether opening reads the whole file and holds every page against its checksum; it does by default. Without it,
+    /// damage is found by whoever reads the page.
+    pub verify: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024 }
+        Self { cache_bytes: 64 * 1024 * 1024, verify: true }
     }
 }
 
@@ -55,72 +62,53 @@ pub struct Store {
 }
 
 struct Inner {
-    /// Taken out by `close`, so that the file is free while clones are still around.
-    database: RwLock<Option<Arc<Database>>>,
+    /// Closed by `close`, so that the file is free while clones are still around.
+    disk: Arc<Disk>,
+    path: PathBuf,
     queue: Arc<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
     known_keys: Arc<KnownKeys>,
 }
 
-/// Makes the file readable by its owner alone, whether or not it is there already: it holds the keys of devices.
-#[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn make_private(_path: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 impl Store {
     /// Opens the database file, creating it and bringing its schema up to date where needed.
     ///
-    /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it. Blocks
-    /// for as long as the repair of an unclean file takes.
+    /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it,
+    /// [`Error::Damaged`] when it is not what was written. Blocks for as long as reading the file takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        make_private(path)
-            .map_err(|source| Error::Io { path: path.to_owned(), source: Arc::new(source) })?;
-        let database =
-            Builder::new().set_cache_size(options.cache_bytes).create(path).map_err(|error| {
-                match error {
-                    DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                        Error::InUse { path: path.to_owned() }
-                    }
-                    DatabaseError::Storage(redb::StorageError::Io(source)) => {
-                        Error::Io { path: path.to_owned(), source: Arc::new(source) }
-                    }
-                    other => other.into(),
-                }
-            })?;
-        Self::start(database, path)
+        let database = file::open(path, options)?;
+        let (again, options) = (path.to_owned(), Options { verify: false, ..options.clone() });
+        let opener = Box::new(move || file::open(&again, &options));
+        Self::start(database, opener, path, Patience::default())
     }
 
     /// A store that lives in memory and ends with the process.
     pub fn in_memory() -> Result<Self> {
-        Self::start(
-            Builder::new().create_with_backend(InMemoryBackend::new())?,
-            Path::new("memory"),
-        )
+        let database = Builder::new().create_with_backend(InMemoryBackend::new())?;
+        schema::bring_up_to_date(&database)?;
+        let lost = || Err(Error::Unavailable { reason: "what was in memory is lost".to_owned() });
+        Self::start(database, Box::new(lost), Path::new("memory"), Patience::default())
     }
 
-    fn start(database: Database, path: &Path) -> Result<Self> {
-        schema::bring_up_to_date(&database)?;
-        let database = Arc::new(database);
+    fn start(database: Database, opener: Opener, path: &Path, patience: Patience) -> Result<Self> {
+        let disk = Arc::new(Disk::new(database, opener));
         let queue = Arc::new(Queue::new());
-        let writer = writer::spawn(database.clone(), queue.clone())
-            .map_err(|source| Error::Io { path: PathBuf::from(path), source: Arc::new(source) })?;
+        let writer = writer::spawn(disk.clone(), queue.clone(), patience)
+            .map_err(|source| file::in_words(path, source))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                database: RwLock::new(Some(database)),
+                disk,
+                path: path.to_owned(),
                 queue,
                 writer: Mutex::new(Some(writer)),
                 known_keys: Arc::default(),
             }),
         })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.inner.path
     }
 
     /// Commits what is queued, ends the writer and frees the file. Every later operation of any clone answers
@@ -137,7 +125,12 @@ impl Store {
     /// What the writer has done since the store was opened.
     pub fn figures(&self) -> Figures {
         let queue = &self.inner.queue;
-        queue.counts.figures(queue.depth())
+        queue.counts.figures(queue.depth(), queue.takes())
+    }
+
+    /// Whether writes are taken: not from a failed one, of a full disk for one, until the file can be written again.
+    pub fn takes_writes(&self) -> bool {
+        self.inner.queue.takes()
     }
 
     /// Runs `work` in the writer's transaction and answers after the commit.
@@ -199,35 +192,29 @@ impl Store {
     /// Every protocol row whose key starts with `prefix`, in key order, relaxed writes that are still queued
     /// included.
     pub(crate) fn scan(&self, table: Rows, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let database = self.database()?;
+        let database = self.inner.disk.database()?;
         // One lock over both, so that no commit falls between the queued rows and the snapshot.
-        let (queued, snapshot) =
+        let (queued, txn) =
             self.inner.queue.queued_rows(table, prefix, || database.begin_read())?;
-        Ok(overlay::merge(table.scan_in(&snapshot, prefix)?, queued))
+        let stored = Snapshot::new(txn).read(|snapshot| table.scan_in(snapshot, prefix))?;
+        Ok(overlay::merge(stored, queued))
     }
 
     /// Reads in a snapshot on the caller's thread: for a few rows.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
-        work(&self.database()?.begin_read()?)
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
+        // Held while reading: the file is not opened anew under a reader.
+        let database = self.inner.disk.database()?;
+        Snapshot::new(database.begin_read()?).read(work)
     }
 
     /// Reads in a snapshot on a thread that may block: for a page or more.
     pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
     where
-        F: FnOnce(&ReadTransaction) -> Result<T> + Send + 'static,
+        F: FnOnce(&Snapshot) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let store = self.clone();
         run_blocking(move || store.read(work)).await
-    }
-
-    fn database(&self) -> Result<Arc<Database>> {
-        self.inner
-            .database
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or(Error::Closed)
     }
 }
 
@@ -246,7 +233,7 @@ impl Inner {
             // The writer ends the process when it panics, so joining cannot fail.
             let _ = writer.join();
         }
-        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.disk.close();
     }
 }
 
@@ -256,7 +243,7 @@ impl Drop for Inner {
     }
 }
 
-async fn run_blocking<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {

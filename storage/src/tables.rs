@@ -7,7 +7,9 @@ mod rows;
 
 pub(crate) use rows::{Rows, end_of};
 
-use redb::TableDefinition;
+use redb::{Key, TableDefinition, TableHandle, Value};
+
+use crate::Result;
 
 /// 16 bytes of a ULID.
 pub(crate) type Id = [u8; 16];
@@ -144,3 +146,57 @@ pub(crate) const WA_ALL: [Rows; 19] = [
     WA_MSG_SECRETS,
     WA_DEVICE,
 ];
+
+/// Does something with every table, whatever its types.
+pub(crate) trait Visitor {
+    /// Does it with this one.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        name: &'static str,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<()>;
+}
+
+/// Shows a visitor every table of the current schema.
+pub(crate) fn visit(visitor: &mut impl Visitor) -> Result<()> {
+    visitor.table(TableHandle::name(&SCHEMA), SCHEMA)?;
+    visitor.table(TableHandle::name(&COUNTERS), COUNTERS)?;
+    visitor.table(TableHandle::name(&SESSIONS), SESSIONS)?;
+    visitor.table(TableHandle::name(&SESSIONS_BY_ORGANIZATION), SESSIONS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&GROUPS), GROUPS)?;
+    visitor.table(TableHandle::name(&MEMBERS), MEMBERS)?;
+    visitor.table(TableHandle::name(&KEYS), KEYS)?;
+    visitor.table(TableHandle::name(&KEYS_BY_DIGEST), KEYS_BY_DIGEST)?;
+    visitor.table(TableHandle::name(&KEYS_BY_ORGANIZATION), KEYS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&EVENTS), EVENTS)?;
+    visitor.table(TableHandle::name(&EVENTS_BY_ORGANIZATION), EVENTS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&EVENTS_REMOVED), EVENTS_REMOVED)?;
+    visitor.table(TableHandle::name(&AUDIT), AUDIT)?;
+    WA_ALL.iter().try_for_each(|rows| visitor.table(rows.name(), rows.definition()))
+}
+
+/// Collects names.
+struct Names(Vec<&'static str>);
+
+impl Visitor for Names {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        name: &'static str,
+        _definition: TableDefinition<'static, K, V>,
+    ) -> Result<()> {
+        self.0.push(name);
+        Ok(())
+    }
+}
+
+/// The name of every table that [`visit`] shows.
+pub(crate) fn names() -> Vec<&'static str> {
+    let mut names = Names(Vec::new());
+    visit(&mut names).expect("collecting names does not fail");
+    names.0
+}
+
+/// A name of a table as one that stays; for one that is not ours, so much is said.
+pub(crate) fn known_name(name: &str) -> &'static str {
+    names().into_iter().find(|known| *known == name).unwrap_or("?")
+}

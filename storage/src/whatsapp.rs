@@ -5,13 +5,14 @@
 //! from the server or the peers is answered when it is queued.
 
 mod app_sync;
+mod check;
 mod device;
 mod message_secrets;
 mod protocol;
 mod rows;
 mod signal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trusted_contacts;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::{SessionId, Store};
+
+pub(crate) use check::check;
 
 /// The storage of one session's protocol client.
 ///

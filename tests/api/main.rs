@@ -40,5 +40,6 @@ mod shutdown;
 mod silence;
 mod states;
 mod unreachable;
+mod upkeep;
 mod verbs;
 mod wire;

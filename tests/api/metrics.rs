@@ -101,6 +101,13 @@ async fn the_figures_tell_what_happened_and_nothing_of_whom() {
     expect(&text, "wharf_store_batch_duration_seconds_count", |count| count >= 3.0);
     expect(&text, "wharf_store_batch_writes_bucket{le=\"+Inf\"}", |count| count >= 3.0);
     expect(&text, "wharf_store_queue_depth", |depth| depth >= 0.0);
+    expect(&text, "wharf_store_queue_wait_seconds_count", |count| count >= 3.0);
+    exactly(&text, "wharf_store_writable", 1);
+    expect(&text, "wharf_store_file_bytes", |bytes| bytes > 4_096.0);
+    expect(&text, "wharf_disk_free_bytes", |bytes| bytes > 0.0);
+    let room = |room: &str| format!("wharf_disk_room{{room=\"{room}\"}}");
+    let rooms = ["ample", "low", "exhausted"].map(|one| value(&text, &room(one)).unwrap());
+    assert!(rooms.iter().filter(|room| **room > 0.5).count() == 1, "{rooms:?}");
     expect(&text, "wharf_uptime_seconds", |seconds| seconds > 0.0);
     expect(&text, "wharf_runtime_tasks", |tasks| tasks > 0.0);
     expect(&text, "process_start_time_seconds", |seconds| seconds > 1e9);

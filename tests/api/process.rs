@@ -111,8 +111,18 @@ impl Data {
         whatsapp: &str,
         options: &[&str],
     ) -> Gateway {
+        self.serve_after(&format!("ulimit -n {most}"), whatsapp, options).await
+    }
+
+    /// The same, in a process that a shell has prepared.
+    pub(crate) async fn serve_after(
+        &self,
+        prepare: &str,
+        whatsapp: &str,
+        options: &[&str],
+    ) -> Gateway {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")]);
+        shell.args(["-c", &format!("{prepare}; exec \"$0\" \"$@\"")]);
         shell.arg(env!("CARGO_BIN_EXE_wharf"));
         self.listens(self.start(shell, whatsapp, options)).await
     }
@@ -246,6 +256,14 @@ impl Gateway {
     /// Waits until the process has ended.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// How far into a file the process may write from now on; none: anywhere.
+    pub(crate) fn may_write_up_to(&self, bytes: Option<u64>) {
+        let id = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        let pid = rustix::process::Pid::from_raw(id);
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
     }
 
     /// Where it listens, without the scheme.

@@ -45,6 +45,7 @@ async fn start_session(
     Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
+    state.disk.admit()?;
     Ok(Json(SessionBody::live(handle.start().await?, &state.gateway_id)))
 }
 

@@ -70,6 +70,7 @@ async fn session_pairing_code(
     JsonBody(wanted): JsonBody<WantedCode>,
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
+    state.disk.admit()?;
     let mut response = match handle.pairing_code(RequestPairingCode { phone: wanted.phone }).await {
         Ok(code) => Json(CodeBody { code }).into_response(),
         Err(error) => ApiError::from(error).into_response(),

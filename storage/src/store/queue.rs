@@ -46,6 +46,8 @@ struct State {
     callers: usize,
     /// How many callers the last batch answered.
     answered: usize,
+    /// Why no write is taken for now, except one that was answered for.
+    refused: Option<String>,
     closed: bool,
 }
 
@@ -68,6 +70,9 @@ impl Queue {
         let mut state = self.lock();
         if state.closed {
             return Err(Error::Closed);
+        }
+        if let (Some(reason), None) = (&state.refused, relaxed) {
+            return Err(Error::Unavailable { reason: reason.clone() });
         }
         // The writer gives the room back when it takes the job.
         room.forget();
@@ -121,6 +126,33 @@ impl Queue {
         }
         self.room.add_permits(batch.len());
         Some(batch)
+    }
+
+    /// Everything queued, in order, without waiting.
+    pub(super) fn drain(&self) -> Vec<Box<dyn Job>> {
+        let mut state = self.lock();
+        state.callers = 0;
+        let waiting: Vec<_> = state.waiting.drain(..).collect();
+        drop(state);
+        self.room.add_permits(waiting.len());
+        waiting
+    }
+
+    /// Refuses writes that wait for their commit, for a reason, or takes them again.
+    pub(super) fn refuse(&self, reason: Option<&str>) {
+        self.lock().refused = reason.map(str::to_owned);
+    }
+
+    /// Whether writes that wait for their commit are taken.
+    pub(super) fn takes(&self) -> bool {
+        self.lock().refused.is_none()
+    }
+
+    /// Waits so long, or until the queue is closed; says whether it is.
+    pub(super) fn pause(&self, span: Duration) -> bool {
+        let open = |state: &mut State| !state.closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), span, open);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     /// Lets reads find committed rows in the file instead of here.

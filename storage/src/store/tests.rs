@@ -1,9 +1,17 @@
+mod damage;
+mod dice;
+mod filled;
+mod full;
+mod medium;
+mod power;
+
 use std::sync::mpsc;
 
 use redb::ReadableTable;
 
 use super::*;
 use crate::tables::{COUNTERS, WA_DEVICE, WA_IDENTITIES, WA_SENT_MESSAGES};
+pub(crate) use filled::{dumped, fill};
 
 /// Keeps the writer busy until the sender is used or dropped, so that what is queued meanwhile is one batch.
 pub(crate) async fn busy(store: &Store) -> mpsc::Sender<()> {
@@ -24,6 +32,11 @@ pub(crate) async fn busy(store: &Store) -> mpsc::Sender<()> {
     });
     running.await.unwrap();
     release
+}
+
+/// A relaxed write of one row.
+pub(crate) async fn put_relaxed(store: &Store, key: &[u8], value: &[u8]) {
+    put(store, key, Some(value), Durability::Relaxed).await;
 }
 
 fn op(key: &[u8], value: Option<&[u8]>) -> Op {

@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use redb::{Database, WriteTransaction};
@@ -17,8 +17,10 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::{
+    disk::Disk,
     overlay::{self, Op},
     queue::{Committed, Queue},
+    recovery::{self, Kept, Patience},
 };
 use crate::{
     Error, Result,
@@ -73,15 +75,24 @@ pub(super) trait Job: Send {
     fn relaxed(&self) -> Option<Committed> {
         None
     }
+
+    /// How long ago it was queued.
+    fn waited(&self) -> Duration;
 }
 
 /// Starts the writer. It ends when the queue is closed and empty, and takes the process with it should it panic or be
 /// unable to commit a write it has already answered for: nothing could be trusted after that.
-pub(super) fn spawn(database: Arc<Database>, queue: Arc<Queue>) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn spawn(
+    disk: Arc<Disk>,
+    queue: Arc<Queue>,
+    patience: Patience,
+) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
         let run = AssertUnwindSafe(|| {
             while let Some(batch) = queue.take() {
-                run_batch(&database, &queue, batch);
+                if let Err((kept, cause)) = run_batch(&disk, &queue, batch) {
+                    recovery::recover(&disk, &queue, patience, kept, &cause);
+                }
             }
         });
         if catch_unwind(run).is_err() {
@@ -101,40 +112,59 @@ where
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Strict { work, value: None, then, reply }), answer)
+    (Box::new(Strict { work, value: None, then, reply, queued: Instant::now() }), answer)
 }
 
 /// A write already answered when it is queued.
 pub(super) fn relaxed(ops: Arc<[Op]>) -> Box<dyn Job> {
-    Box::new(Relaxed { ops, place: 0 })
+    Box::new(Relaxed { ops, place: 0, queued: Instant::now() })
 }
 
-/// Begins a transaction: for the writer, and for the schema before there is a writer.
+/// Begins a transaction: for the writer, for the schema before there is a writer, and for a copy, which has none.
 #[expect(clippy::disallowed_methods, reason = "the one place that begins write transactions")]
 pub(crate) fn begin(database: &Database) -> Result<WriteTransaction> {
     Ok(database.begin_write()?)
 }
 
-fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
+/// Commits a batch and answers for it. When the file fails, what was answered before is given back with the failure.
+fn run_batch(
+    disk: &Disk,
+    queue: &Queue,
+    mut batch: Vec<Box<dyn Job>>,
+) -> Result<(), (Kept, Error)> {
     let committed: Vec<Committed> = batch.iter().filter_map(|job| job.relaxed()).collect();
     let (writes, begun) = (batch.len(), Instant::now());
-    let outcome = commit(database, &mut batch);
+    for job in &batch {
+        queue.counts.waited(job.waited());
+    }
+    let outcome = disk.database().and_then(|database| commit(&database, &mut batch));
     queue.counts.batch(writes, begun.elapsed(), outcome.is_ok());
-    if let Err(error) = &outcome
-        && !committed.is_empty()
-    {
-        error!(%error, "a write that was already answered for cannot be committed, ending the process");
-        std::process::abort();
+    if let Err(error) = outcome {
+        let (kept, refused): (Kept, Vec<_>) =
+            batch.into_iter().partition(|job| job.relaxed().is_some());
+        if !error.is_of_the_file() && !kept.is_empty() {
+            error!(%error, "a write that was already answered for cannot be committed, ending the process");
+            std::process::abort();
+        }
+        // Before anybody is answered, so that whoever tries again at once is told the same.
+        let reason = error.to_string();
+        queue.refuse(Some(&reason));
+        for job in refused {
+            job.answer(Err(Error::Unavailable { reason: reason.clone() }));
+        }
+        return Err((kept, error));
     }
     // Before anybody is answered: whoever is must not find an older queued row.
     queue.forget(&committed);
     for job in batch {
-        job.answer(outcome.clone());
+        job.answer(Ok(()));
     }
+    Ok(())
 }
 
-/// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over.
-fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
+/// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over; a failure of
+/// the file is one of the whole batch.
+pub(super) fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
     loop {
         let txn = Txn { inner: begin(database)?, events: RefCell::default() };
         let failed = batch
@@ -144,6 +174,9 @@ fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
         let Some((place, error)) = failed else {
             return txn.commit();
         };
+        if error.is_of_the_file() {
+            return Err(error);
+        }
         txn.inner.abort()?;
         if batch[place].relaxed().is_some() {
             return Err(error);
@@ -160,6 +193,7 @@ struct Strict<F, T, A> {
     value: Option<T>,
     then: A,
     reply: oneshot::Sender<Result<T>>,
+    queued: Instant,
 }
 
 impl<F, T, A> Job for Strict<F, T, A>
@@ -181,11 +215,16 @@ where
         // A caller that went away does not need the answer.
         let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
     }
+
+    fn waited(&self) -> Duration {
+        self.queued.elapsed()
+    }
 }
 
 struct Relaxed {
     ops: Arc<[Op]>,
     place: u64,
+    queued: Instant,
 }
 
 impl Job for Relaxed {
@@ -201,5 +240,9 @@ impl Job for Relaxed {
 
     fn relaxed(&self) -> Option<Committed> {
         Some((self.ops.clone(), self.place))
+    }
+
+    fn waited(&self) -> Duration {
+        self.queued.elapsed()
     }
 }

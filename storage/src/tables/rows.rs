@@ -2,9 +2,9 @@
 
 use std::ops::Bound;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
 
-use crate::{Result, codec};
+use crate::{Result, codec, store::Snapshot};
 
 /// The name of a protocol table, and what can be done with it inside a transaction. The bytes that go in and come out
 /// are the library's: the two leading bytes of the stored value are added and removed here.
@@ -19,6 +19,11 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 impl Rows {
     pub(super) const fn new(name: &'static str) -> Self {
         Self { name }
+    }
+
+    /// The table's name.
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
     }
 
     /// The redb table behind it.
@@ -61,14 +66,14 @@ impl Rows {
     }
 
     /// The value of a key in a snapshot.
-    pub(crate) fn get_in(self, txn: &ReadTransaction, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn get_in(self, txn: &Snapshot, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let table = txn.open_table(self.definition())?;
         let value = table.get(key)?;
         value.map(|value| codec::unwrap(self.name, value.value())).transpose()
     }
 
     /// Every row whose key starts with `prefix`, in key order, in a snapshot.
-    pub(crate) fn scan_in(self, txn: &ReadTransaction, prefix: &[u8]) -> Result<Vec<Row>> {
+    pub(crate) fn scan_in(self, txn: &Snapshot, prefix: &[u8]) -> Result<Vec<Row>> {
         self.collect(&txn.open_table(self.definition())?, prefix)
     }
 

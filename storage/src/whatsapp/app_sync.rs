@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Serialize, Deserialize)]
-struct StoredSyncKey {
+pub(super) struct StoredSyncKey {
     /// Grows with every key stored; the highest is the latest.
     place: u64,
     key: AppStateSyncKey,

@@ -6,6 +6,7 @@ mod durability;
 mod message_secrets;
 mod protocol;
 mod signal;
+mod sweeps;
 mod trusted_contacts;
 
 use std::{fmt::Debug, path::Path};
@@ -53,6 +54,22 @@ fn open(path: &Path, session: SessionId) -> (Store, Backend) {
     let store = Store::open(path, &Options::default()).unwrap();
     let backend = store.whatsapp(session);
     (store, backend)
+}
+
+/// Puts rows into every protocol table of a session.
+pub(crate) async fn fill(store: &Store, session: SessionId) {
+    let backend = store.whatsapp(session);
+    let steps: [&dyn Step; 6] = [
+        &signal::Fill,
+        &app_sync::Fill,
+        &protocol::Fill,
+        &trusted_contacts::Fill,
+        &message_secrets::Fill,
+        &device::Fill,
+    ];
+    for step in steps {
+        step.run(&backend).await;
+    }
 }
 
 /// Runs the same steps against both backends; ours is closed and opened again after each of them. `ask` must answer

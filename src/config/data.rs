@@ -1,0 +1,41 @@
+//! Commands on the data as a whole.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Options of `backup`.
+#[derive(Debug, Clone, Args)]
+pub struct Backup {
+    /// File to write the copy to. A running gateway writes it itself, so it must be a place that the gateway may write.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the file if there is one.
+    #[arg(long)]
+    pub force: bool,
+    /// Folder of everything that is stored.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Clone, Args)]
+pub struct Restore {
+    /// The copy that shall be put back; it stays as it is.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Move what is there aside.
+    #[arg(long)]
+    pub force: bool,
+    /// Folder of everything that is stored; made if absent.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `check` and of `compact`.
+#[derive(Debug, Clone, Args)]
+pub struct Data {
+    /// Folder of everything that is stored.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}

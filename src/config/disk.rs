@@ -1,0 +1,34 @@
+//! How much room the disk shall have.
+
+use clap::Args;
+
+use crate::server::{Error, Result};
+
+/// Options about the room on the disk of the data.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Disk {
+    /// Bytes free on the disk of the data below which the log warns.
+    #[arg(long, env = "WHARF_DISK_WARN", default_value_t = 1 << 30)]
+    pub disk_warn: u64,
+    /// Bytes free on the disk of the data below which whatever makes the store grow is refused with 503; 0: never.
+    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = 256 << 20)]
+    pub disk_refuse: u64,
+}
+
+impl Disk {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.disk_warn < self.disk_refuse {
+            return Err(Error::Config(format!(
+                "`--disk-warn` ({}) must not be less than `--disk-refuse` ({})",
+                self.disk_warn, self.disk_refuse
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { disk_warn: 1 << 30, disk_refuse: 256 << 20 }
+    }
+}

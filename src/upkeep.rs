@@ -1,0 +1,128 @@
+//! Commands on the data as a whole: copies, checks, compaction. Each hands what it has to say to `told`, in whole lines.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use wharf_storage::{Options, Report};
+
+use crate::{
+    clock::now_ms,
+    config,
+    control::{self, Order, Outcome},
+    server::{self, Error, Result},
+};
+
+/// Copies the data to a file: by the gateway that runs on them, or from the data when none runs. Tells what was done.
+///
+/// # Errors
+/// There are no data, or the copy cannot be written.
+pub async fn backup(wanted: config::Backup, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    // The gateway has a working directory of its own.
+    let target =
+        std::path::absolute(&wanted.file).map_err(|source| data_error(&wanted.file, source))?;
+    let order = Order::Backup { target, force: wanted.force };
+    match control::execute(&wanted.data, order).await? {
+        Outcome::BackedUp { rows, bytes } => {
+            let file = wanted.file.display();
+            told(&format!("{rows} rows are in `{file}`, {bytes} bytes\n"))
+        }
+        _ => Err(control::unexpected()),
+    }
+}
+
+/// Puts a copy in the place of the data. Tells what was done.
+///
+/// # Errors
+/// The copy is not sound, a gateway runs, or data are there and shall not be moved.
+pub async fn restore(wanted: config::Restore, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    stopped(&wanted.data).await?;
+    server::make_folder(&wanted.data)?;
+    let path = server::store_in(&wanted.data);
+    let aside = aside(&path, now_ms());
+    let there = path.exists();
+    let moved = wanted.force.then_some(aside.as_path());
+    let report = wharf_storage::restore(&wanted.file, &path, moved, &Options::default()).await?;
+    let mut said = vec![match report.unwalked {
+        Some(reason) => reason,
+        None => format!("{} rows are back", report.rows),
+    }];
+    if there {
+        said.push(format!("what was there is in `{}`", aside.display()));
+    }
+    said.push(
+        "see \"Backup and restore\" in docs/operations.md before you start the gateway".to_owned(),
+    );
+    told(&lines(&said))
+}
+
+/// Checks the data. Tells what was found, a line each.
+///
+/// # Errors
+/// There are no data, or anything was found.
+pub async fn check(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    let report = if control::connect(&wanted.data).await.is_ok() {
+        match control::execute(&wanted.data, Order::Check).await? {
+            Outcome::Checked { report } => report,
+            _ => return Err(control::unexpected()),
+        }
+    } else {
+        let path = existing(&wanted.data)?;
+        wharf_storage::check_file(&path, &Options::default()).await?
+    };
+    told(&shown(&report))?;
+    match report.count() {
+        0 => Ok(()),
+        count => Err(Error::Unsound(count)),
+    }
+}
+
+/// Makes the file as small as it can be. Tells what that came to.
+///
+/// # Errors
+/// There are no data, or a gateway runs.
+pub async fn compact(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    stopped(&wanted.data).await?;
+    let path = existing(&wanted.data)?;
+    let sizes = wharf_storage::compact(&path, &Options::default()).await?;
+    told(&format!("{} bytes before, {} bytes after\n", sizes.before, sizes.after))
+}
+
+fn shown(report: &Report) -> String {
+    let mut lines: Vec<String> = report.findings.clone();
+    if report.more > 0 {
+        lines.push(format!("and {} more", report.more));
+    }
+    lines.extend(report.unwalked.clone());
+    lines.push(format!("{} rows, {} findings", report.rows, report.count()));
+    self::lines(&lines)
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
+}
+
+/// A name beside the file, which says when it was moved there.
+fn aside(path: &Path, now_ms: i64) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".before-restore-{now_ms}"));
+    path.with_file_name(name)
+}
+
+/// The file of the data, which must be there: an empty one is not made by looking.
+fn existing(data: &Path) -> Result<PathBuf> {
+    if server::has_store(data) { Ok(server::store_in(data)) } else { Err(server::no_data(data)) }
+}
+
+/// Refuses while a gateway runs; one whose socket is not reached is found by its lock on the file.
+async fn stopped(data: &Path) -> Result<()> {
+    match control::connect(data).await {
+        Ok(_) => Err(Error::Control("it runs: stop it first".to_owned())),
+        Err(_) => Ok(()),
+    }
+}
+
+fn data_error(path: &Path, source: io::Error) -> Error {
+    Error::Data { path: path.to_owned(), source }
+}

@@ -1,0 +1,216 @@
+//! A copy of the file: of one moment, while everything goes on.
+//!
+//! Values are copied as they are stored, whatever they are encrypted with.
+
+use std::path::Path;
+
+use redb::{Builder, Key, ReadableTable, TableDefinition, Value, WriteTransaction};
+use tracing::warn;
+
+use crate::{
+    Error, Result, Store,
+    store::{self, Snapshot, file},
+    tables::{self, Visitor},
+};
+
+/// Memory for the copy that is being written, in bytes.
+const CACHE: usize = 32 << 20;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backup {
+    /// Rows of all tables.
+    pub rows: u64,
+    /// The size of the copy.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Writes a copy of all that is stored at this moment to `target`, which is there whole or not at all, and only its
+    /// owner's. Writers do not wait for it. [`Error::Exists`] when there is such a file and it shall not be `replaced`.
+    pub async fn backup(&self, target: &Path, replaced: bool) -> Result<Backup> {
+        // What was answered for before belongs to it too. If nothing can be written, there is what was written.
+        match self.write(|_| Ok(())).await {
+            Ok(()) => {}
+            Err(error @ Error::Closed) => return Err(error),
+            Err(error) => warn!("the backup is of the last moment that was written: {error}"),
+        }
+        let target = target.to_owned();
+        // Putting a copy in its place would part the gateway from its file.
+        if target
+            .canonicalize()
+            .is_ok_and(|it| self.path().canonicalize().is_ok_and(|own| own == it))
+        {
+            return Err(Error::InUse { path: target });
+        }
+        self.read_many(move |snapshot| copy(snapshot, &target, replaced)).await
+    }
+}
+
+fn copy(snapshot: &Snapshot, target: &Path, replaced: bool) -> Result<Backup> {
+    let failed = |error| file::in_words(target, error);
+    let exists = || Error::Exists { path: target.to_owned() };
+    if !replaced && target.try_exists().map_err(failed)? {
+        return Err(exists());
+    }
+    tables_are_known(snapshot)?;
+    let folder = file::folder(target);
+    let made =
+        tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(failed)?;
+    let database = Builder::new()
+        .set_cache_size(CACHE)
+        .create(made.path())
+        .map_err(|error| file::opening(target, error))?;
+    let txn = store::begin(&database)?;
+    let mut copy = Copy { snapshot, txn, rows: 0 };
+    tables::visit(&mut copy)?;
+    let rows = copy.rows;
+    copy.txn.commit()?;
+    database.close()?;
+    made.as_file().sync_all().map_err(failed)?;
+    let bytes = made.as_file().metadata().map_err(failed)?.len();
+    if replaced {
+        made.persist(target).map_err(|other| failed(other.error))?;
+    } else {
+        made.persist_noclobber(target).map_err(|other| match other.error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(),
+            _ => failed(other.error),
+        })?;
+    }
+    file::sync_folder(folder).map_err(failed)?;
+    Ok(Backup { rows, bytes })
+}
+
+/// Refuses to leave a table out.
+fn tables_are_known(snapshot: &Snapshot) -> Result<()> {
+    let known = tables::names();
+    match snapshot.names()?.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::Corrupt {
+            table: "?",
+            reason: format!("there is no such table as `{name}`"),
+        }),
+    }
+}
+
+/// Copies each table that it is shown.
+struct Copy<'s> {
+    snapshot: &'s Snapshot,
+    txn: WriteTransaction,
+    rows: u64,
+}
+
+impl Visitor for Copy<'_> {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        _name: &'static str,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<()> {
+        let from = self.snapshot.open_table(definition)?;
+        let mut to = self.txn.open_table(definition)?;
+        for row in from.iter()? {
+            let (key, value) = row?;
+            to.insert(key.value(), value.value())?;
+            self.rows += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        NewEvent, Options, SessionId,
+        store::tests::{busy, dumped},
+    };
+
+    fn event(session: SessionId) -> NewEvent {
+        NewEvent {
+            session,
+            organization: "acme".into(),
+            name: "test".into(),
+            at: 1,
+            payload: json!({}),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_has_every_row_of_every_table_and_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
+        crate::store::tests::fill(&store, 3).await;
+        let target = folder.path().join("copy");
+        let made = store.backup(&target, false).await.unwrap();
+        let metadata = std::fs::metadata(&target).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        assert_eq!(metadata.len(), made.bytes);
+        let copy = Store::open(&target, &Options::default()).unwrap();
+        assert_eq!(dumped(&copy), dumped(&store));
+        let rows: usize = dumped(&store).values().map(Vec::len).sum();
+        assert_eq!(made.rows, rows as u64);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_there_is_replaced_only_when_that_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_memory().unwrap();
+        let target = folder.path().join("copy");
+        std::fs::write(&target, "precious").unwrap();
+        let refused = store.backup(&target, false).await.unwrap_err();
+        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+        store.backup(&target, true).await.unwrap();
+        Store::open(&target, &Options::default()).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn a_store_is_not_replaced_by_its_own_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let store = Store::open(&path, &Options::default()).unwrap();
+        let again = folder.path().join(".").join("store");
+        let refused = store.backup(&again, true).await.unwrap_err();
+        assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+        store.record_events(vec![event(SessionId::generate(1))]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn writers_do_not_wait_for_a_copy_and_it_has_nothing_of_what_they_write_meanwhile() {
+        let store = Store::in_memory().unwrap();
+        let session = SessionId::generate(1);
+        store.record_events(vec![event(session)]).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("copy");
+        let handle = tokio::runtime::Handle::current();
+        let (writing, path) = (store.clone(), target.clone());
+        let copied = store.read_many(move |snapshot| {
+            // In the middle of it, as it were: the snapshot is open.
+            handle.block_on(writing.record_events(vec![event(session)]))?;
+            copy(snapshot, &path, false)
+        });
+        copied.await.unwrap();
+        let copy = Store::open(&target, &Options::default()).unwrap();
+        assert_eq!(copy.session_events(session, None, 9).await.unwrap().len(), 1);
+        assert_eq!(store.session_events(session, None, 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_before_is_in_the_copy_though_it_was_still_queued() {
+        let store = Store::in_memory().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("copy");
+        let release = busy(&store).await;
+        crate::store::tests::put_relaxed(&store, b"k", b"v").await;
+        let backup = store.backup(&target, false);
+        let (made, ()) = tokio::join!(backup, async { release.send(()).unwrap() });
+        made.unwrap();
+        let copy = Store::open(&target, &Options::default()).unwrap();
+        assert_eq!(dumped(&copy)["wa_sent_messages"].len(), 1);
+    }
+}

@@ -1,0 +1,129 @@
+//! Putting a copy in the place of the file.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use crate::{Error, Options, Report, Result, check_file, store::file, store::run_blocking};
+
+/// Puts a copy of `source` in the place `path`, once it is checked: [`Error::Unsound`] when anything is found. What is
+/// there is moved to `aside`, or refused with [`Error::Exists`] when that is absent, and with [`Error::InUse`] when a
+/// gateway runs on it. The source stays as it is.
+pub async fn restore(
+    source: &Path,
+    path: &Path,
+    aside: Option<&Path>,
+    options: &Options,
+) -> Result<Report> {
+    let there = path.try_exists().map_err(|error| file::in_words(path, error))?;
+    if there {
+        drop(unused(path)?);
+        if aside.is_none() {
+            return Err(Error::Exists { path: path.to_owned() });
+        }
+    }
+    let (from, beside) = (source.to_owned(), file::folder(path).to_owned());
+    let copy = run_blocking(move || copied(&from, &beside)).await?;
+    let report = check_file(copy.path(), options).await?;
+    if let Some(first) = report.findings.first() {
+        let (path, first) = (source.to_owned(), first.clone());
+        return Err(Error::Unsound { path, count: report.count(), first });
+    }
+    let failed = |error| file::in_words(path, error);
+    copy.as_file().sync_all().map_err(failed)?;
+    // Held until the file is away: no gateway starts on what is about to be moved.
+    let held = if there { Some(unused(path)?) } else { None };
+    if let (true, Some(aside)) = (there, aside) {
+        // A link cannot take the place of another file, as a new name could.
+        fs::hard_link(path, aside).map_err(|error| file::in_words(aside, error))?;
+        copy.persist(path).map_err(|other| failed(other.error))?;
+    } else {
+        copy.persist_noclobber(path).map_err(|other| match other.error.kind() {
+            ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+            _ => failed(other.error),
+        })?;
+    }
+    drop(held);
+    file::sync_folder(file::folder(path)).map_err(failed)?;
+    Ok(report)
+}
+
+/// The file, which nobody else can open for as long as this is held.
+fn unused(path: &Path) -> Result<File> {
+    let failed = |error| file::in_words(path, error);
+    let held = File::options().read(true).write(true).open(path).map_err(failed)?;
+    match held.try_lock() {
+        Ok(()) => Ok(held),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn copied(source: &Path, folder: &Path) -> Result<tempfile::NamedTempFile> {
+    let mut from = File::open(source).map_err(|error| file::in_words(source, error))?;
+    let failed = |error| file::in_words(folder, error);
+    let mut copy =
+        tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(failed)?;
+    io::copy(&mut from, &mut copy).map_err(failed)?;
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Store,
+        store::tests::{dumped, fill},
+    };
+
+    #[tokio::test]
+    async fn a_copy_is_put_back_and_what_was_there_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, copy, aside] = ["store", "copy", "aside"].map(|name| folder.path().join(name));
+        let options = Options::default();
+        let store = Store::open(&path, &options).unwrap();
+        let ids = fill(&store, 3).await;
+        let before = dumped(&store);
+        store.backup(&copy, false).await.unwrap();
+        store.remove_session(ids[0]).await.unwrap();
+        let newer = dumped(&store);
+
+        let refused = restore(&copy, &path, Some(&aside), &options).await.unwrap_err();
+        assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+        store.close().await.unwrap();
+        let refused = restore(&copy, &path, None, &options).await.unwrap_err();
+        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+
+        restore(&copy, &path, Some(&aside), &options).await.unwrap();
+        assert_eq!(dumped(&Store::open(&path, &options).unwrap()), before);
+        assert_eq!(dumped(&Store::open(&aside, &options).unwrap()), newer);
+        // Where there is nothing, nothing has to be moved.
+        let elsewhere = folder.path().join("elsewhere");
+        restore(&copy, &elsewhere, None, &options).await.unwrap();
+        assert_eq!(dumped(&Store::open(&elsewhere, &options).unwrap()), before);
+    }
+
+    #[tokio::test]
+    async fn a_broken_copy_is_refused_and_the_data_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, copy, aside] = ["store", "copy", "aside"].map(|name| folder.path().join(name));
+        let options = Options::default();
+        let store = Store::open(&path, &options).unwrap();
+        fill(&store, 2).await;
+        let before = dumped(&store);
+        store.backup(&copy, false).await.unwrap();
+        store.close().await.unwrap();
+        let bytes = fs::read(&copy).unwrap();
+        for broken in [&bytes[..bytes.len() / 2], b"something else".as_slice(), b""] {
+            fs::write(&copy, broken).unwrap();
+            let refused = restore(&copy, &path, Some(&aside), &options).await.unwrap_err();
+            assert!(matches!(refused, Error::Unsound { .. }), "{refused}");
+            assert_eq!(fs::read(&copy).unwrap(), broken, "the source stays as it is");
+        }
+        assert!(!aside.exists());
+        assert_eq!(dumped(&Store::open(&path, &options).unwrap()), before);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+    }
+}

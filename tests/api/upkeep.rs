@@ -1,0 +1,208 @@
+//! Commands on the data as a whole, and a gateway whose disk or data are not as they should be.
+
+use std::{os::unix::fs::PermissionsExt, process::Output};
+
+use serde_json::json;
+use wharf_sandbox::{Config, Sandbox};
+
+use crate::{
+    app::eventually,
+    fleet::{Fleet, all_work},
+    process::Data,
+};
+
+fn said(output: &Output) -> String {
+    let both = [output.stdout.clone(), output.stderr.clone()].concat();
+    String::from_utf8(both).unwrap()
+}
+
+/// The path of the first group.
+fn group(fleet: &Fleet) -> String {
+    let (session, group) = &fleet.groups[0];
+    format!("/api/v1/sessions/{session}/groups/{group}")
+}
+
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", said(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn refused(output: &Output, words: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}", said(output));
+    assert!(said(output).contains(words), "{}", said(output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_running_gateway_brings_its_sessions_back_without_pairing() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 2, 3).await;
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
+    let path = group(&fleet);
+    let subject = |text: &str| json!({"subject": text});
+    assert_eq!(gateway.call("PATCH", &path, Some(&subject("Before"))).await.unwrap().0, 204);
+    let copy = fleet.data.path("copy");
+    let backup = ["backup", copy.to_str().unwrap()];
+    let told = done(&fleet.data.command(&backup).await);
+    assert!(told.contains("rows are in"), "{told}");
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    refused(&fleet.data.command(&backup).await, "--force");
+    done(&fleet.data.command(&[&backup[..], &["--force"]].concat()).await);
+    // Of what comes after the copy the session is lost, and WhatsApp remembers the subject.
+    assert_eq!(gateway.call("PATCH", &path, Some(&subject("After"))).await.unwrap().0, 204);
+    let made = gateway.call("POST", "/api/v1/sessions", Some(&json!({}))).await.unwrap();
+    assert_eq!(made.0, 201);
+    let checked = done(&fleet.data.command(&["check"]).await);
+    assert!(checked.contains(" 0 findings"), "{checked}");
+    let restore = ["restore", copy.to_str().unwrap()];
+    refused(&fleet.data.command(&restore).await, "stop it first");
+    refused(&fleet.data.command(&["compact"]).await, "stop it first");
+    assert!(gateway.terminate().await.success());
+
+    refused(&fleet.data.command(&restore).await, "--force");
+    let told = done(&fleet.data.command(&[&restore[..], &["--force"]].concat()).await);
+    assert!(told.contains("what was there is in"), "{told}");
+    let told = done(&fleet.data.command(&["compact"]).await);
+    assert!(told.contains("bytes before"), "{told}");
+    let checked = done(&fleet.data.command(&["check"]).await);
+    assert!(checked.contains(" 0 findings"), "{checked}");
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
+    assert_eq!(gateway.all("/api/v1/sessions", "cursor").await.len(), 2);
+    assert_eq!(gateway.get(&path).await["subject"], "After");
+    fleet.was_never_paired_again(&sandbox);
+    assert!(gateway.terminate().await.success());
+
+    // Of a gateway that is stopped, by the command itself.
+    done(&fleet.data.command(&[&backup[..], &["--force"]].concat()).await);
+}
+
+#[tokio::test]
+async fn commands_on_data_that_are_not_there_say_so_and_make_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("typo");
+    for command in [&["backup", "copy"][..], &["check"], &["compact"]] {
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_wharf"));
+        let output = program.args(command).arg("--data").arg(&data).output().await.unwrap();
+        refused(&output, "no gateway's data");
+    }
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn damaged_data_are_refused_at_the_start_and_told_by_a_check() {
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let file = data.path("wharf.redb");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 4_096]).unwrap();
+    let output = data.spawn("ws://127.0.0.1:9/ws/chat", &[]).wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let logged = data.logged();
+    for words in ["is damaged", "wharf restore", "wharf check"] {
+        assert!(logged.contains(words), "{logged}");
+    }
+    assert!(!logged.contains("panicked"), "{logged}");
+    refused(&data.command(&["check"]).await, "cannot be used");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_is_nearly_full_nothing_new_is_taken_and_what_runs_goes_on() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 1, 1).await;
+    let most = u64::MAX.to_string();
+    let full = ["--disk-warn", &most, "--disk-refuse", &most];
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &full).await;
+    all_work(&gateway, |_| true).await;
+    assert!(fleet.data.logged().contains("nearly full"), "{}", fleet.data.logged());
+    let ready = gateway.get("/readyz").await;
+    assert_eq!((&ready["disk"], &ready["writable"]), (&json!("exhausted"), &json!(true)));
+    let session = format!("/api/v1/sessions/{}", fleet.sessions[0]);
+    let of = |rest: &str| format!("{session}{rest}");
+    let phone = json!({"phone": "15550000001"});
+    let subject = json!({"subject": "x"});
+    for (method, path, body) in [
+        ("POST", "/api/v1/sessions".to_owned(), Some(&json!({}))),
+        ("POST", of(":start"), None),
+        ("GET", of("/qr"), None),
+        ("POST", of("/pairing-code"), Some(&phone)),
+        ("PATCH", group(&fleet), Some(&subject)),
+    ] {
+        let (status, body) = gateway.call(method, &path, body).await.unwrap();
+        let error = &body["error"];
+        assert_eq!((status, &error["code"]), (503, &json!("gateway_unavailable")), "{path}");
+        assert_eq!(error["details"]["reason"], "disk", "{path}");
+    }
+    gateway.get(&group(&fleet)).await;
+    gateway.get(&session).await;
+    // What makes room, and what does not need any.
+    for (method, path) in [("POST", of(":stop")), ("DELETE", session.clone())] {
+        let (status, body) = gateway.call(method, &path, None).await.unwrap();
+        assert!(matches!(status, 200 | 204), "{path}: {body}");
+    }
+    assert!(gateway.terminate().await.success());
+
+    let low = ["--disk-warn", &most, "--disk-refuse", "0"];
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &low).await;
+    assert_eq!(gateway.get("/readyz").await["disk"], "low");
+    let made = gateway.call("POST", "/api/v1/sessions", Some(&json!({}))).await.unwrap();
+    assert_eq!(made.0, 201);
+    assert!(gateway.terminate().await.success());
+    let wrong = fleet.data.spawn(&sandbox.ws_url(), &["--disk-warn", "1", "--disk-refuse", "2"]);
+    assert_eq!(wrong.wait_with_output().await.unwrap().status.code(), Some(1));
+    assert!(fleet.data.logged().contains("--disk-warn"));
+}
+
+/// The limit on the length of files stands for the size of the disk: beyond it writes fail, and it can be raised.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_to_callers_and_no_session_is_given_up_for_it() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 3, 1).await;
+    let gateway = fleet.data.serve_after("trap '' XFSZ", &sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
+    let size = fleet.data.path("wharf.redb").metadata().unwrap().len();
+    gateway.may_write_up_to(Some(size));
+    let change = async |text: String| {
+        let body = json!({"description": text});
+        gateway.call("PATCH", &group(&fleet), Some(&body)).await.unwrap()
+    };
+    let refused = eventually("the disk is full", async || {
+        for number in 0..100 {
+            let (status, body) = change(format!("{number} {}", "x".repeat(2_000))).await;
+            if status == 503 && body["error"]["details"]["reason"] == "store" {
+                return Ok(body);
+            }
+        }
+        Err("every change was stored".to_owned())
+    });
+    let refused = refused.await;
+    assert_eq!(refused["error"]["code"], "gateway_unavailable", "{refused}");
+    let read = async |path: &str| {
+        // For the moment in which the file is opened anew there is no answer either.
+        eventually("reads are answered", async || {
+            let (status, body) = gateway.call("GET", path, None).await.unwrap();
+            if status == 200 { Ok(body) } else { Err(body.to_string()) }
+        })
+        .await
+    };
+    assert_eq!(read("/readyz").await["writable"], false);
+    assert_eq!(read(&group(&fleet)).await["subject"], "Crew 0");
+
+    // Every session loses its connection and cannot even store that, again and again.
+    sandbox.drops_connections().await;
+    let failing = format!("/api/v1/sessions/{}", fleet.sessions[1]);
+    eventually("a session has crashed", async || {
+        let log = fleet.data.logged();
+        if log.contains("crashed: ") { Ok(()) } else { Err(log) }
+    })
+    .await;
+    gateway.may_write_up_to(None);
+    all_work(&gateway, |_| true).await;
+    assert_eq!(gateway.get("/readyz").await["writable"], true);
+    assert_eq!(change("After".to_owned()).await.0, 204);
+    assert_eq!(gateway.get(&group(&fleet)).await["description"], "After");
+    assert_eq!(gateway.get(&failing).await["status"], "working");
+    assert!(gateway.terminate().await.success());
+    let checked = done(&fleet.data.command(&["check"]).await);
+    assert!(checked.contains(" 0 findings"), "{checked}");
+    fleet.was_never_paired_again(&sandbox);
+}
