@@ -6,6 +6,7 @@
 //! is told to end writes it.
 
 mod operations;
+mod refusals;
 mod trail;
 
 use std::{sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ pub(crate) use operations::operation;
 pub(crate) use trail::{Made, Recording, Trail};
 
 use crate::auth::Principal;
+use refusals::Refusals;
 
 /// How long an entry waits for others.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -88,7 +90,7 @@ impl Place {
 
 /// Writes what comes, as much at once as there is.
 async fn write(store: Store, mut queue: mpsc::Receiver<Message>, hurry: Arc<Notify>) {
-    let mut batch = Vec::new();
+    let (mut batch, mut refusals) = (Vec::new(), Refusals::default());
     while queue.recv_many(&mut batch, CAPACITY).await > 0 {
         tokio::select! {
             () = sleep(PAUSE) => {}
@@ -100,7 +102,11 @@ async fn write(store: Store, mut queue: mpsc::Receiver<Message>, hurry: Arc<Noti
         let (mut records, mut told) = (Vec::new(), Vec::new());
         for message in batch.drain(..) {
             match message {
-                Message::Write(organization, record) => records.push((organization, record)),
+                Message::Write(organization, record) => {
+                    if refusals.admit(&organization, &record) {
+                        records.push((organization, record));
+                    }
+                }
                 Message::Tell(done) => told.push(done),
             }
         }

@@ -20,6 +20,9 @@ use credential::Credential;
 pub use claims::Person;
 pub use login::{ClaimNames, Login, Settings};
 
+/// The longest name of an organization that a login may hold, or the header that names one, in bytes.
+pub(crate) const LONGEST_ORGANIZATION: usize = 200;
+
 /// Who is answerable for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {

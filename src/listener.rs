@@ -139,10 +139,11 @@ impl Listening {
                 connection.await
             }
         };
+        // One that was idle ends without an error.
+        if activity.is_overdue() {
+            self.connections.timed_out();
+        }
         if let Err(error) = ended {
-            if activity.is_overdue() {
-                self.connections.timed_out();
-            }
             tracing::debug!("a connection ended early: {error}");
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use clap::Parser;
@@ -85,7 +86,20 @@ fn shown(key: &ApiKey) -> String {
     let permissions: Vec<&str> = key.capabilities.iter().map(|one| one.as_str()).collect();
     let plain = |text: &str| text.replace(char::is_control, " ");
     let (organization, name) = (plain(&key.organization), plain(&key.name));
-    format!("{}\t{organization}\t{}\t{name}\n", key.id, permissions.join(","))
+    let sessions = match &key.sessions {
+        None => "all".to_owned(),
+        Some(sessions) => sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    };
+    let expiry = key.expires_at.map_or_else(|| "never".to_owned(), date);
+    let permissions = permissions.join(",");
+    format!("{}\t{organization}\t{permissions}\t{sessions}\t{expiry}\t{name}\n", key.id)
+}
+
+/// Epoch milliseconds as a date.
+fn date(at: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
+    let at = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(at).to_string()
 }
 
 fn print(text: &str) -> Result<()> {

@@ -9,6 +9,7 @@ use wharf_storage::Event;
 
 use crate::{
     AppState,
+    clock::now_ms,
     error::{Aged, Always, ApiError, InvalidInput},
     extract::{Caller, Events, LogPage},
 };
@@ -77,8 +78,8 @@ async fn list_events(
     page: LogPage,
 ) -> Result<Json<EventList>, ApiError> {
     let LogPage { limit, after } = page;
-    let found =
-        state.store.events_page(&caller.organization, after, caller.sessions, limit).await?;
+    let Caller { organization, sessions, .. } = caller;
+    let found = state.store.events_page(&organization, after, sessions, limit, now_ms()).await?;
     Ok(Json(EventList {
         data: found.events.into_iter().map(EventBody::from).collect(),
         next_cursor: found.last.to_string(),

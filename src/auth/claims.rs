@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Map, Value};
 use wharf_storage::Capability;
 
-use super::{Refusal, Settings};
+use super::{LONGEST_ORGANIZATION, Refusal, Settings};
 use crate::keys;
 
 /// A person with a login token that verifies.
@@ -36,11 +36,15 @@ pub(super) fn read(
         return Err(Refusal::Invalid("the login token is for another audience"));
     }
     in_time(claims, settings.leeway, now)?;
+    let organization = text(&settings.claims.organization);
+    if organization.is_some_and(|name| !is_organization(name)) {
+        return Err(Refusal::Invalid("the login token names an organization that cannot be"));
+    }
     let subject = text("sub").filter(|subject| !subject.trim().is_empty());
     let super_admin = text(&settings.claims.role) == Some("super_admin");
     Ok(Person {
         subject: subject.ok_or(Refusal::Invalid("the login token names nobody"))?.to_owned(),
-        organization: text(&settings.claims.organization).map(str::to_owned),
+        organization: organization.map(str::to_owned),
         capabilities: match text(&settings.claims.organization_role) {
             _ if super_admin => keys::all_capabilities(),
             Some("owner" | "admin") => keys::all_capabilities(),
@@ -49,6 +53,11 @@ pub(super) fn read(
         },
         super_admin,
     })
+}
+
+/// Whether a name can be an organization's: nothing that the header which names one could not say.
+fn is_organization(name: &str) -> bool {
+    name.len() <= LONGEST_ORGANIZATION && name.trim() == name && !name.is_empty()
 }
 
 /// Whether the audience, one or a list, is us.

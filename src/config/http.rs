@@ -21,7 +21,7 @@ const FEWEST_FAILURES: u32 = 20;
 /// Options of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Http {
-    /// Address to listen on. Anything but loopback needs at least one key.
+    /// Address to listen on. Anything but loopback needs a key, or `--jwks-url`.
     #[arg(long, env = "WHARF_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Address on which `GET /metrics` answers, to anybody who reaches it, or `off`. By default 127.0.0.1:9464, as long
@@ -162,7 +162,14 @@ fn network(text: &str) -> Result<IpNet, String> {
     let wrong = || "must be a network such as `10.0.0.0/8`, or an address".to_owned();
     let single =
         || text.parse().ok().map(|address: std::net::IpAddr| address.to_canonical().into());
-    text.parse().ok().or_else(single).map(|network: IpNet| network.trunc()).ok_or_else(wrong)
+    let network: IpNet = text.parse().ok().or_else(single).ok_or_else(wrong)?;
+    // Callers who come over IPv4 are known by that address, so such a network would never match.
+    match network {
+        IpNet::V6(mapped) if mapped.addr().to_ipv4_mapped().is_some() => {
+            Err("is of IPv4 addresses: name it in their form, such as `10.0.0.0/8`".to_owned())
+        }
+        network => Ok(network.trunc()),
+    }
 }
 
 fn head_size(text: &str) -> Result<usize, String> {

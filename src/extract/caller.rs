@@ -20,9 +20,6 @@ use crate::{
 /// The header by which a super admin names the organization to act in.
 const ORGANIZATION: &str = "x-organization";
 
-/// The longest name of an organization that the header may hold, in bytes.
-const LONGEST_ORGANIZATION: usize = 200;
-
 /// What an operation needs of a credential.
 pub(crate) trait Needs {
     /// The capability that must be there.
@@ -101,9 +98,11 @@ impl<N: Needs> FromRequestParts<AppState> for Caller<N> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let grant = auth::identify(state, &parts.headers).await?;
         let organization = organization(&grant, &parts.headers);
-        // Before anything is refused: what a caller may not do is noted too.
-        if let (Some(trail), Ok(organization)) =
-            (parts.extensions.get::<Arc<Trail>>(), &organization)
+        // Before anything is refused: what a caller may not do is noted too, and an attempt on another organization with
+        // the caller's own.
+        let answerable = organization.as_ref().ok().or(grant.organization.as_ref());
+        if let (Some(trail), Some(organization)) =
+            (parts.extensions.get::<Arc<Trail>>(), answerable)
         {
             trail.belongs_to(&state.audit, &grant.principal, organization).await;
         }
@@ -171,7 +170,7 @@ fn named(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
             let name = std::str::from_utf8(value.as_bytes()).map_err(|_| invalid("is no text"))?;
             match name.trim() {
                 "" => Err(invalid("must not be empty")),
-                name if name.len() > LONGEST_ORGANIZATION => {
+                name if name.len() > auth::LONGEST_ORGANIZATION => {
                     Err(invalid("must not be longer than 200 bytes"))
                 }
                 name => Ok(Some(name)),

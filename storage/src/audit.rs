@@ -23,7 +23,7 @@ const TABLE: &str = "audit";
 pub(crate) const LAST_ENTRY: &str = "last_audit";
 
 /// Whoever did something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// A program, by its API key.

@@ -178,7 +178,7 @@ mod tests {
             [9_000, 9_000, 10, 5, 20_000]
         );
         assert!(events.is_sorted_by(|a, b| a.id < b.id));
-        let page = store.events_page("acme", None, None, 10).await.unwrap();
+        let page = store.events_page("acme", None, None, 10, 0).await.unwrap();
         assert_eq!(events, page.events);
     }
 
@@ -189,7 +189,7 @@ mod tests {
         store.record_events(vec![event(a, 1), event(b, 2)]).await.unwrap();
         store.write(move |txn| remove(txn, a)).await.unwrap();
         assert_eq!(store.session_events(a, None, 9).await.unwrap(), []);
-        let left = store.events_page("acme", None, None, 9).await.unwrap();
+        let left = store.events_page("acme", None, None, 9, 0).await.unwrap();
         assert_eq!(left.events.len(), 1);
     }
 }

@@ -65,7 +65,7 @@ async fn writes_for_ever(path: &Path) {
 async fn whole_log(store: &Store) -> Vec<Event> {
     let (mut log, mut after) = (Vec::new(), None);
     loop {
-        let page = store.events_page("acme", after, None, 1_000).await.unwrap();
+        let page = store.events_page("acme", after, None, 1_000, 0).await.unwrap();
         if page.events.is_empty() {
             return log;
         }

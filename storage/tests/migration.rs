@@ -78,13 +78,13 @@ async fn holds_what_was_written(store: &Store) {
     holds_the_group(store).await;
     holds_the_keys(store).await;
 
-    let log = store.events_page("acme", None, None, 9).await.unwrap().events;
+    let log = store.events_page("acme", None, None, 9, 0).await.unwrap().events;
     let status = ("session.status", 0);
     assert_eq!(told(&log), [status, ("auth.code", 3), ("session.status", 4), ("group.update", 7)]);
     assert_eq!(log[3].payload, json!({"n": 7, "text": "é", "none": null}));
     assert!(log.is_sorted_by(|one, next| one.id < next.id));
     assert_eq!(store.session_events(id(SHOP), None, 9).await.unwrap(), log);
-    let others = store.events_page("other", None, None, 9).await.unwrap().events;
+    let others = store.events_page("other", None, None, 9, 0).await.unwrap().events;
     assert_eq!(told(&others), [("session.status", 1)]);
     holds_what_schema_1_wrote(store, id(SHOP)).await;
 }
@@ -136,7 +136,7 @@ async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
 async fn what_came_after_schema_1_works_on_a_file_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&unpacked(folder.path(), 1));
-    let before = store.events_page("acme", None, None, 9).await.unwrap().events;
+    let before = store.events_page("acme", None, None, 9, 0).await.unwrap().events;
     let event = NewEvent {
         session: id(SHOP),
         organization: "acme".to_owned(),
@@ -147,9 +147,9 @@ async fn what_came_after_schema_1_works_on_a_file_of_it() {
     };
     store.record_events(vec![event]).await.unwrap();
     assert_eq!(store.sweep_events(AT + 4, 9).await.unwrap(), 3, "one of them is the other's");
-    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9).await;
+    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9, 0).await;
     assert!(matches!(gone, Err(Error::EventsGone)), "{gone:?}");
-    let kept = store.events_page("acme", Some(before[1].id), None, 9).await.unwrap().events;
+    let kept = store.events_page("acme", Some(before[1].id), None, 9, 0).await.unwrap().events;
     assert_eq!(kept[..2], before[2..]);
     assert_eq!(told(&kept[2..]), [("session.status", 5 - AT)]);
 
@@ -158,7 +158,7 @@ async fn what_came_after_schema_1_works_on_a_file_of_it() {
     assert!(revoked.unwrap());
     assert!(store.remove_session(id(SHOP)).await.unwrap());
     assert_eq!(store.sessions_of("acme", None, 9).await.unwrap().len(), 1);
-    assert_eq!(store.events_page("acme", None, None, 9).await.unwrap().events, []);
+    assert_eq!(store.events_page("acme", None, None, 9, 0).await.unwrap().events, []);
     store.close().await.unwrap();
 }
 
@@ -169,9 +169,9 @@ async fn holds_what_schema_2_wrote(store: &Store) {
     assert_eq!((&*session.organization, session.label.as_deref()), ("acme", Some("Shop")));
     let key = store.key_by_digest(&[7; 32]).unwrap().unwrap();
     assert_eq!((key.sessions.clone(), key.expires_at), (Some(vec![id(SHOP)]), Some(AT + 9)));
-    let log = store.events_page("acme", None, None, 9).await.unwrap().events;
+    let log = store.events_page("acme", None, None, 9, 0).await.unwrap().events;
     assert_eq!(told(&log), [("auth.code", 1_000)]);
-    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9).await;
+    let gone = store.events_page("acme", Some(EventId::FIRST), None, 9, 0).await;
     assert!(matches!(gone, Err(Error::EventsGone)), "{gone:?}");
 }
 

@@ -47,7 +47,7 @@ async fn keys_are_made_listed_and_revoked_with_and_without_a_running_gateway() {
     assert!(!listed.contains(&during), "a secret is listed");
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(rows.len(), 3, "{listed}");
-    assert_eq!(rows[2][1..], ["default", "read", "Desk 1"]);
+    assert_eq!(rows[2][1..], ["default", "read", "all", "never", "Desk 1"]);
     let none = data.command(&["key", "list", "--organization", "nobody"]).await;
     assert_eq!(shown(&none), "");
 

@@ -12,6 +12,8 @@ use super::{
     machine::{Input, Word},
     operations::not_connected,
 };
+use wharf_storage::Status;
+
 use crate::{
     clock::now_ms,
     command::RequestPairingCode,
@@ -182,7 +184,8 @@ impl SessionState {
         self.forget_pairing_code();
         let asked = |code: &PairingCode| matches!(code.stage, Stage::Asked(_));
         if self.pairing_code.as_ref().is_some_and(asked) {
-            self.refuse_pairing_code();
+            // The status of the code that is lost would contradict the answer.
+            self.end_pairing_code(|| Error::NotConnected { status: Status::Starting });
         }
     }
 

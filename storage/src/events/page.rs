@@ -9,6 +9,9 @@ use crate::{
 /// How many rows of the log one page looks at, those of sessions that are left out included.
 const MOST_ROWS: usize = 5_000;
 
+/// How far the clocks of two processes that wrote one log may be apart, in milliseconds.
+const LEEWAY: i64 = 60_000;
+
 /// A part of the event log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventPage {
@@ -21,17 +24,18 @@ pub struct EventPage {
 
 impl Store {
     /// Up to `limit` events of an organization above `after`, or from the oldest kept one on; of these sessions alone,
-    /// where some are named. A page may be empty and yet not the last one.
+    /// where some are named. A page may be empty and yet not the last one. `now`: epoch milliseconds.
     ///
     /// # Errors
-    /// [`Error::EventsGone`] when events above `after` are no longer kept, [`Error::EventsUnknown`] when no event was
-    /// ever given an id as high.
+    /// [`Error::EventsGone`] when events above `after` are no longer kept, [`Error::EventsUnknown`] when `after` is an
+    /// id of times to come. Up to now any id is taken, whether or not an event has it: what others do would show.
     pub async fn events_page(
         &self,
         organization: &str,
         after: Option<EventId>,
         sessions: Option<Vec<SessionId>>,
         limit: usize,
+        now: i64,
     ) -> Result<EventPage> {
         let organization = organization.to_owned();
         self.read_many(move |txn| {
@@ -42,9 +46,11 @@ impl Store {
             {
                 return Err(Error::EventsGone);
             }
+            // Higher than now when the clock was set back.
             let given_out =
                 txn.open_table(COUNTERS)?.get(LAST_EVENT)?.map_or(0, |last| last.value());
-            if after.is_some_and(|after| after.number() > given_out) {
+            let newest = given_out.max(EventId::earliest(now.saturating_add(LEEWAY)).number());
+            if after.is_some_and(|after| after.number() > newest) {
                 return Err(Error::EventsUnknown);
             }
             let events = txn.open_table(EVENTS)?;
@@ -107,35 +113,45 @@ mod tests {
             vec![event("acme", a, 1), event("acme", b, 2), event("acm", b, 3), event("acme", a, 4)];
         store.record_events(log).await.unwrap();
 
-        let first = store.events_page("acme", None, None, 2).await.unwrap();
+        let first = store.events_page("acme", None, None, 2, 0).await.unwrap();
         assert_eq!(times(&first), [1, 2]);
         assert_eq!(first.last, first.events[1].id);
-        let rest = store.events_page("acme", Some(first.last), None, 2).await.unwrap();
+        let rest = store.events_page("acme", Some(first.last), None, 2, 0).await.unwrap();
         assert_eq!(times(&rest), [4]);
         assert_eq!(rest.events[0].payload, json!({ "at": 4 }));
-        let end = store.events_page("acme", Some(rest.last), None, 2).await.unwrap();
+        let end = store.events_page("acme", Some(rest.last), None, 2, 0).await.unwrap();
         assert_eq!(end, EventPage { events: vec![], last: rest.last });
         let of_session = store.session_events(a, Some(first.events[0].id), 9).await.unwrap();
         assert_eq!(of_session, rest.events);
-        assert_eq!(times(&store.events_page("acm", None, None, 9).await.unwrap()), [3]);
-        let empty = store.events_page("nobody", None, None, 9).await.unwrap();
+        assert_eq!(times(&store.events_page("acm", None, None, 9, 0).await.unwrap()), [3]);
+        let empty = store.events_page("nobody", None, None, 9, 0).await.unwrap();
         assert_eq!(empty, EventPage { events: vec![], last: EventId::FIRST });
     }
 
     #[tokio::test]
-    async fn a_cursor_above_every_event_that_was_given_out_is_unknown() {
+    async fn a_cursor_of_times_to_come_is_unknown_and_any_other_tells_nothing_of_other_logs() {
         let store = Store::in_memory().unwrap();
         let session = SessionId::generate(1);
         assert_eq!(
-            store.events_page("acme", Some(EventId::FIRST), None, 9).await.unwrap().events,
+            store.events_page("acme", Some(EventId::FIRST), None, 9, 0).await.unwrap().events,
             []
         );
         store.record_events(vec![event("acme", session, 1)]).await.unwrap();
-        let last = store.events_page("acme", None, None, 9).await.unwrap().last;
-        assert!(store.events_page("acme", Some(last), None, 9).await.is_ok());
+        let last = store.events_page("acme", None, None, 9, 0).await.unwrap().last;
+        assert!(store.events_page("acme", Some(last), None, 9, 0).await.is_ok());
         let above = EventId::from_number(last.number() + 1);
-        let page = store.events_page("acme", Some(above), None, 9).await;
-        assert!(matches!(page, Err(Error::EventsUnknown)), "{page:?}");
+        for organization in ["acme", "nobody"] {
+            let page = store.events_page(organization, Some(above), None, 9, 0).await.unwrap();
+            assert_eq!((page.events, page.last), (vec![], above));
+            let to_come = EventId::earliest(LEEWAY + 1);
+            let page = store.events_page(organization, Some(to_come), None, 9, 0).await;
+            assert!(matches!(page, Err(Error::EventsUnknown)), "{page:?}");
+        }
+        // The clock was set back since the last event.
+        let ahead = event("acme", session, LEEWAY + 5);
+        store.record_events(vec![ahead]).await.unwrap();
+        let last = store.events_page("acme", None, None, 9, 0).await.unwrap().last;
+        assert!(store.events_page("acme", Some(last), None, 9, 0).await.is_ok());
     }
 
     #[tokio::test]
@@ -144,11 +160,11 @@ mod tests {
         let (a, b) = (SessionId::generate(1), SessionId::generate(2));
         let log = [(a, 1), (b, 2), (a, 3), (b, 4)].map(|(session, at)| event("acme", session, at));
         store.record_events(log.into()).await.unwrap();
-        let page = store.events_page("acme", None, Some(vec![a]), 9).await.unwrap();
+        let page = store.events_page("acme", None, Some(vec![a]), 9, 0).await.unwrap();
         assert_eq!(times(&page), [1, 3]);
-        let all = store.events_page("acme", None, None, 9).await.unwrap();
+        let all = store.events_page("acme", None, None, 9, 0).await.unwrap();
         assert_eq!(page.last, all.events[3].id);
-        let nothing = store.events_page("acme", None, Some(vec![]), 9).await.unwrap();
+        let nothing = store.events_page("acme", None, Some(vec![]), 9, 0).await.unwrap();
         assert_eq!((times(&nothing), nothing.last), (vec![], page.last));
     }
 }

@@ -61,21 +61,21 @@ mod tests {
         store.record_events(events("other", b, &[5])).await.unwrap();
         store.record_events(events("acme", a, &[10, 20, 30, 40])).await.unwrap();
         store.record_events(events("other", b, &[50])).await.unwrap();
-        let before = store.events_page("acme", None, None, 9).await.unwrap().events;
+        let before = store.events_page("acme", None, None, 9, 0).await.unwrap().events;
 
         assert_eq!(store.sweep_events(5, 100).await.unwrap(), 0);
         assert_eq!(store.sweep_events(31, 2).await.unwrap(), 2, "no more than asked for");
         assert_eq!(store.sweep_events(31, 100).await.unwrap(), 2);
         assert_eq!(store.sweep_events(31, 100).await.unwrap(), 0);
 
-        let kept = store.events_page("acme", None, None, 9).await.unwrap();
+        let kept = store.events_page("acme", None, None, 9, 0).await.unwrap();
         assert_eq!(kept.events, before[3..]);
         for gone in &before[..2] {
-            let page = store.events_page("acme", Some(gone.id), None, 9).await;
+            let page = store.events_page("acme", Some(gone.id), None, 9, 0).await;
             assert!(matches!(page, Err(Error::EventsGone)), "{page:?}");
         }
         // Nothing is missing between the last one removed and the first one kept.
-        let page = store.events_page("acme", Some(before[2].id), None, 9).await.unwrap();
+        let page = store.events_page("acme", Some(before[2].id), None, 9, 0).await.unwrap();
         assert_eq!(page.events, before[3..]);
         assert_eq!(store.session_events(b, None, 9).await.unwrap().len(), 1);
     }
@@ -85,12 +85,12 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let session = SessionId::generate(1);
         store.record_events(events("acme", session, &[10, 20])).await.unwrap();
-        let last = store.events_page("acme", None, None, 9).await.unwrap().last;
+        let last = store.events_page("acme", None, None, 9, 0).await.unwrap().last;
         assert_eq!(store.sweep_events(1_000, 100).await.unwrap(), 2);
-        let page = store.events_page("acme", None, None, 9).await.unwrap();
+        let page = store.events_page("acme", None, None, 9, 0).await.unwrap();
         assert_eq!((page.events.len(), page.last), (0, last));
         store.record_events(events("acme", session, &[5])).await.unwrap();
-        let page = store.events_page("acme", Some(last), None, 9).await.unwrap();
+        let page = store.events_page("acme", Some(last), None, 9, 0).await.unwrap();
         assert_eq!(page.events.len(), 1);
     }
 
