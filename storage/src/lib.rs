@@ -10,6 +10,7 @@
 
 mod audit;
 mod codec;
+mod encryption;
 mod error;
 mod events;
 mod figures;
@@ -24,6 +25,7 @@ mod tables;
 pub mod whatsapp;
 
 pub use audit::{Actor, AuditEntry, AuditFilter, AuditId, AuditPage, AuditRecord};
+pub use encryption::{MasterKey, Reencryption, reencrypt};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
 pub use figures::{Distribution, Figures, Histogram};

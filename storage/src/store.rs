@@ -2,6 +2,7 @@
 
 mod overlay;
 mod queue;
+mod snapshot;
 #[cfg(test)]
 pub(crate) mod tests;
 mod writer;
@@ -14,15 +15,20 @@ use std::{
     thread::JoinHandle,
 };
 
-use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, backends::InMemoryBackend,
-};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, backends::InMemoryBackend};
 
-use crate::{Error, Figures, Result, keys::KnownKeys, schema, tables::Rows};
+use crate::{
+    Error, Figures, MasterKey, Result,
+    encryption::{self, Vault},
+    keys::KnownKeys,
+    schema,
+    tables::Rows,
+};
 use overlay::QueuedValue;
 use queue::Queue;
 
 pub(crate) use overlay::Op;
+pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Txn, begin};
 
 /// How the file is opened.
@@ -30,11 +36,13 @@ pub(crate) use writer::{Txn, begin};
 pub struct Options {
     /// How much of the file is kept in memory, in bytes. 64 MiB by default.
     pub cache_bytes: usize,
+    /// What the file is encrypted under; a new one is encrypted when there is a key. None by default.
+    pub master_key: Option<MasterKey>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024 }
+        Self { cache_bytes: 64 * 1024 * 1024, master_key: None }
     }
 }
 
@@ -58,13 +66,14 @@ struct Inner {
     /// Taken out by `close`, so that the file is free while clones are still around.
     database: RwLock<Option<Arc<Database>>>,
     queue: Arc<Queue>,
+    vault: Arc<Vault>,
     writer: Mutex<Option<JoinHandle<()>>>,
     known_keys: Arc<KnownKeys>,
 }
 
 /// Makes the file readable by its owner alone, whether or not it is there already: it holds the keys of devices.
 #[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
@@ -72,51 +81,56 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn make_private(_path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(_path: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Opens a file, which is made if absent.
+pub(crate) fn open_database(path: &Path, cache_bytes: usize) -> Result<Database> {
+    Builder::new().set_cache_size(cache_bytes).create(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            Error::InUse { path: path.to_owned() }
+        }
+        DatabaseError::Storage(redb::StorageError::Io(source)) => {
+            Error::Io { path: path.to_owned(), source: Arc::new(source) }
+        }
+        other => other.into(),
+    })
 }
 
 impl Store {
     /// Opens the database file, creating it and bringing its schema up to date where needed.
     ///
-    /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it. Blocks
-    /// for as long as the repair of an unclean file takes.
+    /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it,
+    /// [`Error::Locked`], [`Error::WrongMasterKey`] or [`Error::NotEncrypted`] when the master key and the file do not
+    /// go together. Blocks for as long as the repair of an unclean file takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         make_private(path)
             .map_err(|source| Error::Io { path: path.to_owned(), source: Arc::new(source) })?;
-        let database =
-            Builder::new().set_cache_size(options.cache_bytes).create(path).map_err(|error| {
-                match error {
-                    DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                        Error::InUse { path: path.to_owned() }
-                    }
-                    DatabaseError::Storage(redb::StorageError::Io(source)) => {
-                        Error::Io { path: path.to_owned(), source: Arc::new(source) }
-                    }
-                    other => other.into(),
-                }
-            })?;
-        Self::start(database, path)
+        let database = open_database(path, options.cache_bytes)?;
+        schema::bring_up_to_date(&database)?;
+        encryption::remove_rest(path)?;
+        let vault = Vault::open(&database, path, options.master_key.as_ref())?;
+        Self::start(database, vault, path)
     }
 
     /// A store that lives in memory and ends with the process.
     pub fn in_memory() -> Result<Self> {
-        Self::start(
-            Builder::new().create_with_backend(InMemoryBackend::new())?,
-            Path::new("memory"),
-        )
+        let database = Builder::new().create_with_backend(InMemoryBackend::new())?;
+        schema::bring_up_to_date(&database)?;
+        Self::start(database, Vault::plain(), Path::new("memory"))
     }
 
-    fn start(database: Database, path: &Path) -> Result<Self> {
-        schema::bring_up_to_date(&database)?;
-        let database = Arc::new(database);
+    fn start(database: Database, vault: Vault, path: &Path) -> Result<Self> {
+        let (database, vault) = (Arc::new(database), Arc::new(vault));
         let queue = Arc::new(Queue::new());
-        let writer = writer::spawn(database.clone(), queue.clone())
+        let writer = writer::spawn(database.clone(), queue.clone(), vault.clone())
             .map_err(|source| Error::Io { path: PathBuf::from(path), source: Arc::new(source) })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 database: RwLock::new(Some(database)),
                 queue,
+                vault,
                 writer: Mutex::new(Some(writer)),
                 known_keys: Arc::default(),
             }),
@@ -132,6 +146,11 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Whether what is stored is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.inner.vault.is_encrypted()
     }
 
     /// What the writer has done since the store was opened.
@@ -201,20 +220,21 @@ impl Store {
     pub(crate) fn scan(&self, table: Rows, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let database = self.database()?;
         // One lock over both, so that no commit falls between the queued rows and the snapshot.
-        let (queued, snapshot) =
+        let (queued, txn) =
             self.inner.queue.queued_rows(table, prefix, || database.begin_read())?;
+        let snapshot = Snapshot::new(txn, self.inner.vault.clone());
         Ok(overlay::merge(table.scan_in(&snapshot, prefix)?, queued))
     }
 
     /// Reads in a snapshot on the caller's thread: for a few rows.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
-        work(&self.database()?.begin_read()?)
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
+        work(&Snapshot::new(self.database()?.begin_read()?, self.inner.vault.clone()))
     }
 
     /// Reads in a snapshot on a thread that may block: for a page or more.
     pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
     where
-        F: FnOnce(&ReadTransaction) -> Result<T> + Send + 'static,
+        F: FnOnce(&Snapshot) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let store = self.clone();
@@ -256,7 +276,7 @@ impl Drop for Inner {
     }
 }
 
-async fn run_blocking<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {

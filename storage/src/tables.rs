@@ -1,13 +1,16 @@
 //! Every table of the file.
 //!
 //! Keys of a session's rows start with the 16 bytes of its ULID, so one key range is one session. Phone numbers and
-//! JIDs inside keys stay readable on disk. What a value starts with is told in `codec`.
+//! JIDs inside keys stay readable on disk. What a value starts with is told in `codec`. Values of bytes hold content and
+//! are encrypted where the file is; values of other types are ids and numbers, and never are.
 
 mod rows;
 
 pub(crate) use rows::{Rows, end_of};
 
-use redb::TableDefinition;
+use redb::{Key, TableDefinition, TableHandle, Value};
+
+use crate::Result;
 
 /// 16 bytes of a ULID.
 pub(crate) type Id = [u8; 16];
@@ -20,6 +23,10 @@ pub(crate) const LAST_ID: Id = [u8::MAX; 16];
 
 /// Table: the schema number. Key: `version`. Value: the number, bare, so that every release can read it.
 pub(crate) const SCHEMA: TableDefinition<&str, u32> = TableDefinition::new("schema");
+
+/// Table: the data key that values are encrypted with; empty in a file that is not encrypted. Key: its number. Value: a
+/// nonce, then the data key as it is under the master key.
+pub(crate) const ENCRYPTION: TableDefinition<u8, [u8; 60]> = TableDefinition::new("encryption");
 
 /// Table: counters the writer gives numbers out from. Key: the counter. Value: the last number given out, bare.
 pub(crate) const COUNTERS: TableDefinition<&str, u128> = TableDefinition::new("counters");
@@ -144,3 +151,32 @@ pub(crate) const WA_ALL: [Rows; 19] = [
     WA_MSG_SECRETS,
     WA_DEVICE,
 ];
+
+/// Does something with every table, whatever its types.
+pub(crate) trait Visitor {
+    /// Does it with this one.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        name: &'static str,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<()>;
+}
+
+/// Shows a visitor every table of the current schema.
+pub(crate) fn visit(visitor: &mut impl Visitor) -> Result<()> {
+    visitor.table(TableHandle::name(&SCHEMA), SCHEMA)?;
+    visitor.table(TableHandle::name(&ENCRYPTION), ENCRYPTION)?;
+    visitor.table(TableHandle::name(&COUNTERS), COUNTERS)?;
+    visitor.table(TableHandle::name(&SESSIONS), SESSIONS)?;
+    visitor.table(TableHandle::name(&SESSIONS_BY_ORGANIZATION), SESSIONS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&GROUPS), GROUPS)?;
+    visitor.table(TableHandle::name(&MEMBERS), MEMBERS)?;
+    visitor.table(TableHandle::name(&KEYS), KEYS)?;
+    visitor.table(TableHandle::name(&KEYS_BY_DIGEST), KEYS_BY_DIGEST)?;
+    visitor.table(TableHandle::name(&KEYS_BY_ORGANIZATION), KEYS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&EVENTS), EVENTS)?;
+    visitor.table(TableHandle::name(&EVENTS_BY_ORGANIZATION), EVENTS_BY_ORGANIZATION)?;
+    visitor.table(TableHandle::name(&EVENTS_REMOVED), EVENTS_REMOVED)?;
+    visitor.table(TableHandle::name(&AUDIT), AUDIT)?;
+    WA_ALL.iter().try_for_each(|rows| visitor.table(rows.name(), rows.definition()))
+}

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    encryption::Vault,
     events::{self, Unwritten},
 };
 
@@ -30,9 +31,15 @@ pub(crate) struct Txn {
     inner: WriteTransaction,
     /// Events of the jobs, in order, which are written once for all of them: see [`events::write`].
     events: RefCell<Vec<Unwritten>>,
+    vault: Arc<Vault>,
 }
 
 impl Txn {
+    /// What values are encrypted with, if anything.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Stores an event at the end of the batch.
     pub(crate) fn append(&self, event: Unwritten) {
         self.events.borrow_mut().push(event);
@@ -41,7 +48,7 @@ impl Txn {
     /// Writes the events appended so far: for a job that reads or removes events.
     pub(crate) fn write_events(&self) -> Result<()> {
         let events = self.events.take();
-        if events.is_empty() { Ok(()) } else { events::write(&self.inner, &events) }
+        if events.is_empty() { Ok(()) } else { events::write(self, events) }
     }
 
     fn commit(self) -> Result<()> {
@@ -77,11 +84,15 @@ pub(super) trait Job: Send {
 
 /// Starts the writer. It ends when the queue is closed and empty, and takes the process with it should it panic or be
 /// unable to commit a write it has already answered for: nothing could be trusted after that.
-pub(super) fn spawn(database: Arc<Database>, queue: Arc<Queue>) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn spawn(
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    vault: Arc<Vault>,
+) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
         let run = AssertUnwindSafe(|| {
             while let Some(batch) = queue.take() {
-                run_batch(&database, &queue, batch);
+                run_batch(&database, &queue, &vault, batch);
             }
         });
         if catch_unwind(run).is_err() {
@@ -115,10 +126,10 @@ pub(crate) fn begin(database: &Database) -> Result<WriteTransaction> {
     Ok(database.begin_write()?)
 }
 
-fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
+fn run_batch(database: &Database, queue: &Queue, vault: &Arc<Vault>, mut batch: Vec<Box<dyn Job>>) {
     let committed: Vec<Committed> = batch.iter().filter_map(|job| job.relaxed()).collect();
     let (writes, begun) = (batch.len(), Instant::now());
-    let outcome = commit(database, &mut batch);
+    let outcome = commit(database, vault, &mut batch);
     queue.counts.batch(writes, begun.elapsed(), outcome.is_ok());
     if let Err(error) = &outcome
         && !committed.is_empty()
@@ -134,9 +145,9 @@ fn run_batch(database: &Database, queue: &Queue, mut batch: Vec<Box<dyn Job>>) {
 }
 
 /// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over.
-fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
+fn commit(database: &Database, vault: &Arc<Vault>, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
     loop {
-        let txn = Txn { inner: begin(database)?, events: RefCell::default() };
+        let txn = Txn { inner: begin(database)?, events: RefCell::default(), vault: vault.clone() };
         let failed = batch
             .iter_mut()
             .enumerate()
