@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod encryption;
 mod health;
 mod http;
 mod keys;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use encryption::{Encryption, EncryptionCommand, EncryptionData, Rotate};
 pub use health::Health;
 pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 pub use login::Login;
@@ -32,6 +34,9 @@ pub struct Cli {
     /// What to log, as a `tracing` filter such as `info,wharf=debug`.
     #[arg(long, global = true, env = "WHARF_LOG", default_value = DEFAULT_LOG, value_parser = log_filter)]
     pub log: String,
+    /// How what is stored is encrypted.
+    #[command(flatten)]
+    pub encryption: Encryption,
 }
 
 /// Of other crates only errors: the protocol library names phone numbers in what it logs below that.
@@ -45,6 +50,9 @@ pub enum Command {
     /// Manage API keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Encrypt what is stored, under a new master key too, or store it as it is. The gateway must be stopped.
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
     /// Ask the gateway on this machine how it is, and fail when it is not well: for a container's health check.
     Health(Health),
     /// Print the document that describes the API.

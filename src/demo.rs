@@ -98,13 +98,13 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         store_cache: 16 << 20,
         login: issuer.options(),
     };
-    let store = server::open_store(&config.data, Some(config.store_cache))?;
+    let store = server::open_store(&config.data, Some(config.store_cache), None)?;
     let (_, key) = keys::create(&store, keys::NewKey::for_all("default", "demo")).await?;
 
     let stop = CancellationToken::new();
     let ending = stop.clone().cancelled_owned();
     let mut gateway =
-        tokio::spawn(async move { server::run_with(store, &config, listener, ending).await });
+        tokio::spawn(async move { server::run(store, &config, listener, ending).await });
     let outcome = tokio::select! {
         outcome = play(&options, &sandbox, &issuer, format!("http://{address}"), key) => outcome,
         ended = &mut gateway => {

@@ -31,7 +31,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// The file is encrypted under another master key than the one that was given.
-    #[error("`{}` is encrypted under another master key than the one given", path.display())]
+    #[error("`{}` is encrypted under another master key than the one given: give that one, without which nothing of it can be read",
+        path.display())]
     WrongMasterKey {
         /// The database file.
         path: PathBuf,

@@ -70,10 +70,14 @@ pub(super) fn rewrite(
     let old = store::open_database(path, CACHE)?;
     schema::bring_up_to_date(&old)?;
     remove_rest(path)?;
-    let from = match Vault::unlock(&old, path, from) {
-        Ok(vault) => vault,
-        Err(_) if Vault::unlock(&old, path, to).is_ok() => return Ok(Reencryption::AlreadyDone),
-        Err(error) => return Err(error),
+    let from = match (Vault::unlock(&old, path, from), from) {
+        (Ok(vault), _) => vault,
+        (Err(error), from) => match Vault::unlock(&old, path, to) {
+            Ok(_) => return Ok(Reencryption::AlreadyDone),
+            // There is no older key that could be the wrong one.
+            Err(other) if from.is_none() => return Err(other),
+            Err(_) => return Err(error),
+        },
     };
     let made = copy(&old, path, from, to, most_rows, step).and_then(|rows| {
         fs::rename(beside(path), path).map_err(|error| failed(path, error))?;
