@@ -98,7 +98,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         store_cache: 16 << 20,
         login: issuer.options(),
     };
-    let store = server::open_store(&config.data, Some(config.store_cache), None)?;
+    let store = server::open_store(&config.data, Some(config.store_cache), master_key)?;
     let (_, key) = keys::create(&store, keys::NewKey::for_all("default", "demo")).await?;
 
     let stop = CancellationToken::new();

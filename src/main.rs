@@ -34,7 +34,10 @@ async fn main() -> ExitCode {
         Command::Health(options) => health::ask(options).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]
-        Command::Demo(options) => wharf::demo::run(options, shutdown::signalled()).await,
+        Command::Demo(options) => match cli.encryption.master_key() {
+            Ok(master_key) => wharf::demo::run(options, master_key, shutdown::signalled()).await,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
