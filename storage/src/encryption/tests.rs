@@ -21,8 +21,9 @@ fn session() -> SessionId {
     SessionId::from_bytes([7; 16])
 }
 
+/// A master key of this byte; 0 stands for none.
 fn master(byte: u8) -> Option<MasterKey> {
-    Some(MasterKey::new([byte; 32]))
+    (byte > 0).then(|| MasterKey::new([byte; 32]))
 }
 
 fn options(master_key: Option<MasterKey>) -> Options {
