@@ -11,7 +11,7 @@ mod protocol;
 mod rows;
 mod signal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trusted_contacts;
 
 use std::sync::Arc;

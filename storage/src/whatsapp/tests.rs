@@ -3,6 +3,7 @@
 mod app_sync;
 mod device;
 mod durability;
+pub(crate) mod marked;
 mod message_secrets;
 mod protocol;
 mod signal;
