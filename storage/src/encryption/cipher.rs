@@ -16,7 +16,7 @@ use crate::Result;
 /// Bytes of a nonce.
 pub(super) const NONCE: usize = 12;
 /// Bytes of the tag at the end.
-const TAG: usize = 16;
+pub(super) const TAG: usize = 16;
 /// Where the encrypted part of a value begins: behind the format, the key's number and the nonce.
 pub(super) const BODY: usize = 2 + NONCE;
 

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     MasterKey,
-    cipher::{BODY, Cipher},
+    cipher::{BODY, Cipher, TAG},
     fill_random,
     master::{Bytes, Wrapped},
 };
@@ -173,7 +173,7 @@ impl Vault {
     /// What comes before the body of a value, with room for so many bytes and a tag.
     fn begun(&self, format: u8, length: usize) -> Vec<u8> {
         let head = if self.is_encrypted() { BODY } else { 2 };
-        let mut value = Vec::with_capacity(2 * BODY + 2 + length);
+        let mut value = Vec::with_capacity(BODY + length + TAG);
         value.extend_from_slice(&[format, self.number()]);
         value.resize(head, 0);
         value
