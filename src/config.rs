@@ -2,6 +2,7 @@
 
 mod data;
 mod disk;
+mod encryption;
 mod health;
 mod http;
 mod keys;
@@ -15,6 +16,7 @@ use wharf_actors::TrustedRoots;
 
 pub use data::{Backup, Data, Restore};
 pub use disk::Disk;
+pub use encryption::{Encryption, EncryptionCommand, EncryptionData, Rotate};
 pub use health::Health;
 pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 pub use login::Login;
@@ -36,6 +38,9 @@ pub struct Cli {
     /// What to log, as a `tracing` filter such as `info,wharf=debug`.
     #[arg(long, global = true, env = "WHARF_LOG", default_value = DEFAULT_LOG, value_parser = log_filter)]
     pub log: String,
+    /// How what is stored is encrypted.
+    #[command(flatten)]
+    pub encryption: Encryption,
 }
 
 /// Of other crates only errors: the protocol library names phone numbers in what it logs below that.
@@ -57,6 +62,9 @@ pub enum Command {
     Check(Data),
     /// Make the store's file as small as it can be; the gateway must be stopped.
     Compact(Data),
+    /// Encrypt what is stored, under a new master key too, or store it as it is. The gateway must be stopped.
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
     /// Ask the gateway on this machine how it is, and fail when it is not well: for a container's health check.
     Health(Health),
     /// Print the document that describes the API.

@@ -21,6 +21,7 @@ use wharf_storage::{ApiKey, KeyId, Report, Store};
 
 use crate::{
     clock::now_ms,
+    config::Encryption,
     keys::{self, NewKey},
     server::{self, Error, Result},
 };
@@ -123,7 +124,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The order failed, or a gateway runs that does not answer.
-pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
+pub async fn execute(data: &Path, order: Order, encryption: &Encryption) -> Result<Outcome> {
     let outcome = match connect(data).await {
         Ok(stream) => ask(stream, &order).await?,
         // Only a new key is a reason to begin anew.
@@ -131,7 +132,7 @@ pub async fn execute(data: &Path, order: Order) -> Result<Outcome> {
             return Err(server::no_data(data));
         }
         // Mostly there is no socket, or one that a killed gateway left.
-        Err(unreached) => match server::open_store(data, None) {
+        Err(unreached) => match server::open_store(data, None, encryption.master_key()?) {
             Ok(store) => {
                 let outcome = perform(&store, order).await?;
                 store.close().await?;

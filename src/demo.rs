@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wharf_sandbox::Sandbox;
+use wharf_storage::MasterKey;
 
 use crate::{
     config::{Disk, Http, MetricsListen, Serve},
@@ -56,11 +57,16 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Runs the demonstration until it has ended (`--once`) or `shutdown` completes.
+/// Runs the demonstration until it has ended (`--once`) or `shutdown` completes. New data are encrypted when there is a
+/// master key.
 ///
 /// # Errors
 /// It cannot be set up within 30 seconds, or an answer is not as promised.
-pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()> {
+pub async fn run(
+    options: Demo,
+    master_key: Option<MasterKey>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let temporary = match options.data {
         None => Some(tempfile::tempdir().map_err(|error| failed("temporary folder", &error))?),
         Some(_) => None,
@@ -99,13 +105,13 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         disk: Disk::default(),
         login: issuer.options(),
     };
-    let store = server::open_store(&config.data, Some(config.store_cache))?;
+    let store = server::open_store(&config.data, Some(config.store_cache), master_key)?;
     let (_, key) = keys::create(&store, keys::NewKey::for_all("default", "demo")).await?;
 
     let stop = CancellationToken::new();
     let ending = stop.clone().cancelled_owned();
     let mut gateway =
-        tokio::spawn(async move { server::run_with(store, &config, listener, ending).await });
+        tokio::spawn(async move { server::run(store, &config, listener, ending).await });
     let outcome = tokio::select! {
         outcome = play(&options, &sandbox, &issuer, format!("http://{address}"), key) => outcome,
         ended = &mut gateway => {

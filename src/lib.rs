@@ -25,6 +25,7 @@ pub mod config;
 pub mod control;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod encryption;
 pub mod health;
 pub mod keys;
 pub mod server;
@@ -35,5 +36,5 @@ pub mod upkeep;
 pub use api::{app, app_with, document, text as document_text};
 pub use extract::Authenticated;
 pub use listener::serve;
-pub use server::{Error, Result, open_store, run, run_with};
+pub use server::{Error, Result, open_store, run};
 pub use state::AppState;

@@ -10,9 +10,9 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use wharf::{
     Error, Result,
-    config::{Cli, Command, KeyCommand, KeyCreate, KeyList, KeyRevoke, Serve},
+    config::{Cli, Command, Encryption, KeyCommand, KeyCreate, KeyList, KeyRevoke, Serve},
     control::{self, Order, Outcome},
-    health,
+    encryption, health,
     keys::NewKey,
     server, shutdown, telemetry, upkeep,
 };
@@ -27,16 +27,22 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start(cli.log_format, &cli.log);
     let result = match cli.command {
-        Command::Serve(config) => serve(*config).await,
-        Command::Key(command) => key(command).await,
-        Command::Backup(wanted) => upkeep::backup(wanted, print).await,
-        Command::Restore(wanted) => upkeep::restore(wanted, print).await,
-        Command::Check(wanted) => upkeep::check(wanted, print).await,
-        Command::Compact(wanted) => upkeep::compact(wanted, print).await,
+        Command::Serve(config) => serve(*config, &cli.encryption).await,
+        Command::Key(command) => key(command, &cli.encryption).await,
+        Command::Backup(wanted) => upkeep::backup(wanted, &cli.encryption, print).await,
+        Command::Restore(wanted) => upkeep::restore(wanted, &cli.encryption, print).await,
+        Command::Check(wanted) => upkeep::check(wanted, &cli.encryption, print).await,
+        Command::Compact(wanted) => upkeep::compact(wanted, &cli.encryption, print).await,
+        Command::Encryption(command) => {
+            encryption::execute(command, &cli.encryption).await.and_then(|said| print(&said))
+        }
         Command::Health(options) => health::ask(options).await,
         Command::Openapi => print(&wharf::document_text(&wharf::document())),
         #[cfg(feature = "sandbox")]
-        Command::Demo(options) => wharf::demo::run(options, shutdown::signalled()).await,
+        Command::Demo(options) => match cli.encryption.master_key() {
+            Ok(master_key) => wharf::demo::run(options, master_key, shutdown::signalled()).await,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,16 +54,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Serve) -> Result<()> {
+async fn serve(config: Serve, encryption: &Encryption) -> Result<()> {
     // From here on a signal ends the process in order, however long the start takes.
     let told = shutdown::signalled();
+    config.check()?;
+    // Before anything listens: whoever cannot open the store serves nobody.
+    let master_key = encryption.master_key()?;
+    let store = server::open_store(&config.data, Some(config.store_cache), master_key)?;
     let listener = TcpListener::bind(config.http.listen)
         .await
         .map_err(|source| Error::Listen { address: config.http.listen, source })?;
-    server::run(&config, listener, told).await
+    server::run(store, &config, listener, told).await
 }
 
-async fn key(command: KeyCommand) -> Result<()> {
+async fn key(command: KeyCommand, encryption: &Encryption) -> Result<()> {
     let (data, order) = match command {
         KeyCommand::Create(wanted) => {
             let KeyCreate { organization, name, permissions, sessions, expires_in, data } = wanted;
@@ -71,7 +81,7 @@ async fn key(command: KeyCommand) -> Result<()> {
         }
         KeyCommand::Revoke(KeyRevoke { id, data }) => (data, Order::RevokeKey { id }),
     };
-    match control::execute(&data, order).await? {
+    match control::execute(&data, order, encryption).await? {
         Outcome::Created { secret } => print(&format!("{secret}\n")),
         Outcome::Keys { keys } => print(&keys.iter().map(shown).collect::<String>()),
         Outcome::Revoked { found: true } => Ok(()),

@@ -12,7 +12,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use wharf_actors::Sessions;
-use wharf_storage::{Options, Store};
+use wharf_storage::{MasterKey, Options, Store};
 
 use crate::{
     AppState, api, auth::Login, clock::now_ms, config::Serve, control::Control, disk::Disk,
@@ -97,13 +97,19 @@ pub enum Error {
     Demo(String),
 }
 
-/// Opens the store in the folder `data`, which is made if absent; `cache` is its memory in bytes.
+/// Opens the store in the folder `data`, which is made if absent; `cache` is its memory in bytes. A new store is
+/// encrypted when there is a master key.
 ///
 /// # Errors
-/// The folder cannot be made, or the store cannot be opened: another process has it, for one.
-pub fn open_store(data: &Path, cache: Option<usize>) -> Result<Store> {
+/// The folder cannot be made, or the store cannot be opened: another process has it, for one, or the
+/// master key is not the right one.
+pub fn open_store(
+    data: &Path,
+    cache: Option<usize>,
+    master_key: Option<MasterKey>,
+) -> Result<Store> {
     make_folder(data)?;
-    let mut options = Options::default();
+    let mut options = Options { master_key, ..Options::default() };
     if let Some(bytes) = cache {
         options.cache_bytes = bytes;
     }
@@ -139,25 +145,12 @@ fn make_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Runs the gateway on `listener` until `shutdown` completes; requests under way are answered first.
-///
-/// # Errors
-/// The configuration is unusable, the store cannot be opened, or the listener fails.
-pub async fn run(
-    config: &Serve,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
-    config.check()?;
-    let store = open_store(&config.data, Some(config.store_cache))?;
-    run_with(store, config, listener, shutdown).await
-}
-
-/// [`run`] over a store that is open already, and is closed at the end.
+/// Runs the gateway over `store`, which is closed at the end, on `listener` until `shutdown` completes; requests under way
+/// are answered first.
 ///
 /// # Errors
 /// The configuration is unusable, or the listener fails.
-pub async fn run_with(
+pub async fn run(
     store: Store,
     config: &Serve,
     listener: TcpListener,
@@ -172,6 +165,11 @@ pub async fn run_with(
     if wharf_actors::SANDBOX_BUILD {
         tracing::warn!(
             "this is a sandbox build: it does not check WhatsApp's certificate, and talks to loopback addresses only"
+        );
+    }
+    if !store.is_encrypted() {
+        tracing::info!(
+            "what is stored is not encrypted: see \"Encryption at rest\" in docs/operations.md"
         );
     }
     let figures = metrics::bind(&config.http).await?;

@@ -9,7 +9,7 @@ use wharf_storage::{Options, Report};
 
 use crate::{
     clock::now_ms,
-    config,
+    config::{self, Encryption},
     control::{self, Order, Outcome},
     server::{self, Error, Result},
 };
@@ -18,12 +18,16 @@ use crate::{
 ///
 /// # Errors
 /// There are no data, or the copy cannot be written.
-pub async fn backup(wanted: config::Backup, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+pub async fn backup(
+    wanted: config::Backup,
+    encryption: &Encryption,
+    told: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     // The gateway has a working directory of its own.
     let target =
         std::path::absolute(&wanted.file).map_err(|source| data_error(&wanted.file, source))?;
     let order = Order::Backup { target, force: wanted.force };
-    match control::execute(&wanted.data, order).await? {
+    match control::execute(&wanted.data, order, encryption).await? {
         Outcome::BackedUp { rows, bytes } => {
             let file = wanted.file.display();
             told(&format!("{rows} rows are in `{file}`, {bytes} bytes\n"))
@@ -36,14 +40,18 @@ pub async fn backup(wanted: config::Backup, told: impl FnOnce(&str) -> Result<()
 ///
 /// # Errors
 /// The copy is not sound, a gateway runs, or data are there and shall not be moved.
-pub async fn restore(wanted: config::Restore, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+pub async fn restore(
+    wanted: config::Restore,
+    encryption: &Encryption,
+    told: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     stopped(&wanted.data).await?;
     server::make_folder(&wanted.data)?;
     let path = server::store_in(&wanted.data);
     let aside = aside(&path, now_ms());
     let there = path.exists();
     let moved = wanted.force.then_some(aside.as_path());
-    let report = wharf_storage::restore(&wanted.file, &path, moved, &Options::default()).await?;
+    let report = wharf_storage::restore(&wanted.file, &path, moved, &options(encryption)?).await?;
     let mut said = vec![match report.unwalked {
         Some(reason) => reason,
         None => format!("{} rows are back", report.rows),
@@ -61,15 +69,19 @@ pub async fn restore(wanted: config::Restore, told: impl FnOnce(&str) -> Result<
 ///
 /// # Errors
 /// There are no data, or anything was found.
-pub async fn check(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+pub async fn check(
+    wanted: config::Data,
+    encryption: &Encryption,
+    told: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     let report = if control::connect(&wanted.data).await.is_ok() {
-        match control::execute(&wanted.data, Order::Check).await? {
+        match control::execute(&wanted.data, Order::Check, encryption).await? {
             Outcome::Checked { report } => report,
             _ => return Err(control::unexpected()),
         }
     } else {
         let path = existing(&wanted.data)?;
-        wharf_storage::check_file(&path, &Options::default()).await?
+        wharf_storage::check_file(&path, &options(encryption)?).await?
     };
     told(&shown(&report))?;
     match report.count() {
@@ -82,11 +94,20 @@ pub async fn check(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) 
 ///
 /// # Errors
 /// There are no data, or a gateway runs.
-pub async fn compact(wanted: config::Data, told: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+pub async fn compact(
+    wanted: config::Data,
+    encryption: &Encryption,
+    told: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     stopped(&wanted.data).await?;
     let path = existing(&wanted.data)?;
-    let sizes = wharf_storage::compact(&path, &Options::default()).await?;
+    let sizes = wharf_storage::compact(&path, &options(encryption)?).await?;
     told(&format!("{} bytes before, {} bytes after\n", sizes.before, sizes.after))
+}
+
+/// How the file is opened.
+fn options(encryption: &Encryption) -> Result<Options> {
+    Ok(Options { master_key: encryption.master_key()?, ..Options::default() })
 }
 
 fn shown(report: &Report) -> String {

@@ -14,11 +14,12 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    KeyId, Result, Store, codec, retention,
+    KeyId, Result, Store,
+    encryption::Vault,
+    retention,
     tables::{AUDIT, COUNTERS, Id},
 };
 
-const TABLE: &str = "audit";
 /// The counter of entries.
 pub(crate) const LAST_ENTRY: &str = "last_audit";
 
@@ -74,18 +75,15 @@ pub struct AuditEntry {
 impl Store {
     /// Stores what was noted, each with the organization on whose behalf it was done, in this order.
     pub async fn record_audit(&self, records: Vec<(String, AuditRecord)>) -> Result<()> {
-        let rows: Vec<(String, i64, Vec<u8>)> = records
-            .into_iter()
-            .map(|(organization, record)| (organization, record.at, codec::encode(&record)))
-            .collect();
         self.write(move |txn| {
             let mut counters = txn.open_table(COUNTERS)?;
             let mut audit = txn.open_table(AUDIT)?;
             let mut last = counters.get(LAST_ENTRY)?.map_or(0, |last| last.value());
-            for (organization, at, value) in &rows {
-                let id = AuditId::generate_above(last, *at);
+            for (organization, record) in &records {
+                let id = AuditId::generate_above(last, record.at);
                 last = id.number();
-                audit.insert((organization.as_str(), id.bytes()), value.as_slice())?;
+                let key = (organization.as_str(), id.bytes());
+                audit.insert(key, txn.vault().encode(&AUDIT, &key, record).as_slice())?;
             }
             counters.insert(LAST_ENTRY, last)?;
             Ok(())
@@ -114,8 +112,9 @@ impl Store {
     }
 }
 
-fn load(id: Id, value: &[u8]) -> Result<AuditEntry> {
-    Ok(AuditEntry { id: AuditId::from_bytes(id), record: codec::decode(TABLE, value)? })
+fn load(vault: &Vault, key: (&str, Id), value: &[u8]) -> Result<AuditEntry> {
+    let record = vault.decode(&AUDIT, &key, value)?;
+    Ok(AuditEntry { id: AuditId::from_bytes(key.1), record })
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        NewEvent, Options, SessionId,
+        MasterKey, NewEvent, Options, SessionId, check_file,
         store::tests::{busy, dumped},
     };
 
@@ -141,18 +141,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_has_every_row_of_every_table_and_is_its_owners_alone() {
+        for master_key in [None, Some(MasterKey::new([5; 32]))] {
+            let options = Options { master_key, ..Options::default() };
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&folder.path().join("store"), &options).unwrap();
+            crate::store::tests::fill(&store, 3).await;
+            let target = folder.path().join("copy");
+            let made = store.backup(&target, false).await.unwrap();
+            let metadata = std::fs::metadata(&target).unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+            assert_eq!(metadata.len(), made.bytes);
+            let found = check_file(&target, &options).await.unwrap();
+            assert_eq!((found.rows, found.findings), (made.rows, vec![]));
+            let copy = Store::open(&target, &options).unwrap();
+            assert_eq!(dumped(&copy), dumped(&store));
+            let rows: usize = dumped(&store).values().map(Vec::len).sum();
+            assert_eq!(made.rows, rows as u64);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_an_encrypted_file_opens_with_its_master_key_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
-        crate::store::tests::fill(&store, 3).await;
+        let master_key = Some(MasterKey::new([5; 32]));
+        let options = Options { master_key, ..Options::default() };
+        let store = Store::open(&folder.path().join("store"), &options).unwrap();
         let target = folder.path().join("copy");
-        let made = store.backup(&target, false).await.unwrap();
-        let metadata = std::fs::metadata(&target).unwrap();
-        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-        assert_eq!(metadata.len(), made.bytes);
-        let copy = Store::open(&target, &Options::default()).unwrap();
-        assert_eq!(dumped(&copy), dumped(&store));
-        let rows: usize = dumped(&store).values().map(Vec::len).sum();
-        assert_eq!(made.rows, rows as u64);
+        store.backup(&target, false).await.unwrap();
+        let refused = Store::open(&target, &Options::default()).unwrap_err();
+        assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+        let refused = check_file(&target, &Options::default()).await.unwrap_err();
+        assert!(matches!(refused, Error::Locked { .. }), "{refused}");
     }
 
     #[tokio::test]

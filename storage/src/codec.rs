@@ -1,52 +1,39 @@
 //! How a value looks in a row.
 //!
-//! Every value starts with a format byte and a key-id byte; the key id names the key the rest is encrypted with, and 0
-//! means not encrypted. Our own records follow in CBOR: a new field needs `#[serde(default)]` and nothing else. The
-//! protocol library's records follow as the library's own bytes.
+//! Every value starts with a format byte and a key byte; the key byte is the number of the data key the rest is encrypted
+//! with, and 0 means not encrypted. Our own records are CBOR: a new field needs `#[serde(default)]` and nothing else. The
+//! protocol library's records are the library's own bytes. What encryption puts around them is told in `encryption`.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
-const FORMAT_CBOR: u8 = 1;
-const FORMAT_OPAQUE: u8 = 2;
-const NOT_ENCRYPTED: u8 = 0;
+/// A record of ours.
+pub(crate) const CBOR: u8 = 1;
+/// Bytes of the protocol library.
+pub(crate) const OPAQUE: u8 = 2;
+/// The key byte of a value that is not encrypted.
+pub(crate) const NOT_ENCRYPTED: u8 = 0;
 
-/// A record of ours as a value.
-pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    let mut value = vec![FORMAT_CBOR, NOT_ENCRYPTED];
-    ciborium::into_writer(record, &mut value)
+/// Puts a record of ours at the end of a value.
+pub(crate) fn encode<T: Serialize>(record: &T, value: &mut Vec<u8>) {
+    ciborium::into_writer(record, value)
         .expect("records have no fallible serializers and memory takes all bytes");
-    value
 }
 
-/// A value of `table` as a record of ours.
-pub(crate) fn decode<T: DeserializeOwned>(table: &'static str, value: &[u8]) -> Result<T> {
-    let body = body(table, value, FORMAT_CBOR)?;
-    ciborium::from_reader(body).map_err(|error| Error::Corrupt { table, reason: error.to_string() })
+/// What [`encode`] put into a value of `table`.
+pub(crate) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T> {
+    ciborium::from_reader(bytes)
+        .map_err(|error| Error::Corrupt { table, reason: error.to_string() })
 }
 
-/// Bytes of the protocol library as a value.
-pub(crate) fn wrap(bytes: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(bytes.len() + 2);
-    value.extend_from_slice(&[FORMAT_OPAQUE, NOT_ENCRYPTED]);
-    value.extend_from_slice(bytes);
-    value
-}
-
-/// The protocol library's bytes in a value of `table`.
-pub(crate) fn unwrap(table: &'static str, value: &[u8]) -> Result<Vec<u8>> {
-    body(table, value, FORMAT_OPAQUE).map(<[u8]>::to_vec)
-}
-
-fn body<'v>(table: &'static str, value: &'v [u8], expected: u8) -> Result<&'v [u8]> {
-    let reason = match value {
-        [format, NOT_ENCRYPTED, body @ ..] if *format == expected => return Ok(body),
-        [format, key, ..] if *format == expected => format!("encrypted with unknown key {key}"),
-        [format, _, ..] => format!("unknown format {format}"),
-        _ => format!("{} bytes are too short", value.len()),
-    };
-    Err(Error::Corrupt { table, reason })
+/// The two bytes that a value of `table` starts with, and the rest.
+pub(crate) fn split<'v>(table: &'static str, value: &'v [u8]) -> Result<([u8; 2], &'v [u8])> {
+    let (head, rest) = value.split_first_chunk().ok_or_else(|| Error::Corrupt {
+        table,
+        reason: format!("{} bytes are too short", value.len()),
+    })?;
+    Ok((*head, rest))
 }
 
 #[cfg(test)]
@@ -69,22 +56,8 @@ mod tests {
 
     #[test]
     fn a_record_of_an_older_release_decodes_after_a_field_was_added() {
-        let value = encode(&Old { name: "a".into() });
+        let mut value = Vec::new();
+        encode(&Old { name: "a".into() }, &mut value);
         assert_eq!(decode::<New>("t", &value).unwrap(), New { name: "a".into(), colour: None });
-    }
-
-    #[test]
-    fn values_start_with_the_format_and_an_unencrypted_mark() {
-        assert_eq!(wrap(&[9, 8]), [FORMAT_OPAQUE, 0, 9, 8]);
-        assert_eq!(unwrap("t", &wrap(&[9, 8])).unwrap(), [9, 8]);
-        assert_eq!(encode(&true)[..2], [FORMAT_CBOR, 0]);
-    }
-
-    #[test]
-    fn a_value_of_an_unknown_format_or_key_is_corrupt_and_names_the_table() {
-        for value in [&[][..], &[1], &[7, 0, 1], &[FORMAT_CBOR, 3, 1], &[FORMAT_CBOR, 0, 0xff]] {
-            let error = decode::<bool>("sessions", value).unwrap_err();
-            assert!(matches!(error, Error::Corrupt { table: "sessions", .. }), "{error}");
-        }
     }
 }

@@ -54,6 +54,32 @@ pub enum Error {
         /// The first of them.
         first: String,
     },
+    /// The file is encrypted and no master key was given.
+    #[error(
+        "`{}` is encrypted: name the file of its master key with `--master-key-file`, or set `WHARF_MASTER_KEY`",
+        path.display()
+    )]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file is encrypted under another master key than the one that was given.
+    #[error("`{}` is encrypted under another master key than the one given: give that one, without which nothing of it can be read",
+        path.display())]
+    WrongMasterKey {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// A master key was given for a file that is not encrypted.
+    #[error(
+        "`{}` is not encrypted, and a master key is given: encrypt it with `wharf encryption enable`, or go on without \
+         the key",
+        path.display()
+    )]
+    NotEncrypted {
+        /// The database file.
+        path: PathBuf,
+    },
     /// Another handle has the file open; one file belongs to one process.
     #[error(
         "`{}` is in use: another gateway is running on it; stop that one, or give this one a folder of its own",

@@ -7,17 +7,17 @@ mod retention;
 
 pub use page::EventPage;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    EventId, Result, SessionId, Store, codec,
+    EventId, Result, SessionId, Store,
+    encryption::{Draft, Vault},
     store::Txn,
     tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, FIRST_ID, Id, LAST_ID},
 };
 
-const TABLE: &str = "events";
 /// The counter of events.
 pub(crate) const LAST_EVENT: &str = "last_event";
 
@@ -79,7 +79,7 @@ impl Store {
                 .take(limit)
                 .map(|row| {
                     let (key, value) = row?;
-                    load(key.value().1, value.value())
+                    load(txn.vault(), key.value(), value.value())
                 })
                 .collect()
         })
@@ -92,7 +92,7 @@ pub(crate) struct Unwritten {
     session: Id,
     organization: String,
     at: i64,
-    value: Vec<u8>,
+    value: Draft,
 }
 
 /// Has events stored at the end of the batch, after those of the jobs before.
@@ -102,13 +102,13 @@ pub(crate) fn append(txn: &Txn, new: &[NewEvent]) {
             session: event.session.bytes(),
             organization: event.organization.clone(),
             at: event.at,
-            value: codec::encode(event),
+            value: txn.vault().draft(event),
         });
     }
 }
 
 /// Stores events, each under an id above the last one ever given out.
-pub(crate) fn write(txn: &WriteTransaction, new: &[Unwritten]) -> Result<()> {
+pub(crate) fn write(txn: &Txn, new: Vec<Unwritten>) -> Result<()> {
     let mut counters = txn.open_table(COUNTERS)?;
     let mut events = txn.open_table(EVENTS)?;
     let mut index = txn.open_table(EVENTS_BY_ORGANIZATION)?;
@@ -116,7 +116,8 @@ pub(crate) fn write(txn: &WriteTransaction, new: &[Unwritten]) -> Result<()> {
     for event in new {
         last = EventId::generate_above(last, event.at).number();
         let id = EventId::from_number(last).bytes();
-        events.insert((event.session, id), event.value.as_slice())?;
+        let key = (event.session, id);
+        events.insert(key, txn.vault().seal(&EVENTS, &key, event.value).as_slice())?;
         index.insert((event.organization.as_str(), id), event.session)?;
     }
     counters.insert(LAST_EVENT, last)?;
@@ -131,15 +132,16 @@ pub(crate) fn remove(txn: &Txn, session: SessionId) -> Result<()> {
     let range = (session.bytes(), FIRST_ID)..=(session.bytes(), LAST_ID);
     for row in events.range(range.clone())? {
         let (key, value) = row?;
-        let event: NewEvent = codec::decode(TABLE, value.value())?;
+        let event: NewEvent = txn.vault().decode(&EVENTS, &key.value(), value.value())?;
         index.remove((event.organization.as_str(), key.value().1))?;
     }
     Ok(events.retain_in(range, |_, _| false)?)
 }
 
-fn load(id: Id, value: &[u8]) -> Result<Event> {
-    let NewEvent { session, organization, name, at, payload } = codec::decode(TABLE, value)?;
-    Ok(Event { id: EventId::from_bytes(id), session, organization, name, at, payload })
+fn load(vault: &Vault, key: (Id, Id), value: &[u8]) -> Result<Event> {
+    let NewEvent { session, organization, name, at, payload } =
+        vault.decode(&EVENTS, &key, value)?;
+    Ok(Event { id: EventId::from_bytes(key.1), session, organization, name, at, payload })
 }
 
 #[cfg(test)]

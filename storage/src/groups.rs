@@ -19,18 +19,19 @@ pub(crate) use rows::remove;
 use std::ops::Bound;
 
 use crate::{
-    GroupJid, Result, SessionId, Store, codec,
+    GroupJid, Result, SessionId, Store,
     tables::{GROUPS, MEMBERS},
 };
-use rows::{ABOVE_ALL, GROUPS_NAME, MEMBERS_NAME};
+use rows::ABOVE_ALL;
 
 impl Store {
     /// A group; `None` when it is not stored or was left.
     pub fn group(&self, session: SessionId, jid: &GroupJid) -> Result<Option<Group>> {
         self.read(|txn| {
             let groups = txn.open_table(GROUPS)?;
-            let Some(value) = groups.get((session.bytes(), jid.as_ref()))? else { return Ok(None) };
-            let group: Group = codec::decode(GROUPS_NAME, value.value())?;
+            let key = (session.bytes(), jid.as_ref());
+            let Some(value) = groups.get(key)? else { return Ok(None) };
+            let group: Group = txn.vault().decode(&GROUPS, &key, value.value())?;
             Ok((!group.left).then_some(group))
         })
     }
@@ -49,7 +50,10 @@ impl Store {
             let range = (Bound::Excluded(start), Bound::Excluded((session.bytes(), ABOVE_ALL)));
             groups
                 .range(range)?
-                .map(|row| codec::decode(GROUPS_NAME, row?.1.value()))
+                .map(|row| {
+                    let (key, value) = row?;
+                    txn.vault().decode(&GROUPS, &key.value(), value.value())
+                })
                 .filter(|group: &Result<Group>| group.as_ref().map_or(true, |group| !group.left))
                 .take(limit)
                 .collect()
@@ -77,7 +81,10 @@ impl Store {
             members
                 .range(range)?
                 .take(limit)
-                .map(|row| codec::decode(MEMBERS_NAME, row?.1.value()))
+                .map(|row| {
+                    let (key, value) = row?;
+                    txn.vault().decode(&MEMBERS, &key.value(), value.value())
+                })
                 .collect()
         })
         .await

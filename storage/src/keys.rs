@@ -8,14 +8,13 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, KeyId, Result, SessionId, Store, codec,
+    Error, KeyId, Result, SessionId, Store,
+    encryption::Vault,
     store::Txn,
     tables::{Id, KEYS, KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, LAST_ID},
 };
 
 pub(crate) use known::KnownKeys;
-
-const TABLE: &str = "keys";
 
 /// An API key: who it stands for and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +75,8 @@ impl Store {
     pub async fn add_key(&self, key: ApiKey, digest: [u8; 32]) -> Result<()> {
         self.write(move |txn| {
             let id = key.id.bytes();
-            txn.open_table(KEYS)?.insert(id, codec::encode(&key).as_slice())?;
+            let value = txn.vault().encode(&KEYS, &id, &key);
+            txn.open_table(KEYS)?.insert(id, value.as_slice())?;
             txn.open_table(KEYS_BY_DIGEST)?.insert(digest, id)?;
             txn.open_table(KEYS_BY_ORGANIZATION)?.insert((key.organization.as_str(), id), ())?;
             Ok(())
@@ -91,7 +91,10 @@ impl Store {
             Err(changes) => changes,
         };
         let found = self.read(|txn| match txn.open_table(KEYS_BY_DIGEST)?.get(digest)? {
-            Some(id) => load(&txn.open_table(KEYS)?, id.value()).map(Arc::new).map(Some),
+            Some(id) => {
+                let key = load(txn.vault(), &txn.open_table(KEYS)?, id.value())?;
+                Ok(Some(Arc::new(key)))
+            }
             None => Ok(None),
         })?;
         if let Some(key) = &found {
@@ -104,7 +107,8 @@ impl Store {
     pub fn has_keys(&self, now: i64) -> Result<bool> {
         self.read(|txn| {
             for row in txn.open_table(KEYS)?.iter()? {
-                let key: ApiKey = codec::decode(TABLE, row?.1.value())?;
+                let (id, value) = row?;
+                let key: ApiKey = txn.vault().decode(&KEYS, &id.value(), value.value())?;
                 if key.is_good(now) {
                     return Ok(true);
                 }
@@ -120,7 +124,7 @@ impl Store {
             if of_organization.get((organization, id.bytes()))?.is_none() {
                 return Ok(None);
             }
-            let key = load(&txn.open_table(KEYS)?, id.bytes())?;
+            let key = load(txn.vault(), &txn.open_table(KEYS)?, id.bytes())?;
             Ok(key.revoked_at.is_none().then_some(key))
         })
     }
@@ -140,12 +144,15 @@ impl Store {
                 key.as_ref().map_or(true, |key| key.revoked_at.is_none() && key.id.bytes() != after)
             };
             let Some(organization) = organization.as_deref() else {
-                let all = keys.range(after..)?.map(|row| codec::decode(TABLE, row?.1.value()));
+                let all = keys.range(after..)?.map(|row| {
+                    let (id, value) = row?;
+                    txn.vault().decode(&KEYS, &id.value(), value.value())
+                });
                 return all.filter(good).take(limit).collect();
             };
             txn.open_table(KEYS_BY_ORGANIZATION)?
                 .range((organization, after)..=(organization, LAST_ID))?
-                .map(|row| load(&keys, row?.0.value().1))
+                .map(|row| load(txn.vault(), &keys, row?.0.value().1))
                 .filter(good)
                 .take(limit)
                 .collect()
@@ -159,14 +166,16 @@ impl Store {
         let known = self.known_keys().clone();
         let revoke = move |txn: &Txn| {
             let mut keys = txn.open_table(KEYS)?;
-            let found = keys.get(id.bytes())?.map(|row| codec::decode(TABLE, row.value()));
+            let decoded = |value: &[u8]| txn.vault().decode(&KEYS, &id.bytes(), value);
+            let found = keys.get(id.bytes())?.map(|row| decoded(row.value()));
             let Some(mut key): Option<ApiKey> = found.transpose()? else { return Ok(false) };
             let theirs = organization.as_ref().is_none_or(|name| *name == key.organization);
             if !theirs || key.revoked_at.is_some() {
                 return Ok(false);
             }
             key.revoked_at = Some(at);
-            keys.insert(id.bytes(), codec::encode(&key).as_slice())?;
+            let value = txn.vault().encode(&KEYS, &id.bytes(), &key);
+            keys.insert(id.bytes(), value.as_slice())?;
             Ok(true)
         };
         // By the writer, so that a caller who goes away meanwhile leaves no key behind that still opens.
@@ -174,12 +183,12 @@ impl Store {
     }
 }
 
-fn load(keys: &impl ReadableTable<Id, &'static [u8]>, id: Id) -> Result<ApiKey> {
+fn load(vault: &Vault, keys: &impl ReadableTable<Id, &'static [u8]>, id: Id) -> Result<ApiKey> {
     let value = keys.get(id)?.ok_or_else(|| Error::Corrupt {
-        table: TABLE,
+        table: "keys",
         reason: "a key is in an index only".to_owned(),
     })?;
-    codec::decode(TABLE, value.value())
+    vault.decode(&KEYS, &id, value.value())
 }
 
 #[cfg(test)]

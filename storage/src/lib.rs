@@ -13,6 +13,7 @@ mod backup;
 mod check;
 mod codec;
 mod compaction;
+mod encryption;
 mod error;
 mod events;
 mod figures;
@@ -31,6 +32,7 @@ pub use audit::{Actor, AuditEntry, AuditFilter, AuditId, AuditPage, AuditRecord}
 pub use backup::Backup;
 pub use check::{Report, check_file};
 pub use compaction::{Compaction, compact};
+pub use encryption::{MasterKey, Reencryption, reencrypt};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
 pub use figures::{Distribution, Figures, Histogram};

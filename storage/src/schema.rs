@@ -5,7 +5,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableError, WriteTransacti
 use crate::{
     Error, Result, store,
     tables::{
-        AUDIT, COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS,
+        AUDIT, COUNTERS, ENCRYPTION, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, KEYS,
         KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, MEMBERS, SCHEMA, SESSIONS, SESSIONS_BY_ORGANIZATION,
         WA_ALL,
     },
@@ -14,8 +14,12 @@ use crate::{
 type Migration = fn(&WriteTransaction) -> Result<()>;
 
 /// The migration at index n brings a file of schema n to schema n + 1.
-const MIGRATIONS: &[Migration] =
-    &[migration_001_creation, migration_002_retention, migration_003_audit];
+const MIGRATIONS: &[Migration] = &[
+    migration_001_creation,
+    migration_002_retention,
+    migration_003_audit,
+    migration_004_encryption,
+];
 
 /// The key of the number.
 pub(crate) const VERSION: &str = "version";
@@ -86,6 +90,12 @@ fn migration_003_audit(txn: &WriteTransaction) -> Result<()> {
     Ok(())
 }
 
+/// Values may be encrypted.
+fn migration_004_encryption(txn: &WriteTransaction) -> Result<()> {
+    txn.open_table(ENCRYPTION)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use redb::{TableHandle, backends::InMemoryBackend};
@@ -104,7 +114,7 @@ mod tests {
         let txn = database.begin_read().unwrap();
         let names: Vec<_> =
             txn.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
-        assert_eq!(names.len(), 13 + WA_ALL.len(), "{names:?}");
+        assert_eq!(names.len(), 14 + WA_ALL.len(), "{names:?}");
     }
 
     #[test]
@@ -131,7 +141,7 @@ mod tests {
         txn.commit().unwrap();
 
         let error = bring_up_to_date(&database).unwrap_err();
-        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 3 }), "{error}");
-        assert!(error.to_string().contains("99") && error.to_string().contains(" 3;"), "{error}");
+        assert!(matches!(error, Error::NewerSchema { found: 99, supported: 4 }), "{error}");
+        assert!(error.to_string().contains("99") && error.to_string().contains(" 4;"), "{error}");
     }
 }

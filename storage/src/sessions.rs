@@ -6,14 +6,15 @@ mod tests;
 
 pub use record::{Account, Reason, Session, SettingsChange, Status, StatusChange, Wanted};
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::ReadableTable;
 
 use crate::{
-    Error, NewEvent, Result, SessionId, Store, codec, events, groups,
+    Error, NewEvent, Result, SessionId, Store,
+    encryption::Vault,
+    events, groups,
+    store::Txn,
     tables::{Id, LAST_ID, SESSIONS, SESSIONS_BY_ORGANIZATION, WA_ALL},
 };
-
-const TABLE: &str = "sessions";
 
 impl Store {
     /// Stores a new session and the events that tell of it.
@@ -30,14 +31,20 @@ impl Store {
 
     /// A session.
     pub fn session(&self, id: SessionId) -> Result<Option<Session>> {
-        self.read(|txn| load(&txn.open_table(SESSIONS)?, id))
+        self.read(|txn| load(txn.vault(), &txn.open_table(SESSIONS)?, id))
     }
 
     /// Every session of every organization, for the start of the process.
     pub async fn sessions(&self) -> Result<Vec<Session>> {
         self.read_many(|txn| {
             let sessions = txn.open_table(SESSIONS)?;
-            sessions.iter()?.map(|row| codec::decode(TABLE, row?.1.value())).collect()
+            sessions
+                .iter()?
+                .map(|row| {
+                    let (id, value) = row?;
+                    txn.vault().decode(&SESSIONS, &id.value(), value.value())
+                })
+                .collect()
         })
         .await
     }
@@ -61,8 +68,8 @@ impl Store {
                 .take(limit)
                 .map(|id| {
                     let id = SessionId::from_bytes(id?);
-                    load(&sessions, id)?.ok_or_else(|| Error::Corrupt {
-                        table: TABLE,
+                    load(txn.vault(), &sessions, id)?.ok_or_else(|| Error::Corrupt {
+                        table: "sessions",
                         reason: format!("`{id}` is in the index only"),
                     })
                 })
@@ -143,7 +150,7 @@ impl Store {
     pub async fn remove_session(&self, id: SessionId) -> Result<bool> {
         self.write(move |txn| {
             let mut sessions = txn.open_table(SESSIONS)?;
-            let Some(session) = load(&sessions, id)? else { return Ok(false) };
+            let Some(session) = load(txn.vault(), &sessions, id)? else { return Ok(false) };
             sessions.remove(id.bytes())?;
             let key = (session.organization.as_str(), id.bytes());
             txn.open_table(SESSIONS_BY_ORGANIZATION)?.remove(key)?;
@@ -176,13 +183,9 @@ impl Store {
     }
 }
 
-fn change(
-    txn: &WriteTransaction,
-    id: SessionId,
-    at: i64,
-    set: &mut dyn FnMut(&mut Session),
-) -> Result<bool> {
-    let Some(mut session) = load(&txn.open_table(SESSIONS)?, id)? else { return Ok(false) };
+fn change(txn: &Txn, id: SessionId, at: i64, set: &mut dyn FnMut(&mut Session)) -> Result<bool> {
+    let found = load(txn.vault(), &txn.open_table(SESSIONS)?, id)?;
+    let Some(mut session) = found else { return Ok(false) };
     set(&mut session);
     session.updated_at = at;
     store(txn, &session)?;
@@ -190,17 +193,21 @@ fn change(
 }
 
 fn load(
+    vault: &Vault,
     sessions: &impl ReadableTable<Id, &'static [u8]>,
     id: SessionId,
 ) -> Result<Option<Session>> {
-    sessions.get(id.bytes())?.map(|value| codec::decode(TABLE, value.value())).transpose()
+    let value = sessions.get(id.bytes())?;
+    value.map(|value| vault.decode(&SESSIONS, &id.bytes(), value.value())).transpose()
 }
 
-fn store(txn: &WriteTransaction, session: &Session) -> Result<()> {
-    txn.open_table(SESSIONS)?.insert(session.id.bytes(), codec::encode(session).as_slice())?;
+fn store(txn: &Txn, session: &Session) -> Result<()> {
+    let id = session.id.bytes();
+    let value = txn.vault().encode(&SESSIONS, &id, session);
+    txn.open_table(SESSIONS)?.insert(id, value.as_slice())?;
     Ok(())
 }
 
-fn remove_protocol_rows(txn: &WriteTransaction, id: SessionId) -> Result<()> {
+fn remove_protocol_rows(txn: &Txn, id: SessionId) -> Result<()> {
     WA_ALL.iter().try_for_each(|table| table.remove_all(txn, &id.bytes()))
 }

@@ -19,7 +19,13 @@ use std::{
 
 use redb::{Builder, Database, ReadableDatabase, backends::InMemoryBackend};
 
-use crate::{Error, Figures, Result, keys::KnownKeys, schema, tables::Rows};
+use crate::{
+    Error, Figures, MasterKey, Result,
+    encryption::{self, Vault},
+    keys::KnownKeys,
+    schema,
+    tables::Rows,
+};
 use disk::{Disk, Opener};
 use overlay::QueuedValue;
 use queue::Queue;
@@ -37,11 +43,13 @@ pub struct Options {
     /// Whether opening reads the whole file and holds every page against its checksum; it does by default. Without it,
     /// damage is found by whoever reads the page.
     pub verify: bool,
+    /// What the file is encrypted under; a new one is encrypted when there is a key. None by default.
+    pub master_key: Option<MasterKey>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, verify: true }
+        Self { cache_bytes: 64 * 1024 * 1024, verify: true, master_key: None }
     }
 }
 
@@ -66,6 +74,7 @@ struct Inner {
     disk: Arc<Disk>,
     path: PathBuf,
     queue: Arc<Queue>,
+    vault: Arc<Vault>,
     writer: Mutex<Option<JoinHandle<()>>>,
     known_keys: Arc<KnownKeys>,
 }
@@ -74,12 +83,17 @@ impl Store {
     /// Opens the database file, creating it and bringing its schema up to date where needed.
     ///
     /// [`Error::InUse`] when another handle has it open, [`Error::NewerSchema`] when a newer release wrote it,
-    /// [`Error::Damaged`] when it is not what was written. Blocks for as long as reading the file takes.
+    /// [`Error::Damaged`] when it is not what was written, [`Error::Locked`], [`Error::WrongMasterKey`] or
+    /// [`Error::NotEncrypted`] when the master key and the file do not go together. Blocks for as long as reading the file
+    /// takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         let database = file::open(path, options)?;
+        encryption::remove_rest(path)?;
+        let vault =
+            file::guarded(path, || Vault::open(&database, path, options.master_key.as_ref()))?;
         let (again, options) = (path.to_owned(), Options { verify: false, ..options.clone() });
         let opener = Box::new(move || file::open(&again, &options));
-        Self::start(database, opener, path, Patience::default())
+        Self::start(database, vault, opener, path, Patience::default())
     }
 
     /// A store that lives in memory and ends with the process.
@@ -87,11 +101,19 @@ impl Store {
         let database = Builder::new().create_with_backend(InMemoryBackend::new())?;
         schema::bring_up_to_date(&database)?;
         let lost = || Err(Error::Unavailable { reason: "what was in memory is lost".to_owned() });
-        Self::start(database, Box::new(lost), Path::new("memory"), Patience::default())
+        let (opener, path) = (Box::new(lost), Path::new("memory"));
+        Self::start(database, Vault::plain(), opener, path, Patience::default())
     }
 
-    fn start(database: Database, opener: Opener, path: &Path, patience: Patience) -> Result<Self> {
-        let disk = Arc::new(Disk::new(database, opener));
+    fn start(
+        database: Database,
+        vault: Vault,
+        opener: Opener,
+        path: &Path,
+        patience: Patience,
+    ) -> Result<Self> {
+        let vault = Arc::new(vault);
+        let disk = Arc::new(Disk::new(database, vault.clone(), opener));
         let queue = Arc::new(Queue::new());
         let writer = writer::spawn(disk.clone(), queue.clone(), patience)
             .map_err(|source| file::in_words(path, source))?;
@@ -100,6 +122,7 @@ impl Store {
                 disk,
                 path: path.to_owned(),
                 queue,
+                vault,
                 writer: Mutex::new(Some(writer)),
                 known_keys: Arc::default(),
             }),
@@ -120,6 +143,11 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Whether what is stored is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.inner.vault.is_encrypted()
     }
 
     /// What the writer has done since the store was opened.
@@ -196,7 +224,8 @@ impl Store {
         // One lock over both, so that no commit falls between the queued rows and the snapshot.
         let (queued, txn) =
             self.inner.queue.queued_rows(table, prefix, || database.begin_read())?;
-        let stored = Snapshot::new(txn).read(|snapshot| table.scan_in(snapshot, prefix))?;
+        let snapshot = Snapshot::new(txn, self.inner.vault.clone());
+        let stored = snapshot.read(|snapshot| table.scan_in(snapshot, prefix))?;
         Ok(overlay::merge(stored, queued))
     }
 
@@ -204,7 +233,7 @@ impl Store {
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
         // Held while reading: the file is not opened anew under a reader.
         let database = self.inner.disk.database()?;
-        Snapshot::new(database.begin_read()?).read(work)
+        Snapshot::new(database.begin_read()?, self.inner.vault.clone()).read(work)
     }
 
     /// Reads in a snapshot on a thread that may block: for a page or more.

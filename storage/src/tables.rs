@@ -1,7 +1,8 @@
 //! Every table of the file.
 //!
 //! Keys of a session's rows start with the 16 bytes of its ULID, so one key range is one session. Phone numbers and
-//! JIDs inside keys stay readable on disk. What a value starts with is told in `codec`.
+//! JIDs inside keys stay readable on disk. What a value starts with is told in `codec`. Values of bytes hold content and
+//! are encrypted where the file is; values of other types are ids and numbers, and never are.
 
 mod rows;
 
@@ -22,6 +23,10 @@ pub(crate) const LAST_ID: Id = [u8::MAX; 16];
 
 /// Table: the schema number. Key: `version`. Value: the number, bare, so that every release can read it.
 pub(crate) const SCHEMA: TableDefinition<&str, u32> = TableDefinition::new("schema");
+
+/// Table: the data key that values are encrypted with; empty in a file that is not encrypted. Key: its number. Value: a
+/// nonce, then the data key as it is under the master key.
+pub(crate) const ENCRYPTION: TableDefinition<u8, [u8; 60]> = TableDefinition::new("encryption");
 
 /// Table: counters the writer gives numbers out from. Key: the counter. Value: the last number given out, bare.
 pub(crate) const COUNTERS: TableDefinition<&str, u128> = TableDefinition::new("counters");
@@ -160,6 +165,7 @@ pub(crate) trait Visitor {
 /// Shows a visitor every table of the current schema.
 pub(crate) fn visit(visitor: &mut impl Visitor) -> Result<()> {
     visitor.table(TableHandle::name(&SCHEMA), SCHEMA)?;
+    visitor.table(TableHandle::name(&ENCRYPTION), ENCRYPTION)?;
     visitor.table(TableHandle::name(&COUNTERS), COUNTERS)?;
     visitor.table(TableHandle::name(&SESSIONS), SESSIONS)?;
     visitor.table(TableHandle::name(&SESSIONS_BY_ORGANIZATION), SESSIONS_BY_ORGANIZATION)?;

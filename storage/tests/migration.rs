@@ -13,7 +13,7 @@ use flate2::read::GzDecoder;
 use serde_json::json;
 use wharf_storage::{
     Account, Actor, AuditFilter, AuditRecord, Capability, Error, Event, EventId, GroupJid, KeyId,
-    NewEvent, Options, Role, Session, SessionId, Status, Store, Wanted,
+    MasterKey, NewEvent, Options, Role, Session, SessionId, Status, Store, Wanted,
 };
 
 use crate::whatsapp::{gives_out_what_was_sent, holds_what_schema_1_wrote};
@@ -127,6 +127,20 @@ async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
     store.close().await.unwrap();
 
     let store = open(&path);
+    holds_what_was_written(&store).await;
+    gives_out_what_was_sent(&store, id(SHOP)).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_schema_1_is_encrypted_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = unpacked(folder.path(), 1);
+    let key = Some(MasterKey::new([1; 32]));
+    wharf_storage::reencrypt(&path, None, key.clone()).await.unwrap();
+    let options = Options { master_key: key, ..Options::default() };
+    let store = Store::open(&path, &options).unwrap();
+    assert!(store.is_encrypted());
     holds_what_was_written(&store).await;
     gives_out_what_was_sent(&store, id(SHOP)).await;
     store.close().await.unwrap();

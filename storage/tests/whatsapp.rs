@@ -15,7 +15,7 @@ use std::{fmt::Debug, path::Path};
 use proptest::{prelude::*, test_runner::Config};
 use serde::Serialize;
 use wacore::store::{InMemoryBackend, traits::Backend as Library};
-use wharf_storage::{Options, SessionId, Store, whatsapp::Backend};
+use wharf_storage::{MasterKey, Options, SessionId, Store, whatsapp::Backend};
 
 pub(super) use schema_1::{gives_out_what_was_sent, holds_what_schema_1_wrote};
 
@@ -77,8 +77,9 @@ async fn all_answers<B: Library>(backends: &[B]) -> Answers {
     answers
 }
 
-fn open(path: &Path, sessions: &[SessionId]) -> (Store, Vec<Backend>) {
-    let store = Store::open(path, &Options::default()).unwrap();
+fn open(path: &Path, sessions: &[SessionId], encrypted: bool) -> (Store, Vec<Backend>) {
+    let master_key = encrypted.then(|| MasterKey::new([5; 32]));
+    let store = Store::open(path, &Options { master_key, ..Options::default() }).unwrap();
     let backends = sessions.iter().map(|session| store.whatsapp(*session)).collect();
     (store, backends)
 }
@@ -91,11 +92,11 @@ fn alike(ours: &Answers, expected: &Answers, when: &str) {
     assert_eq!(ours.len(), expected.len());
 }
 
-async fn conforms(steps: Vec<Step>) {
+async fn conforms(steps: Vec<Step>, encrypted: bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wharf.redb");
     let sessions: Vec<_> = (0..SESSIONS).map(|_| SessionId::generate(1)).collect();
-    let (mut store, mut ours) = open(&path, &sessions);
+    let (mut store, mut ours) = open(&path, &sessions, encrypted);
     let reference: Vec<_> = sessions.iter().map(|_| InMemoryBackend::new()).collect();
     for step in steps.iter().chain([&Step::Reopen]) {
         assert_eq!(step.run(&ours).await, step.run(&reference).await, "{step:?}");
@@ -103,7 +104,7 @@ async fn conforms(steps: Vec<Step>) {
             let expected = all_answers(&reference).await;
             alike(&all_answers(&ours).await, &expected, "before the file was reopened");
             store.close().await.unwrap();
-            (store, ours) = open(&path, &sessions);
+            (store, ours) = open(&path, &sessions, encrypted);
             alike(&all_answers(&ours).await, &expected, "after the file was reopened");
         }
     }
@@ -115,8 +116,8 @@ fn any_operations_are_answered_as_the_library_does() {
     let cases = std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    proptest!(config, |(steps in prop::collection::vec(Step::any(), 1..80))| {
-        runtime.block_on(conforms(steps));
+    proptest!(config, |(steps in prop::collection::vec(Step::any(), 1..80), encrypted in any::<bool>())| {
+        runtime.block_on(conforms(steps, encrypted));
     });
 }
 

@@ -37,7 +37,8 @@ async fn a_gateway_that_is_told_to_stop_leaves_its_store_closed() {
     let shutdown = async move {
         let _ = stopped.await;
     };
-    let gateway = tokio::spawn(async move { wharf::run(&config, listener, shutdown).await });
+    let store = wharf::open_store(&config.data, None, None).unwrap();
+    let gateway = tokio::spawn(async move { wharf::run(store, &config, listener, shutdown).await });
 
     let client =
         reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();

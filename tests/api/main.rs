@@ -10,6 +10,7 @@ mod control;
 mod cors;
 mod docs;
 mod document;
+mod encryption;
 mod events;
 mod faults;
 mod fleet;

@@ -61,7 +61,7 @@ impl Store {
                     return Ok(AuditPage { entries, next: last });
                 }
                 let (key, value) = row?;
-                let entry = load(key.value().1, value.value())?;
+                let entry = load(txn.vault(), key.value(), value.value())?;
                 last = Some(entry.id);
                 if filter.fits(&entry.record) {
                     entries.push(entry);

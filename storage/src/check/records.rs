@@ -4,18 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::de::DeserializeOwned;
 use ulid::Ulid;
 
 use super::Report;
 use crate::{
-    ApiKey, AuditRecord, EventId, Group, Member, NewEvent, Result, Session, audit, codec, events,
-    schema,
+    ApiKey, AuditRecord, EventId, Group, Member, NewEvent, Result, Session, audit, events, schema,
     store::Snapshot,
     tables::{
-        self, AUDIT, COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS, Id, KEYS,
-        KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, MEMBERS, Rows, SCHEMA, SESSIONS,
+        self, AUDIT, COUNTERS, ENCRYPTION, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, GROUPS,
+        Id, KEYS, KEYS_BY_DIGEST, KEYS_BY_ORGANIZATION, MEMBERS, Rows, SCHEMA, SESSIONS,
         SESSIONS_BY_ORGANIZATION, WA_ALL, WA_LID_BY_LID, WA_LID_BY_PN,
     },
     whatsapp,
@@ -58,14 +57,16 @@ fn shown(id: Id) -> Ulid {
 }
 
 /// The record, or a finding that says whose it was.
-fn decoded<T: DeserializeOwned>(
+fn decoded<K: Key + 'static, T: DeserializeOwned>(
+    snapshot: &Snapshot,
     report: &mut Report,
-    table: &'static str,
+    table: &'static TableDefinition<'static, K, &'static [u8]>,
+    key: &K::SelfType<'_>,
     value: &[u8],
     whose: impl FnOnce() -> String,
 ) -> Option<T> {
     report.rows += 1;
-    let record = codec::decode(table, value);
+    let record = snapshot.vault().decode(table, key, value);
     record.map_err(|error| report.found(format!("{error} ({})", whose()))).ok()
 }
 
@@ -94,6 +95,7 @@ fn names(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
 
 fn numbers(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
     report.rows += snapshot.open_table(SCHEMA)?.len()?;
+    report.rows += snapshot.open_table(ENCRYPTION)?.len()?;
     report.rows += snapshot.open_table(COUNTERS)?.len()?;
     let found = snapshot.open_table(SCHEMA)?.get(schema::VERSION)?.map(|number| number.value());
     if found != Some(schema::current()) {
@@ -107,7 +109,8 @@ fn sessions(snapshot: &Snapshot, report: &mut Report, sessions: &mut Sessions) -
     for row in snapshot.open_table(SESSIONS)?.iter()? {
         let (key, value) = row?;
         let id = key.value();
-        let record: Option<Session> = decoded(report, "sessions", value.value(), of_session(id));
+        let record: Option<Session> =
+            decoded(snapshot, report, &SESSIONS, &key.value(), value.value(), of_session(id));
         // Its rows are not to be found again for each of them.
         let organization = record.as_ref().map(|session| session.organization.clone());
         sessions.insert(id, organization.unwrap_or_default());
@@ -136,7 +139,8 @@ fn groups(snapshot: &Snapshot, report: &mut Report, sessions: &Sessions) -> Resu
         let (key, value) = row?;
         let (session, jid) = key.value();
         belongs(report, "groups", session, sessions);
-        let group: Option<Group> = decoded(report, "groups", value.value(), of_session(session));
+        let group: Option<Group> =
+            decoded(snapshot, report, &GROUPS, &key.value(), value.value(), of_session(session));
         if group.is_some_and(|group| group.jid.as_ref() != jid) {
             report.found(format!("`groups`: one of session {} is out of place", shown(session)));
         }
@@ -150,7 +154,8 @@ fn members(snapshot: &Snapshot, report: &mut Report, sessions: &Sessions) -> Res
         let (key, value) = row?;
         let (session, jid, lid) = key.value();
         belongs(report, "members", session, sessions);
-        let member: Option<Member> = decoded(report, "members", value.value(), of_session(session));
+        let member: Option<Member> =
+            decoded(snapshot, report, &MEMBERS, &key.value(), value.value(), of_session(session));
         let session_shown = shown(session);
         if member.is_some_and(|member| member.lid != lid) {
             report.found(format!("`members`: one of session {session_shown} is out of place"));
@@ -171,7 +176,8 @@ fn keys(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
         let id = id.value();
         unopened.insert(id);
         let whose = || format!("key {}", shown(id));
-        let Some(key) = decoded::<ApiKey>(report, "keys", value.value(), whose) else { continue };
+        let record: Option<ApiKey> = decoded(snapshot, report, &KEYS, &id, value.value(), whose);
+        let Some(key) = record else { continue };
         if key.id.bytes() != id {
             report.found(format!("`keys`: {} stands at {}", key.id, shown(id)));
         }
@@ -208,7 +214,8 @@ fn event_log(snapshot: &Snapshot, report: &mut Report, sessions: &Sessions) -> R
         let (key, value) = row?;
         let (session, id) = key.value();
         belongs(report, "events", session, sessions);
-        let event: Option<NewEvent> = decoded(report, "events", value.value(), of_session(session));
+        let event: Option<NewEvent> =
+            decoded(snapshot, report, &EVENTS, &key.value(), value.value(), of_session(session));
         if EventId::from_bytes(id).number() > last {
             report.found(format!("`events`: {} is above the last one given out", shown(id)));
         }
@@ -249,7 +256,8 @@ fn audit_log(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
         let (key, value) = row?;
         let (_, id) = key.value();
         let whose = || format!("entry {}", shown(id));
-        decoded::<AuditRecord>(report, "audit", value.value(), whose);
+        let _entry: Option<AuditRecord> =
+            decoded(snapshot, report, &AUDIT, &key.value(), value.value(), whose);
         if u128::from_be_bytes(id) > last {
             report.found(format!("`audit`: {} is above the last one given out", shown(id)));
         }
@@ -272,8 +280,10 @@ fn protocol(
             continue;
         };
         belongs(report, name, *session, sessions);
-        let whole =
-            codec::unwrap(name, value.value()).and_then(|value| whatsapp::check(table, &value));
+        let whole = snapshot
+            .vault()
+            .unwrap(name, key.value(), value.value())
+            .and_then(|value| whatsapp::check(table, &value));
         if let Err(error) = whole {
             report.found(format!("{error} (`{name}`, session {})", shown(*session)));
         }
@@ -287,7 +297,8 @@ fn phone_numbers(snapshot: &Snapshot, report: &mut Report) -> Result<()> {
     for row in snapshot.open_table(WA_LID_BY_PN.definition())?.iter()? {
         let (key, value) = row?;
         let Some(session) = key.value().first_chunk::<16>() else { continue };
-        let Ok(lid) = codec::unwrap(WA_LID_BY_PN.name(), value.value()) else { continue };
+        let lid = snapshot.vault().unwrap(WA_LID_BY_PN.name(), key.value(), value.value());
+        let Ok(lid) = lid else { continue };
         if by_lid.get([session.as_slice(), &lid].concat().as_slice())?.is_none() {
             let session = shown(*session);
             report.found(format!("`wa_lid_by_pn`: one of session {session} has no mapping"));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    SessionId, codec,
+    SessionId,
     store::tests::{dumped, fill},
     tables::{
         COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, GROUPS, KEYS, KEYS_BY_DIGEST,
@@ -100,7 +100,7 @@ async fn a_row_that_does_not_decode_or_belongs_to_nobody_is_found() {
 
     let findings = found(|txn, id| {
         WA_DEVICE.put(txn, &id.bytes(), Some(b"no device"))?;
-        let raw = codec::wrap(b"k");
+        let raw = txn.vault().wrap(WA_IDENTITIES.name(), &[1, 2], b"k");
         txn.open_table(WA_IDENTITIES.definition())?.insert(&[1, 2][..], raw.as_slice())?;
         Ok(())
     });

@@ -1,6 +1,6 @@
 //! The event log of an organization, page by page.
 
-use super::{Event, LAST_EVENT, TABLE, load};
+use super::{Event, LAST_EVENT, load};
 use crate::{
     Error, EventId, Result, SessionId, Store,
     tables::{COUNTERS, EVENTS, EVENTS_BY_ORGANIZATION, EVENTS_REMOVED, FIRST_ID, LAST_ID},
@@ -69,12 +69,13 @@ impl Store {
                     continue;
                 }
                 if sessions.as_ref().is_none_or(|listed| listed.contains(&session)) {
-                    let value = events.get((session.bytes(), id))?;
+                    let key = (session.bytes(), id);
+                    let value = events.get(key)?;
                     let value = value.ok_or_else(|| Error::Corrupt {
-                        table: TABLE,
+                        table: "events",
                         reason: format!("`{}` is in the index only", EventId::from_bytes(id)),
                     })?;
-                    found.push(load(id, value.value())?);
+                    found.push(load(txn.vault(), key, value.value())?);
                 }
                 last = id;
             }

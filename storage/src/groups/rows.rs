@@ -1,15 +1,14 @@
 //! The rows of a session's groups inside the writer's transaction.
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table};
 
 use super::{Group, Member};
 use crate::{
-    Error, GroupJid, Result, SessionId, codec,
+    Error, GroupJid, Result, SessionId,
+    store::Txn,
     tables::{COUNTERS, GROUPS, Id, MEMBERS},
 };
 
-pub(super) const GROUPS_NAME: &str = "groups";
-pub(super) const MEMBERS_NAME: &str = "members";
 /// Above every address: those are ASCII.
 pub(super) const ABOVE_ALL: &str = "\u{10ffff}";
 const LAST_ROW: &str = "last_row";
@@ -18,14 +17,14 @@ type Members<'t> = Table<'t, (Id, &'static str, &'static str), &'static [u8]>;
 
 /// The tables of groups for one session. Those that most changes do not need are opened once they are.
 pub(super) struct GroupRows<'t> {
-    txn: &'t WriteTransaction,
+    txn: &'t Txn,
     session: Id,
     groups: Table<'t, (Id, &'static str), &'static [u8]>,
     members: Option<Members<'t>>,
 }
 
 impl<'t> GroupRows<'t> {
-    pub(super) fn open(txn: &'t WriteTransaction, session: SessionId) -> Result<Self> {
+    pub(super) fn open(txn: &'t Txn, session: SessionId) -> Result<Self> {
         let groups = txn.open_table(GROUPS)?;
         Ok(Self { txn, session: session.bytes(), groups, members: None })
     }
@@ -51,35 +50,45 @@ impl<'t> GroupRows<'t> {
 
     /// A group, left or not.
     pub(super) fn group(&self, jid: &GroupJid) -> Result<Option<Group>> {
-        let value = self.groups.get((self.session, jid.as_ref()))?;
-        value.map(|value| codec::decode(GROUPS_NAME, value.value())).transpose()
+        let key = (self.session, jid.as_ref());
+        let value = self.groups.get(key)?;
+        value.map(|value| self.txn.vault().decode(&GROUPS, &key, value.value())).transpose()
     }
 
     /// Every group that was not left.
     pub(super) fn present(&self) -> Result<Vec<Group>> {
         self.groups
             .range((self.session, "")..(self.session, ABOVE_ALL))?
-            .map(|row| codec::decode(GROUPS_NAME, row?.1.value()))
+            .map(|row| {
+                let (key, value) = row?;
+                self.txn.vault().decode(&GROUPS, &key.value(), value.value())
+            })
             .filter(|group: &Result<Group>| group.as_ref().map_or(true, |group| !group.left))
             .collect()
     }
 
     pub(super) fn put_group(&mut self, group: &Group) -> Result<()> {
-        self.groups.insert((self.session, group.jid.as_ref()), codec::encode(group).as_slice())?;
+        let key = (self.session, group.jid.as_ref());
+        let value = self.txn.vault().encode(&GROUPS, &key, group);
+        self.groups.insert(key, value.as_slice())?;
         Ok(())
     }
 
     pub(super) fn members(&mut self, jid: &GroupJid) -> Result<Vec<Member>> {
-        let session = self.session;
+        let (session, vault) = (self.session, self.txn.vault());
         self.member_rows()?
             .range((session, jid.as_ref(), "")..(session, jid.as_ref(), ABOVE_ALL))?
-            .map(|row| codec::decode(MEMBERS_NAME, row?.1.value()))
+            .map(|row| {
+                let (key, value) = row?;
+                vault.decode(&MEMBERS, &key.value(), value.value())
+            })
             .collect()
     }
 
     pub(super) fn put_member(&mut self, jid: &GroupJid, member: &Member) -> Result<()> {
         let key = (self.session, jid.as_ref(), member.lid.as_str());
-        self.member_rows()?.insert(key, codec::encode(member).as_slice())?;
+        let value = self.txn.vault().encode(&MEMBERS, &key, member);
+        self.member_rows()?.insert(key, value.as_slice())?;
         Ok(())
     }
 
@@ -107,7 +116,7 @@ impl<'t> GroupRows<'t> {
 }
 
 /// Removes every group of a session.
-pub(crate) fn remove(txn: &WriteTransaction, session: SessionId) -> Result<()> {
+pub(crate) fn remove(txn: &Txn, session: SessionId) -> Result<()> {
     let id = session.bytes();
     txn.open_table(GROUPS)?.retain_in((id, "")..(id, ABOVE_ALL), |_, _| false)?;
     txn.open_table(MEMBERS)?.retain_in((id, "", "")..(id, ABOVE_ALL, ""), |_, _| false)?;

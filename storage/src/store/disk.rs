@@ -8,13 +8,15 @@ use std::{
 use redb::Database;
 use tracing::error;
 
-use crate::{Error, Result};
+use crate::{Error, Result, encryption::Vault};
 
 /// Opens the database behind a store once more.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database> + Send + Sync>;
 
 pub(super) struct Disk {
     opener: Opener,
+    /// What the file's values are encrypted with, whenever it is opened anew.
+    vault: Arc<Vault>,
     state: RwLock<State>,
 }
 
@@ -26,8 +28,12 @@ enum State {
 }
 
 impl Disk {
-    pub(super) fn new(database: Database, opener: Opener) -> Self {
-        Self { opener, state: RwLock::new(State::Open(Arc::new(database))) }
+    pub(super) fn new(database: Database, vault: Arc<Vault>, opener: Opener) -> Self {
+        Self { opener, vault, state: RwLock::new(State::Open(Arc::new(database))) }
+    }
+
+    pub(super) fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// The database, unless it is closed or away.

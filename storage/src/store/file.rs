@@ -64,6 +64,13 @@ fn create(path: &Path, options: &Options) -> Result<()> {
     }
 }
 
+/// Makes a database that is its owner's alone, in the place of whatever is there.
+pub(crate) fn make(path: &Path, cache_bytes: usize) -> Result<Database> {
+    File::create(path).and_then(|_| make_private(path)).map_err(|error| in_words(path, error))?;
+    let made = Builder::new().set_cache_size(cache_bytes).create(path);
+    made.map_err(|error| opening(path, error))
+}
+
 /// The folder that a file is in.
 pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

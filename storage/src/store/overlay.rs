@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redb::WriteTransaction;
-
+use super::Txn;
 use crate::{
     Result,
     tables::{Rows, end_of},
@@ -21,7 +20,7 @@ pub(crate) struct Op {
 }
 
 /// Applies `ops` in order.
-pub(super) fn apply(ops: &[Op], txn: &WriteTransaction) -> Result<()> {
+pub(super) fn apply(ops: &[Op], txn: &Txn) -> Result<()> {
     ops.iter().try_for_each(|op| op.table.put(txn, &op.key, op.value.as_deref()))
 }
 

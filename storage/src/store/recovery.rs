@@ -112,7 +112,7 @@ fn attempt(disk: &Disk, queue: &Queue, kept: &mut Kept) -> Result<()> {
     let begun = Instant::now();
     let (probe, _answer) = writer::strict(|txn| schema::rewrite(txn), || ());
     kept.push(probe);
-    let outcome = writer::commit(&database, kept);
+    let outcome = writer::commit(&database, disk.vault(), kept);
     queue.counts.batch(kept.len(), begun.elapsed(), outcome.is_ok());
     if outcome.is_err() {
         kept.retain(|job| job.relaxed().is_some());

@@ -5,22 +5,29 @@ use std::{
     cell::RefCell,
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, TableHandle, Value};
 
-use crate::{Error, Result, tables};
+use crate::{Error, Result, encryption::Vault, tables};
 
-/// All tables as they were at one commit.
+/// All tables as they were at one commit, with what their values are encrypted with.
 pub(crate) struct Snapshot {
     txn: ReadTransaction,
+    vault: Arc<Vault>,
     /// The table that was opened last.
     table: RefCell<String>,
 }
 
 impl Snapshot {
-    pub(super) fn new(txn: ReadTransaction) -> Self {
-        Self { txn, table: RefCell::default() }
+    pub(super) fn new(txn: ReadTransaction, vault: Arc<Vault>) -> Self {
+        Self { txn, vault, table: RefCell::default() }
+    }
+
+    /// What values are encrypted with, if anything.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// A table.

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    encryption::Vault,
     events::{self, Unwritten},
 };
 
@@ -32,9 +33,15 @@ pub(crate) struct Txn {
     inner: WriteTransaction,
     /// Events of the jobs, in order, which are written once for all of them: see [`events::write`].
     events: RefCell<Vec<Unwritten>>,
+    vault: Arc<Vault>,
 }
 
 impl Txn {
+    /// What values are encrypted with, if anything.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
     /// Stores an event at the end of the batch.
     pub(crate) fn append(&self, event: Unwritten) {
         self.events.borrow_mut().push(event);
@@ -43,7 +50,7 @@ impl Txn {
     /// Writes the events appended so far: for a job that reads or removes events.
     pub(crate) fn write_events(&self) -> Result<()> {
         let events = self.events.take();
-        if events.is_empty() { Ok(()) } else { events::write(&self.inner, &events) }
+        if events.is_empty() { Ok(()) } else { events::write(self, events) }
     }
 
     fn commit(self) -> Result<()> {
@@ -137,7 +144,7 @@ fn run_batch(
     for job in &batch {
         queue.counts.waited(job.waited());
     }
-    let outcome = disk.database().and_then(|database| commit(&database, &mut batch));
+    let outcome = disk.database().and_then(|database| commit(&database, disk.vault(), &mut batch));
     queue.counts.batch(writes, begun.elapsed(), outcome.is_ok());
     if let Err(error) = outcome {
         let (kept, refused): (Kept, Vec<_>) =
@@ -164,9 +171,13 @@ fn run_batch(
 
 /// Runs the batch and commits it. Jobs that fail are answered and leave the batch, which then starts over; a failure of
 /// the file is one of the whole batch.
-pub(super) fn commit(database: &Database, batch: &mut Vec<Box<dyn Job>>) -> Result<()> {
+pub(super) fn commit(
+    database: &Database,
+    vault: &Arc<Vault>,
+    batch: &mut Vec<Box<dyn Job>>,
+) -> Result<()> {
     loop {
-        let txn = Txn { inner: begin(database)?, events: RefCell::default() };
+        let txn = Txn { inner: begin(database)?, events: RefCell::default(), vault: vault.clone() };
         let failed = batch
             .iter_mut()
             .enumerate()

@@ -4,10 +4,14 @@ use std::ops::Bound;
 
 use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
 
-use crate::{Result, codec, store::Snapshot};
+use crate::{
+    Result,
+    encryption::Vault,
+    store::{Snapshot, Txn},
+};
 
 /// The name of a protocol table, and what can be done with it inside a transaction. The bytes that go in and come out
-/// are the library's: the two leading bytes of the stored value are added and removed here.
+/// are the library's: how a value is stored is the vault's matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rows {
     name: &'static str,
@@ -32,34 +36,29 @@ impl Rows {
     }
 
     /// The value of a key as this transaction sees it.
-    pub(crate) fn get(self, txn: &WriteTransaction, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn get(self, txn: &Txn, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let table = txn.open_table(self.definition())?;
         let value = table.get(key)?;
-        value.map(|value| codec::unwrap(self.name, value.value())).transpose()
+        value.map(|value| txn.vault().unwrap(self.name, key, value.value())).transpose()
     }
 
     /// Sets the value of a key, or removes it with `None`.
-    pub(crate) fn put(
-        self,
-        txn: &WriteTransaction,
-        key: &[u8],
-        value: Option<&[u8]>,
-    ) -> Result<()> {
+    pub(crate) fn put(self, txn: &Txn, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let mut table = txn.open_table(self.definition())?;
         match value {
-            Some(value) => table.insert(key, codec::wrap(value).as_slice())?,
+            Some(value) => table.insert(key, txn.vault().wrap(self.name, key, value).as_slice())?,
             None => table.remove(key)?,
         };
         Ok(())
     }
 
     /// Every row whose key starts with `prefix`, in key order, as this transaction sees it.
-    pub(crate) fn scan(self, txn: &WriteTransaction, prefix: &[u8]) -> Result<Vec<Row>> {
-        self.collect(&txn.open_table(self.definition())?, prefix)
+    pub(crate) fn scan(self, txn: &Txn, prefix: &[u8]) -> Result<Vec<Row>> {
+        self.collect(txn.vault(), &txn.open_table(self.definition())?, prefix)
     }
 
     /// Removes every row whose key starts with `prefix`.
-    pub(crate) fn remove_all(self, txn: &WriteTransaction, prefix: &[u8]) -> Result<()> {
+    pub(crate) fn remove_all(self, txn: &Txn, prefix: &[u8]) -> Result<()> {
         let end = end_of(prefix);
         let mut table = txn.open_table(self.definition())?;
         Ok(table.retain_in::<&[u8], _>(bounds(prefix, end.as_deref()), |_, _| false)?)
@@ -69,12 +68,12 @@ impl Rows {
     pub(crate) fn get_in(self, txn: &Snapshot, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let table = txn.open_table(self.definition())?;
         let value = table.get(key)?;
-        value.map(|value| codec::unwrap(self.name, value.value())).transpose()
+        value.map(|value| txn.vault().unwrap(self.name, key, value.value())).transpose()
     }
 
     /// Every row whose key starts with `prefix`, in key order, in a snapshot.
     pub(crate) fn scan_in(self, txn: &Snapshot, prefix: &[u8]) -> Result<Vec<Row>> {
-        self.collect(&txn.open_table(self.definition())?, prefix)
+        self.collect(txn.vault(), &txn.open_table(self.definition())?, prefix)
     }
 
     /// Creates the table where it does not exist.
@@ -84,6 +83,7 @@ impl Rows {
 
     fn collect(
         self,
+        vault: &Vault,
         table: &impl ReadableTable<&'static [u8], &'static [u8]>,
         prefix: &[u8],
     ) -> Result<Vec<Row>> {
@@ -92,7 +92,8 @@ impl Rows {
             .range::<&[u8]>(bounds(prefix, end.as_deref()))?
             .map(|row| {
                 let (key, value) = row?;
-                Ok((key.value().to_vec(), codec::unwrap(self.name, value.value())?))
+                let bytes = vault.unwrap(self.name, key.value(), value.value())?;
+                Ok((key.value().to_vec(), bytes))
             })
             .collect()
     }

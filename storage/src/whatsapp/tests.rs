@@ -3,6 +3,7 @@
 mod app_sync;
 mod device;
 mod durability;
+pub(crate) mod marked;
 mod message_secrets;
 mod protocol;
 mod signal;
@@ -18,7 +19,7 @@ use wacore::store::{
 };
 
 use super::Backend;
-use crate::{Options, SessionId, Store};
+use crate::{MasterKey, Options, SessionId, Store};
 
 const AT: i64 = 1_700_000_000_000;
 
@@ -51,7 +52,11 @@ fn in_memory() -> Backend {
 }
 
 fn open(path: &Path, session: SessionId) -> (Store, Backend) {
-    let store = Store::open(path, &Options::default()).unwrap();
+    open_under(None, path, session)
+}
+
+fn open_under(master_key: Option<MasterKey>, path: &Path, session: SessionId) -> (Store, Backend) {
+    let store = Store::open(path, &Options { master_key, ..Options::default() }).unwrap();
     let backend = store.whatsapp(session);
     (store, backend)
 }
@@ -75,17 +80,23 @@ pub(crate) async fn fill(store: &Store, session: SessionId) {
 /// Runs the same steps against both backends; ours is closed and opened again after each of them. `ask` must answer
 /// alike at every point, and so must the steps themselves.
 async fn conforms(steps: &[&dyn Step], ask: &dyn Step) {
+    for master_key in [None, Some(MasterKey::new([5; 32]))] {
+        conforms_under(master_key, steps, ask).await;
+    }
+}
+
+async fn conforms_under(master_key: Option<MasterKey>, steps: &[&dyn Step], ask: &dyn Step) {
     let reference = InMemoryBackend::new();
     let folder = tempfile::tempdir().unwrap();
     let (path, session) = (folder.path().join("store"), session());
-    let (mut store, mut ours) = open(&path, session);
+    let (mut store, mut ours) = open_under(master_key.clone(), &path, session);
     for step in steps {
         assert_eq!(step.run(&ours).await, step.run(&reference).await);
         let expected = ask.run(&reference).await;
         assert!(!expected.is_empty());
         assert_eq!(ask.run(&ours).await, expected, "before the file was reopened");
         store.close().await.unwrap();
-        (store, ours) = open(&path, session);
+        (store, ours) = open_under(master_key.clone(), &path, session);
         assert_eq!(ask.run(&ours).await, expected, "after the file was reopened");
     }
 }

@@ -146,7 +146,10 @@ pub(crate) async fn fill(store: &Store, sessions: i64) -> Vec<SessionId> {
 
 #[tokio::test]
 async fn every_table_is_filled_and_a_forgotten_one_is_noticed() {
-    let store = Store::in_memory().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let master_key = Some(MasterKey::new([5; 32]));
+    let options = Options { master_key, ..Options::default() };
+    let store = Store::open(&folder.path().join("store"), &options).unwrap();
     fill(&store, 1).await;
     let rows = dumped(&store);
     let empty: Vec<_> = rows.iter().filter(|(_, rows)| rows.is_empty()).collect();

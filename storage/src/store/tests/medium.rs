@@ -95,7 +95,7 @@ impl Medium {
             schema::bring_up_to_date(&database)?;
             Ok(database)
         };
-        Store::start(open()?, Box::new(open), Path::new("medium"), patience)
+        Store::start(open()?, Vault::plain(), Box::new(open), Path::new("medium"), patience)
     }
 
     fn act(&self, action: Action) {

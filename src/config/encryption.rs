@@ -1,0 +1,171 @@
+//! The master key of what is stored, and commands on it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use clap::{Args, Subcommand};
+use wharf_storage::MasterKey;
+use zeroize::Zeroizing;
+
+use crate::server::{Error, Result};
+
+/// The variable that holds the key itself. There is no flag for it: other users see the flags of a process.
+const VARIABLE: &str = "WHARF_MASTER_KEY";
+
+/// Bytes of a key.
+const LENGTH: usize = 32;
+
+/// Where the master key is. Without one what is stored is not encrypted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Encryption {
+    /// File with the master key that what is stored is encrypted under: 32 bytes, as they are, in base64 or in hex. The
+    /// key itself may be in `WHARF_MASTER_KEY` instead.
+    #[arg(long, global = true, env = "WHARF_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+impl Encryption {
+    /// The master key, from the file or from the environment.
+    ///
+    /// # Errors
+    /// The file cannot be read, what is there is not a key, or both are given.
+    pub fn master_key(&self) -> Result<Option<MasterKey>> {
+        self.one_of(env::var_os(VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes())))
+    }
+
+    fn one_of(&self, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Option<MasterKey>> {
+        match (&self.master_key_file, variable.filter(|text| !text.is_empty())) {
+            (None, None) => Ok(None),
+            (Some(path), None) => read("--master-key-file", path).map(Some),
+            (None, Some(text)) => {
+                parsed(&text).map(Some).ok_or_else(|| unusable(VARIABLE, "it is not a key"))
+            }
+            (Some(_), Some(_)) => {
+                Err(unusable(VARIABLE, "`--master-key-file` is given too: take one of the two"))
+            }
+        }
+    }
+}
+
+/// Commands on the encryption of what is stored, for which the gateway must be stopped.
+#[derive(Debug, Subcommand)]
+pub enum EncryptionCommand {
+    /// Encrypt what is stored under the master key that is given.
+    Enable(EncryptionData),
+    /// Encrypt what is stored anew, under another master key and a new data key.
+    Rotate(Rotate),
+    /// Store everything as it is, without encryption.
+    Disable(EncryptionData),
+}
+
+/// Options of `encryption enable` and of `encryption disable`.
+#[derive(Debug, Clone, Args)]
+pub struct EncryptionData {
+    /// Folder of everything that is stored.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+/// Options of `encryption rotate`.
+#[derive(Debug, Clone, Args)]
+pub struct Rotate {
+    /// File with the new master key; the same as before makes a new data key alone.
+    #[arg(long, value_name = "FILE")]
+    pub new_master_key_file: PathBuf,
+    /// Folder of everything that is stored.
+    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
+    pub data: PathBuf,
+}
+
+impl Rotate {
+    /// The new master key.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold a key.
+    pub fn new_master_key(&self) -> Result<MasterKey> {
+        read("--new-master-key-file", &self.new_master_key_file)
+    }
+}
+
+fn read(flag: &str, path: &Path) -> Result<MasterKey> {
+    let named = format!("{flag}` (`{}", path.display());
+    let content = fs::read(path).map(Zeroizing::new);
+    let content = content.map_err(|error| unusable(&named, &format!("{error}")))?;
+    parsed(&content).ok_or_else(|| unusable(&named, "it does not hold a key"))
+}
+
+fn unusable(what: &str, why: &str) -> Error {
+    let closed = if what.contains("(`") { ")" } else { "" };
+    Error::Config(format!(
+        "`{what}`{closed}: {why}; a master key is {LENGTH} bytes, in base64 or hex, such as `openssl rand -base64 {LENGTH}` prints"
+    ))
+}
+
+/// A key of 32 bytes as they are, or as text.
+fn parsed(content: &[u8]) -> Option<MasterKey> {
+    if let Ok(bytes) = content.try_into() {
+        return Some(MasterKey::new(bytes));
+    }
+    let text = content.trim_ascii();
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    if text.len() == 2 * LENGTH {
+        for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let digit = |place: usize| char::from(digits[place]).to_digit(16);
+            *byte = u8::try_from(digit(0)? << 4 | digit(1)?).ok()?;
+        }
+    } else {
+        let decoded = Zeroizing::new(BASE64_STANDARD.decode(text).ok()?);
+        *bytes = decoded.as_slice().try_into().ok()?;
+    }
+    Some(MasterKey::new(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE64: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1B1C1D1E1F";
+
+    fn key() -> MasterKey {
+        MasterKey::new(std::array::from_fn(|place| u8::try_from(place).unwrap()))
+    }
+
+    #[test]
+    fn a_key_is_read_from_each_of_its_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let raw: Vec<u8> = (0..32).collect();
+        for content in [raw, BASE64.into(), HEX.into(), format!("{HEX}\n").into()] {
+            fs::write(&path, &content).unwrap();
+            let from_file = Encryption { master_key_file: Some(path.clone()) };
+            assert_eq!(from_file.one_of(None).unwrap(), Some(key()));
+            let from_variable = Encryption::default().one_of(Some(Zeroizing::new(content)));
+            assert_eq!(from_variable.unwrap(), Some(key()));
+        }
+        assert_eq!(Encryption::default().one_of(None).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_a_key_is_refused_without_being_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let from_file = Encryption { master_key_file: Some(path.clone()) };
+        let absent = from_file.one_of(None).unwrap_err().to_string();
+        assert!(absent.contains("--master-key-file") && absent.contains("key"), "{absent}");
+        for content in ["", "secret", &HEX[1..], &HEX.replace('0', "g"), &BASE64[4..]] {
+            fs::write(&path, content).unwrap();
+            let error = from_file.one_of(None).unwrap_err().to_string();
+            assert!(error.contains("--master-key-file") && error.contains("32 bytes"), "{error}");
+            assert!(content.is_empty() || !error.contains(content), "{error}");
+        }
+        let error = Encryption::default().one_of(Some(Zeroizing::new(b"secret".to_vec())));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(VARIABLE) && !error.contains("secret"), "{error}");
+        let both = from_file.one_of(Some(Zeroizing::new(BASE64.into()))).unwrap_err().to_string();
+        assert!(both.contains(VARIABLE) && both.contains("--master-key-file"), "{both}");
+    }
+}

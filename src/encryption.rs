@@ -1,0 +1,43 @@
+//! Commands on the encryption of what is stored.
+
+use std::path::Path;
+
+use wharf_storage::{MasterKey, Reencryption};
+
+use crate::{
+    config::{Encryption, EncryptionCommand},
+    server::{self, Error, Result},
+};
+
+/// Carries a command out; says what came of it.
+///
+/// # Errors
+/// A key is missing or wrong, there are no data, or a gateway runs on them.
+pub async fn execute(command: EncryptionCommand, encryption: &Encryption) -> Result<String> {
+    let given = encryption.master_key()?;
+    let needed = given.ok_or_else(|| {
+        Error::Config(
+            "the master key is missing: name its file with `--master-key-file`, or set `WHARF_MASTER_KEY`"
+                .to_owned(),
+        )
+    });
+    match command {
+        EncryptionCommand::Enable(wanted) => change(&wanted.data, None, Some(needed?)).await,
+        EncryptionCommand::Rotate(wanted) => {
+            let new = wanted.new_master_key()?;
+            change(&wanted.data, Some(needed?), Some(new)).await
+        }
+        EncryptionCommand::Disable(wanted) => change(&wanted.data, Some(needed?), None).await,
+    }
+}
+
+async fn change(data: &Path, from: Option<MasterKey>, to: Option<MasterKey>) -> Result<String> {
+    if !server::has_store(data) {
+        return Err(Error::Config(format!("there is no gateway's data in `{}`", data.display())));
+    }
+    let now = if to.is_some() { "encrypted under the new master key" } else { "not encrypted" };
+    Ok(match wharf_storage::reencrypt(&server::store_in(data), from, to).await? {
+        Reencryption::Done { rows } => format!("{rows} rows are {now} now\n"),
+        Reencryption::AlreadyDone => format!("nothing to do: what is stored is {now} already\n"),
+    })
+}
