@@ -16,7 +16,7 @@ use wharf_actors::TrustedRoots;
 
 pub use data::{Backup, Data, Restore};
 pub use disk::Disk;
-pub use encryption::{Encryption, EncryptionCommand, EncryptionData, Rotate};
+pub use encryption::{Encryption, EncryptionCommand, Rotate};
 pub use health::Health;
 pub use keys::{KeyCommand, KeyCreate, KeyList, KeyRevoke, Permission};
 pub use login::Login;

@@ -25,7 +25,7 @@ pub async fn execute(command: EncryptionCommand, encryption: &Encryption) -> Res
         EncryptionCommand::Enable(wanted) => change(&wanted.data, None, Some(needed?)).await,
         EncryptionCommand::Rotate(wanted) => {
             let new = wanted.new_master_key()?;
-            change(&wanted.data, Some(needed?), Some(new)).await
+            change(&wanted.data.data, Some(needed?), Some(new)).await
         }
         EncryptionCommand::Disable(wanted) => change(&wanted.data, Some(needed?), None).await,
     }
@@ -33,7 +33,7 @@ pub async fn execute(command: EncryptionCommand, encryption: &Encryption) -> Res
 
 async fn change(data: &Path, from: Option<MasterKey>, to: Option<MasterKey>) -> Result<String> {
     if !server::has_store(data) {
-        return Err(Error::Config(format!("there is no gateway's data in `{}`", data.display())));
+        return Err(server::no_data(data));
     }
     let now = if to.is_some() { "encrypted under the new master key" } else { "not encrypted" };
     Ok(match wharf_storage::reencrypt(&server::store_in(data), from, to).await? {

@@ -60,10 +60,10 @@ impl Probes {
         let reads = tokio::spawn(timed(READ_EVERY, end.clone(), async move |turn| {
             reader.reads(&read[turn % read.len()]).await.as_u16()
         }));
-        let changer = api.clone();
+        let writer = api.clone();
         let changes = tokio::spawn(timed(CHANGE_EVERY, end.clone(), async move |turn| {
             let group = &groups[turn % groups.len()];
-            changer.changes(group, &format!("Turn {turn}")).await.as_u16()
+            writer.changes(group, &format!("Turn {turn}")).await.as_u16()
         }));
         Self { end, reads, changes }
     }

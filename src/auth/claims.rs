@@ -150,6 +150,9 @@ mod tests {
             json!({"sub": ""}),
             json!({"sub": " "}),
             json!({"sub": 7}),
+            json!({"activeOrganizationId": " acme"}),
+            json!({"activeOrganizationId": " "}),
+            json!({"activeOrganizationId": "x".repeat(201)}),
         ] {
             assert!(matches!(outcome(&change), Err(Refusal::Invalid(_))), "{change}");
         }

@@ -32,7 +32,7 @@ pub struct Restore {
     pub data: PathBuf,
 }
 
-/// Options of `check` and of `compact`.
+/// Options of `check`, of `compact` and of `encryption`.
 #[derive(Debug, Clone, Args)]
 pub struct Data {
     /// Folder of everything that is stored.

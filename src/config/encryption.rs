@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use wharf_storage::MasterKey;
 use zeroize::Zeroizing;
 
+use super::Data;
 use crate::server::{Error, Result};
 
 /// The variable that holds the key itself. There is no flag for it: other users see the flags of a process.
@@ -54,19 +55,11 @@ impl Encryption {
 #[derive(Debug, Subcommand)]
 pub enum EncryptionCommand {
     /// Encrypt what is stored under the master key that is given.
-    Enable(EncryptionData),
+    Enable(Data),
     /// Encrypt what is stored anew, under another master key and a new data key.
     Rotate(Rotate),
     /// Store everything as it is, without encryption.
-    Disable(EncryptionData),
-}
-
-/// Options of `encryption enable` and of `encryption disable`.
-#[derive(Debug, Clone, Args)]
-pub struct EncryptionData {
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    Disable(Data),
 }
 
 /// Options of `encryption rotate`.
@@ -75,9 +68,9 @@ pub struct Rotate {
     /// File with the new master key; the same as before makes a new data key alone.
     #[arg(long, value_name = "FILE")]
     pub new_master_key_file: PathBuf,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    /// What is encrypted.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 impl Rotate {

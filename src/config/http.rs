@@ -215,6 +215,7 @@ mod tests {
             ("--max-failed-auth", "19"),
             ("--trusted-proxy", "10.0.0.0/33"),
             ("--trusted-proxy", "proxy"),
+            ("--trusted-proxy", "::ffff:10.0.0.0/104"),
             ("--cors-origin", "*"),
             ("--cors-origin", "null"),
             ("--cors-origin", "desk.example"),

@@ -1,6 +1,6 @@
 //! The audit log: who did what to which object, from where, and what came of it.
 
-use axum::body::Body;
+use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 use wharf_sandbox::{Config, Fault, Sandbox};
 use wharf_storage::{Actor, AuditRecord, Capability, KeyId};
@@ -70,6 +70,13 @@ async fn what_is_refused_or_not_found_is_noted_and_reads_and_strangers_are_not()
     let absent = "/api/v1/sessions/x";
     app.running.call_as_manager("DELETE", absent, None).await.error(404, "not_found");
     app.running.get(&format!("{absent}/qr")).await.error(404, "not_found");
+    let elsewhere = Request::builder()
+        .method("DELETE")
+        .uri(absent)
+        .header("authorization", format!("Bearer {reader}"))
+        .header("x-organization", "other")
+        .body(Body::empty());
+    app.running.send(elsewhere.unwrap()).await.error(403, "forbidden");
     let ready = log(&app, "").await.len();
 
     app.running.get("/api/v1/sessions").await.expect(200);
@@ -79,9 +86,10 @@ async fn what_is_refused_or_not_found_is_noted_and_reads_and_strangers_are_not()
     app.running.call_as_manager("POST", "/nowhere", None).await.error(404, "not_found");
 
     let entries = log(&app, "").await;
-    assert_eq!((entries.len(), ready), (3, 3), "{entries:?}");
+    assert_eq!((entries.len(), ready), (4, 4), "{entries:?}");
     let seen = entries.iter().map(|entry| (text(&entry["operation"]), text(&entry["code"])));
     let expected = [
+        ("deleteSession", "forbidden"),
         ("sessionQR", "not_found"),
         ("deleteSession", "not_found"),
         ("createSession", "forbidden"),

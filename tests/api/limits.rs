@@ -12,6 +12,7 @@ use wharf_storage::Store;
 
 use crate::{
     app::eventually,
+    metrics,
     process::{Data, Gateway},
     wire::{ask, asked_on, bearer, begun, rest, told},
 };
@@ -47,8 +48,15 @@ async fn trickles(mut stream: TcpStream) -> (String, Duration) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_trickles_and_a_connection_that_is_silent_are_closed_in_their_time() {
-    let (_sandbox, _data, gateway) =
-        gateway(&["--head-timeout", "1s", "--idle-timeout", "3s"]).await;
+    let (_sandbox, data, gateway) = gateway(&[
+        "--head-timeout",
+        "1s",
+        "--idle-timeout",
+        "3s",
+        "--metrics-listen",
+        "127.0.0.1:0",
+    ])
+    .await;
     let address = gateway.address();
     let started = Instant::now();
     let slow = tokio::spawn(trickles(begun(address, "GET /healthz HTTP/1.1\r\nX-Slow: ").await));
@@ -68,6 +76,9 @@ async fn a_head_that_trickles_and_a_connection_that_is_silent_are_closed_in_thei
         assert!(rest(connection).await.starts_with("HTTP/1.1 200 "));
     }
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // All four, that which was answered and then idle too.
+    let closed = "wharf_http_connections_closed_total{reason=\"timeout\"}";
+    metrics::exactly(&metrics::scraped(&data).await, closed, 4);
     assert!(gateway.terminate().await.success());
 }
 

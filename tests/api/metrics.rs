@@ -21,7 +21,7 @@ fn value(text: &str, sample: &str) -> Option<f64> {
 }
 
 #[track_caller]
-fn exactly(text: &str, sample: &str, count: u32) {
+pub(crate) fn exactly(text: &str, sample: &str, count: u32) {
     expect(text, sample, |found| (found - f64::from(count)).abs() < 1e-9);
 }
 
@@ -31,7 +31,7 @@ fn expect(text: &str, sample: &str, wanted: impl Fn(f64) -> bool) {
     assert!(found.is_some_and(wanted), "`{sample}` is {found:?} in\n{text}");
 }
 
-async fn scraped(data: &Data) -> String {
+pub(crate) async fn scraped(data: &Data) -> String {
     let address = data.metrics().unwrap();
     let accepts = ["Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1".to_owned()];
     for (headers, media) in [

@@ -125,7 +125,7 @@ async fn silence_is_a_timeout_and_a_lost_connection_is_501() {
     ask(&app, &session, &number).await.error(504, "upstream_timeout");
     app.sandbox.fails_next("pairing.code", 1, Fault::drop_before());
     let details = ask(&app, &session, &number).await.error(501, "not_implemented");
-    assert_eq!(details["reason"], "session_not_connected");
+    assert_eq!(details, json!({"reason": "session_not_connected", "status": "starting"}));
     code(ask(&app, &session, &number).await);
 }
 

@@ -6,14 +6,13 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use ractor::{ActorProcessingErr, RpcReplyPort};
+use wharf_storage::Status;
 
 use super::{
     SessionMessage, SessionState, answer,
     machine::{Input, Word},
     operations::not_connected,
 };
-use wharf_storage::Status;
-
 use crate::{
     clock::now_ms,
     command::RequestPairingCode,
@@ -142,9 +141,8 @@ impl SessionState {
         let minted = match outcome {
             Ok(minted) => minted,
             Err(failure) => {
-                let vitals = std::sync::Arc::clone(&self.vitals);
                 self.end_pairing_code(|| match &failure {
-                    Failure::Disconnected => not_connected(&vitals),
+                    Failure::Disconnected => interrupted(),
                     Failure::Timeout => Error::Timeout { read_back: None },
                     Failure::Refused(refusal) => Error::Refused(refusal.clone()),
                     Failure::Broken(text) => {
@@ -184,8 +182,7 @@ impl SessionState {
         self.forget_pairing_code();
         let asked = |code: &PairingCode| matches!(code.stage, Stage::Asked(_));
         if self.pairing_code.as_ref().is_some_and(asked) {
-            // The status of the code that is lost would contradict the answer.
-            self.end_pairing_code(|| Error::NotConnected { status: Status::Starting });
+            self.end_pairing_code(interrupted);
         }
     }
 
@@ -201,4 +198,9 @@ impl SessionState {
             drop(reply.send(Err(error())));
         }
     }
+}
+
+/// The connection was lost before the code came: that one was about to be shown would contradict the answer.
+fn interrupted() -> Error {
+    Error::NotConnected { status: Status::Starting }
 }
