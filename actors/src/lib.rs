@@ -6,6 +6,7 @@
 //!
 //! The protocol library is named only below the module `whatsapp`.
 
+mod admissions;
 mod clock;
 mod command;
 mod config;
@@ -15,13 +16,16 @@ mod figures;
 mod handle;
 mod lanes;
 mod registry;
+mod resources;
+mod schedule;
 mod session;
 mod sessions;
 mod supervisor;
 mod whatsapp;
 
+pub use admissions::ConnectFigures;
 pub use command::{
-    ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, RevokeInvite,
+    ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, Resources, RevokeInvite,
     SessionView,
 };
 pub use config::{Config, InvalidEndpoint};
@@ -30,7 +34,7 @@ pub use figures::{Figures, OperationFigures};
 #[cfg(feature = "sandbox")]
 pub use handle::Crash;
 pub use handle::SessionHandle;
-pub use sessions::Sessions;
+pub use sessions::{Fleet, Sessions};
 pub use whatsapp::{InvalidRoots, TrustedRoots};
 
 /// True when this build contains the sandbox's certificate bypass and therefore talks to loopback only.

@@ -35,6 +35,8 @@ impl Machine {
                 self.paired = true;
                 self.pairing_since = None;
                 self.attempts = 0;
+                self.failures = 0;
+                self.hurried = false;
                 if self.status == Status::ScanQrCode {
                     // Linked, though the word of it was never heard.
                     self.go(By::Session, Status::Starting, None, out);
@@ -61,6 +63,7 @@ impl Machine {
             open.linked(now, limit);
         }
         self.paired = true;
+        self.hurried = true;
         self.pairing_since = None;
         if self.status == Status::ScanQrCode {
             self.go(By::Session, Status::Starting, None, out);
@@ -109,6 +112,7 @@ impl Machine {
             }
             return;
         }
+        self.failures = self.failures.saturating_add(u32::from(open.failed()));
         let logs_in = open.then == Then::Login || (linked && !self.paired);
         if linked {
             self.paired = true;
