@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use wharf_sandbox::Sandbox;
 
 use crate::{
-    config::{Http, MetricsListen, Serve},
+    config::{CONNECT_RATE, Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -93,6 +93,7 @@ pub async fn run(options: Demo, shutdown: impl Future<Output = ()>) -> Result<()
         operation_timeout: Duration::from_secs(20),
         event_retention: Duration::from_hours(24),
         audit_retention: Duration::from_hours(24),
+        connect_rate: CONNECT_RATE,
         connects_in_flight: 16,
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,

@@ -39,8 +39,6 @@ pub struct Config {
     pub connects_in_flight: usize,
     /// How long one attempt may count among them: nobody waits behind one that hangs.
     pub place_timeout: Duration,
-    /// History that is worked through at once, over all sessions.
-    pub syncs_in_flight: usize,
     /// One-time prekeys that a device keeps at WhatsApp.
     pub prekeys: usize,
 }
@@ -62,7 +60,6 @@ impl Default for Config {
             connect_rate: NonZeroU32::new(50).expect("it is not zero"),
             connects_in_flight: 16,
             place_timeout: Duration::from_secs(10),
-            syncs_in_flight: 2,
             prekeys: 200,
         }
     }

@@ -16,7 +16,6 @@ mod figures;
 mod handle;
 mod lanes;
 mod registry;
-mod resources;
 mod schedule;
 mod session;
 mod sessions;
@@ -25,7 +24,7 @@ mod whatsapp;
 
 pub use admissions::ConnectFigures;
 pub use command::{
-    ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, Resources, RevokeInvite,
+    ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, RevokeInvite,
     SessionView,
 };
 pub use config::{Config, InvalidEndpoint};
@@ -34,7 +33,7 @@ pub use figures::{Figures, OperationFigures};
 #[cfg(feature = "sandbox")]
 pub use handle::Crash;
 pub use handle::SessionHandle;
-pub use sessions::{Fleet, Sessions};
+pub use sessions::Sessions;
 pub use whatsapp::{InvalidRoots, TrustedRoots};
 
 /// True when this build contains the sandbox's certificate bypass and therefore talks to loopback only.

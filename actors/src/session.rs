@@ -14,12 +14,12 @@ mod state;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::sync::OwnedSemaphorePermit;
 use wharf_storage::{SessionId, Store};
 
 pub(crate) use self::state::SessionState;
 use self::{ending::Waiting, machine::Input, operations::Lane};
 use crate::{
+    admissions::Place,
     command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite},
     config::Config,
     error::{Error, Result},
@@ -33,7 +33,7 @@ pub(crate) enum SessionMessage {
     /// Begin the next connection.
     Connect { generation: u64 },
     /// There is a place among the connections on their way.
-    Admitted { generation: u64, place: OwnedSemaphorePermit },
+    Admitted { generation: u64, place: Place },
     /// The connection told something.
     Signal { generation: u64, signal: Signal },
     /// The connection is over; `panicked`: by a panic of the protocol library.
@@ -90,6 +90,7 @@ pub(crate) enum SessionMessage {
 /// What an actor is started with.
 pub(crate) struct SessionArgs {
     pub(crate) id: SessionId,
+    pub(crate) organization: Arc<str>,
     pub(crate) store: Store,
     pub(crate) config: Arc<Config>,
     pub(crate) shared: Arc<Shared>,
@@ -130,7 +131,7 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SessionMessage::Connect { generation } => state.connect(generation).await?,
+            SessionMessage::Connect { generation } => state.connect(generation),
             SessionMessage::Admitted { generation, place } => {
                 state.admitted(generation, place).await?;
             }

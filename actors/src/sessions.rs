@@ -9,6 +9,7 @@ use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
 use wharf_storage::{Session, SessionId, Status, Store, Wanted};
 
 use crate::{
+    admissions::ConnectFigures,
     clock::now_ms,
     command::{Census, NewSession, SessionView},
     config::Config,
@@ -38,6 +39,7 @@ pub struct Sessions {
     config: Arc<Config>,
     registry: Registry,
     counts: Arc<Counts>,
+    shared: Arc<Shared>,
     supervisor: ActorRef<SupervisorMessage>,
 }
 
@@ -54,8 +56,8 @@ impl Sessions {
         let config = Arc::new(config);
         let shared = Arc::new(shared);
         let counts = Arc::clone(&shared.counts);
-        let looking = Arc::clone(&shared);
-        tokio::spawn(async move { looking.look_up_version().await });
+        let opening = Arc::clone(&shared);
+        let connecting = Arc::clone(&shared);
         let args = SupervisorArgs {
             store: store.clone(),
             config: Arc::clone(&config),
@@ -65,7 +67,7 @@ impl Sessions {
         let (supervisor, _task) = Actor::spawn(None, Supervisor, args)
             .await
             .map_err(|error| Error::Internal(format!("the supervisor did not start: {error}")))?;
-        let sessions = Self { store, config, registry, counts, supervisor };
+        let sessions = Self { store, config, registry, counts, shared: connecting, supervisor };
         for session in sessions.store.sessions().await? {
             let id = session.id;
             // One session that does not start is tried again by its supervisor and holds nobody up.
@@ -73,6 +75,11 @@ impl Sessions {
                 tracing::error!(session.id = %id, "session `{id}` was not taken up: {error}");
             }
         }
+        // The whole fleet is in line: the first places go to whom they belong.
+        tokio::spawn(async move {
+            opening.look_up_version().await;
+            opening.admissions.open();
+        });
         Ok(sessions)
     }
 
@@ -166,7 +173,9 @@ impl Sessions {
 
     /// How many sessions there are, and how they are.
     pub fn census(&self) -> Census {
-        let mut census = Census { sessions: 0, wanted: 0, working: 0 };
+        let admissions = &self.shared.admissions;
+        let (waiting, connecting) = (admissions.waiting(), admissions.under_way());
+        let mut census = Census { sessions: 0, wanted: 0, waiting, connecting, working: 0 };
         for entry in self.registry.iter() {
             census.sessions += 1;
             census.wanted += usize::from(entry.vitals.wanted.load(Ordering::Relaxed));
@@ -174,6 +183,11 @@ impl Sessions {
             census.working += usize::from(working);
         }
         census
+    }
+
+    /// How far those sessions are that connect.
+    pub fn connects(&self) -> ConnectFigures {
+        self.shared.admissions.figures()
     }
 
     /// What the sessions have done since the process started, and how they are.

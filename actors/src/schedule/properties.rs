@@ -14,7 +14,12 @@ use super::{Budget, Claim, PATIENCE, Schedule, Turn};
 /// What may happen.
 #[derive(Debug, Clone)]
 enum Step {
-    Join { organization: u8, turn: Turn, failures: u32, heard_at: i64 },
+    Join {
+        organization: u8,
+        turn: Turn,
+        failures: u32,
+        heard_at: i64,
+    },
     /// One of those that wait leaves.
     Leave(prop::sample::Index),
     /// One of those that have a place gives it back.
@@ -26,14 +31,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let turn = prop::sample::select(Turn::ALL.to_vec());
-    let join = (0..4_u8, turn, 0..4_u32, 0..5_i64).prop_map(
-        |(organization, turn, failures, heard_at)| Step::Join {
-            organization,
-            turn,
-            failures,
-            heard_at,
-        },
-    );
+    let join =
+        (0..4_u8, turn, 0..4_u32, 0..5_i64).prop_map(|(organization, turn, failures, heard_at)| {
+            Step::Join { organization, turn, failures, heard_at }
+        });
     prop_oneof![
         6 => join,
         1 => any::<prop::sample::Index>().prop_map(Step::Leave),
@@ -48,9 +49,7 @@ fn is_first(ticket: u64, claim: &Claim, waiting: &HashMap<u64, Claim>) -> bool {
     let key = |ticket: u64, claim: &Claim| (claim.failures, -claim.heard_at, ticket);
     waiting
         .iter()
-        .filter(|(_, other)| {
-            (other.turn, &other.organization) == (claim.turn, &claim.organization)
-        })
+        .filter(|(_, other)| (other.turn, &other.organization) == (claim.turn, &claim.organization))
         .all(|(other, of_other)| key(ticket, claim) < key(*other, of_other))
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Handle,
-    sync::{OwnedMutexGuard, Semaphore},
+    sync::OwnedMutexGuard,
     task::{AbortHandle, JoinHandle},
 };
 use wharf_storage::{SessionId, Store};
@@ -50,8 +50,6 @@ pub(crate) struct Shared {
     prekeys: usize,
     /// Connections on their way from the dial to a login, over all sessions.
     pub(crate) admissions: Admissions,
-    /// History that is worked through, over all sessions.
-    syncs: Arc<Semaphore>,
     /// What all sessions do at WhatsApp.
     pub(crate) counts: Arc<Counts>,
 }
@@ -69,7 +67,6 @@ impl Shared {
                 rate: config.connect_rate,
                 places: config.connects_in_flight,
             }),
-            syncs: Arc::new(Semaphore::new(config.syncs_in_flight.max(1))),
             counts: Arc::default(),
         })
     }
