@@ -1,6 +1,6 @@
 //! The order in which a fleet connects.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::json;
 use wharf_actors::{Config, NewSession, SessionHandle, Sessions};
@@ -120,5 +120,25 @@ async fn who_is_started_by_a_caller_goes_before_the_rest_of_the_fleet() {
     handle.reaches(Status::Working, DEADLINE).await.unwrap();
     let census = sessions.census();
     assert!(census.waiting > 10, "{census:?}");
+    sessions.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_on_which_whatsapp_hangs_hold_up_nobody_else() {
+    let sandbox = Sandbox::start(wharf_sandbox::Config::default()).await.unwrap();
+    let store = Store::in_memory().unwrap();
+    let fleet = left(&store, &sandbox).await;
+    let (hanging, others): (Vec<_>, Vec<_>) =
+        fleet.into_iter().partition(|(organization, _)| *organization == "large");
+    for (_, id) in &hanging {
+        sandbox.phone(&id.to_string()).hangs(true);
+    }
+    let config = Config { place_timeout: Duration::from_millis(300), ..config(&sandbox) };
+    let sessions = Sessions::start(store.clone(), config).await.unwrap();
+    assert_eq!(order(&store, &others).await.len(), others.len());
+    for (organization, id) in hanging {
+        let status = sessions.find(organization, id).unwrap().status();
+        assert_eq!(status, Status::Starting, "{id}");
+    }
     sessions.shutdown().await;
 }

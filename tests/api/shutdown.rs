@@ -52,7 +52,10 @@ async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let (fleet, mut gateway, path) = working(&sandbox, &[]).await;
     let ready = gateway.get("/readyz").await;
-    assert_eq!(ready, json!({"status": "ready", "sessions": 1, "wanted": 1, "working": 1}));
+    let counts = json!({
+        "status": "ready", "sessions": 1, "wanted": 1, "waiting": 0, "connecting": 0, "working": 1
+    });
+    assert_eq!(ready, counts);
     let fault = Fault::delay(Duration::from_secs(2));
     let call = hanging_change(&sandbox, &gateway, &path, fault).await;
     gateway.signal("TERM");

@@ -134,3 +134,41 @@ impl Machine {
         self.await_next(attempt, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wharf_storage::Wanted;
+
+    use super::super::{Input, Limits, Stored};
+    use super::*;
+    use crate::{config::Config, schedule::Turn};
+
+    /// A linked session that waits for its turn after the start of the process.
+    fn in_line() -> Machine {
+        let stored =
+            Stored { wanted: Wanted::Running, status: Status::Working, reason: None, paired: true };
+        Machine::resume(stored, Limits::of(&Config::default()), false, 0).0
+    }
+
+    #[test]
+    fn an_attempt_that_led_to_nothing_loses_its_turn_until_the_session_works() {
+        let mut machine = in_line();
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Fleet, 0));
+        machine.take(Input::Admitted { generation: 1 }, 0);
+        machine.take(Input::Ended { generation: 1, failure: None, linked: true }, 1);
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Failing, 1));
+        machine.take(Input::Admitted { generation: 2 }, 2);
+        machine.take(Input::Heard { generation: 2, word: Word::Proven }, 3);
+        machine.take(Input::Ended { generation: 2, failure: None, linked: true }, 4);
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Fleet, 0));
+    }
+
+    #[test]
+    fn a_caller_who_starts_what_waits_already_moves_it_forward_once() {
+        let mut machine = in_line();
+        let again = [Effect::Connect { generation: 1, attempt: None }];
+        assert_eq!(machine.take(Input::Start, 1), again);
+        assert_eq!(machine.turn(), Turn::Caller);
+        assert_eq!(machine.take(Input::Start, 2), []);
+    }
+}
