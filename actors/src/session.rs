@@ -14,10 +14,14 @@ mod state;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use wharf_storage::{SessionId, Store};
+use wharf_storage::{Reason, Session, SessionId, Status, Store};
 
 pub(crate) use self::state::SessionState;
-use self::{ending::Waiting, machine::Input, operations::Lane};
+use self::{
+    ending::Waiting,
+    machine::{Input, Limits, Machine, Stored},
+    operations::Lane,
+};
 use crate::{
     admissions::Place,
     command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite},
@@ -97,6 +101,18 @@ pub(crate) struct SessionArgs {
     pub(crate) vitals: Arc<Vitals>,
     /// Set when the supervisor gave the session up: it stays failed until somebody starts it.
     pub(crate) given_up: bool,
+}
+
+/// The status, with its reason, that a stored session has as soon as it is taken up.
+pub(crate) fn taken_up(session: &Session, config: &Config) -> (Status, Option<Reason>) {
+    let stored = Stored {
+        wanted: session.wanted,
+        status: session.status,
+        reason: session.status_reason,
+        paired: session.account.is_some(),
+    };
+    let (machine, _) = Machine::resume(stored, Limits::of(config), false, 0);
+    (machine.status(), machine.reason())
 }
 
 /// The actor; its state is [`SessionState`].

@@ -6,7 +6,8 @@ use std::{
 };
 
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
-use wharf_storage::{Session, SessionId, Status, Store, Wanted};
+use tokio::task::JoinSet;
+use wharf_storage::{Session, SessionId, Status, StatusChange, Store, Wanted};
 
 use crate::{
     admissions::ConnectFigures,
@@ -14,9 +15,11 @@ use crate::{
     command::{Census, NewSession, SessionView},
     config::Config,
     error::{Error, Result},
+    event::Events,
     figures::{Counts, Figures},
     handle::{SessionHandle, unreachable_now},
     registry::Registry,
+    session::taken_up,
     supervisor::{Supervisor, SupervisorArgs, SupervisorMessage},
     whatsapp::Shared,
 };
@@ -25,6 +28,8 @@ use crate::{
 const RATE_PER_MINUTE: u32 = 20;
 /// Sends an hour, until the session says otherwise.
 const RATE_PER_HOUR: u32 = 600;
+/// Sessions whose status is stored at once at the start.
+const SETTLED_AT_ONCE: usize = 256;
 /// How long sessions have to say good-bye when the process ends.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 /// How long the supervisor may take for anything: no network is part of it.
@@ -68,7 +73,9 @@ impl Sessions {
             .await
             .map_err(|error| Error::Internal(format!("the supervisor did not start: {error}")))?;
         let sessions = Self { store, config, registry, counts, shared: connecting, supervisor };
-        for session in sessions.store.sessions().await? {
+        let stored = sessions.store.sessions().await?;
+        sessions.settle(&stored).await;
+        for session in stored {
             let id = session.id;
             // One session that does not start is tried again by its supervisor and holds nobody up.
             if let Err(error) = sessions.add(session).await {
@@ -206,6 +213,26 @@ impl Sessions {
             .stop_children_and_wait(Some("shutdown".to_owned()), Some(SHUTDOWN_GRACE))
             .await;
         self.supervisor.stop(None);
+    }
+
+    /// Stores what taking the sessions up makes of them, many in one commit. One that fails is stored by its actor.
+    async fn settle(&self, stored: &[Session]) {
+        let at = now_ms();
+        for some in stored.chunks(SETTLED_AT_ONCE) {
+            let mut writes = JoinSet::new();
+            for session in some {
+                let (status, reason) = taken_up(session, &self.config);
+                if (status, reason) == (session.status, session.status_reason) {
+                    continue;
+                }
+                let (store, id) = (self.store.clone(), session.id);
+                let events = Events { session: id, organization: session.organization.clone() };
+                let event = events.status(status, reason, at);
+                let change = StatusChange { status, reason, at, connected: false };
+                writes.spawn(async move { store.set_status(id, change, vec![event]).await });
+            }
+            drop(writes.join_all().await);
+        }
     }
 
     async fn add(&self, session: Session) -> Result<()> {

@@ -156,6 +156,10 @@ impl Machine {
         self.status
     }
 
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
     /// Whether a phone has linked the device.
     pub(super) fn paired(&self) -> bool {
         self.paired
