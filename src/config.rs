@@ -8,7 +8,7 @@ mod http;
 mod keys;
 mod login;
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -42,6 +42,9 @@ pub struct Cli {
     #[command(flatten)]
     pub encryption: Encryption,
 }
+
+/// Connections that may be begun in a second, unless told otherwise.
+pub(crate) const CONNECT_RATE: NonZeroU32 = NonZeroU32::new(50).expect("it is not zero");
 
 /// Of other crates only errors: the protocol library names phone numbers in what it logs below that.
 const DEFAULT_LOG: &str = "error,wharf=info";
@@ -107,6 +110,9 @@ pub struct Serve {
     /// How long entries of the audit log are kept.
     #[arg(long, env = "WHARF_AUDIT_RETENTION", default_value = "90d", value_parser = span)]
     pub audit_retention: Duration,
+    /// Connections to WhatsApp that may be begun in a second, over all sessions.
+    #[arg(long, env = "WHARF_CONNECT_RATE", default_value_t = CONNECT_RATE)]
+    pub connect_rate: NonZeroU32,
     /// Connection attempts to WhatsApp under way at once, over all sessions.
     #[arg(long, env = "WHARF_CONNECTS_IN_FLIGHT", default_value_t = 16, value_parser = at_least_one)]
     pub connects_in_flight: usize,
@@ -160,6 +166,7 @@ impl Serve {
             client_version: self.whatsapp_version,
             device_name: self.device_name.clone(),
             operation_timeout: self.operation_timeout,
+            connect_rate: self.connect_rate,
             connects_in_flight: self.connects_in_flight,
             ..wharf_actors::Config::default()
         })

@@ -20,7 +20,7 @@ use wharf_sandbox::Sandbox;
 use wharf_storage::MasterKey;
 
 use crate::{
-    config::{Disk, Http, MetricsListen, Serve},
+    config::{CONNECT_RATE, Disk, Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -99,6 +99,7 @@ pub async fn run(
         operation_timeout: Duration::from_secs(20),
         event_retention: Duration::from_hours(24),
         audit_retention: Duration::from_hours(24),
+        connect_rate: CONNECT_RATE,
         connects_in_flight: 16,
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,

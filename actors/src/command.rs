@@ -105,6 +105,10 @@ pub struct Census {
     pub sessions: usize,
     /// Those that are wanted running.
     pub wanted: usize,
+    /// Those that wait for their turn to connect.
+    pub waiting: usize,
+    /// Those whose turn it is, on their way from the dial to a login.
+    pub connecting: usize,
     /// Those that work.
     pub working: usize,
 }

@@ -1,6 +1,6 @@
 //! What the actors need to know from the operator.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::whatsapp::{self, TrustedRoots};
 
@@ -33,8 +33,12 @@ pub struct Config {
     pub backoff_base: Duration,
     /// Largest such delay.
     pub backoff_max: Duration,
+    /// Connections that may be begun in a second, over all sessions.
+    pub connect_rate: NonZeroU32,
     /// Connection attempts under way at once, over all sessions.
     pub connects_in_flight: usize,
+    /// How long one attempt may count among them: nobody waits behind one that hangs.
+    pub place_timeout: Duration,
     /// One-time prekeys that a device keeps at WhatsApp.
     pub prekeys: usize,
 }
@@ -53,7 +57,9 @@ impl Default for Config {
             pairing_timeout: Duration::from_mins(3),
             backoff_base: Duration::from_millis(500),
             backoff_max: Duration::from_mins(1),
+            connect_rate: NonZeroU32::new(50).expect("it is not zero"),
             connects_in_flight: 16,
+            place_timeout: Duration::from_secs(10),
             prekeys: 200,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! The protocol library is named only below the module `whatsapp`.
 
+mod admissions;
 mod clock;
 mod command;
 mod config;
@@ -15,11 +16,13 @@ mod figures;
 mod handle;
 mod lanes;
 mod registry;
+mod schedule;
 mod session;
 mod sessions;
 mod supervisor;
 mod whatsapp;
 
+pub use admissions::ConnectFigures;
 pub use command::{
     ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, RevokeInvite,
     SessionView,

@@ -37,6 +37,8 @@ pub(crate) struct Vitals {
     pub(crate) inbound: Arc<Inbound>,
     /// Held by the session's client until its last run is over: the proof that there is never a second one.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// When the session was last connected as an earlier process knew it, epoch milliseconds; 0 for never.
+    pub(crate) last_connected: i64,
     /// Whether the owner wants the session to run.
     pub(crate) wanted: AtomicBool,
     /// Makes the library's next word to the session a panic, for tests.
@@ -67,12 +69,13 @@ impl Vitals {
         }
     }
 
-    pub(crate) fn new(observed: Observed) -> Self {
+    pub(crate) fn new(observed: Observed, last_connected: i64) -> Self {
         Self {
             observed: watch::Sender::new(observed),
             pulse: Arc::default(),
             inbound: Arc::default(),
             gate: Arc::default(),
+            last_connected,
             wanted: AtomicBool::new(false),
             #[cfg(feature = "sandbox")]
             trap: AtomicBool::new(false),

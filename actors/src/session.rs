@@ -14,12 +14,16 @@ mod state;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::sync::OwnedSemaphorePermit;
-use wharf_storage::{SessionId, Store};
+use wharf_storage::{Reason, Session, SessionId, Status, Store};
 
 pub(crate) use self::state::SessionState;
-use self::{ending::Waiting, machine::Input, operations::Lane};
+use self::{
+    ending::Waiting,
+    machine::{Input, Limits, Machine, Stored},
+    operations::Lane,
+};
 use crate::{
+    admissions::Place,
     command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite},
     config::Config,
     error::{Error, Result},
@@ -33,7 +37,7 @@ pub(crate) enum SessionMessage {
     /// Begin the next connection.
     Connect { generation: u64 },
     /// There is a place among the connections on their way.
-    Admitted { generation: u64, place: OwnedSemaphorePermit },
+    Admitted { generation: u64, place: Place },
     /// The connection told something.
     Signal { generation: u64, signal: Signal },
     /// The connection is over; `panicked`: by a panic of the protocol library.
@@ -90,12 +94,25 @@ pub(crate) enum SessionMessage {
 /// What an actor is started with.
 pub(crate) struct SessionArgs {
     pub(crate) id: SessionId,
+    pub(crate) organization: Arc<str>,
     pub(crate) store: Store,
     pub(crate) config: Arc<Config>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) vitals: Arc<Vitals>,
     /// Set when the supervisor gave the session up: it stays failed until somebody starts it.
     pub(crate) given_up: bool,
+}
+
+/// The status, with its reason, that a stored session has as soon as it is taken up.
+pub(crate) fn taken_up(session: &Session, config: &Config) -> (Status, Option<Reason>) {
+    let stored = Stored {
+        wanted: session.wanted,
+        status: session.status,
+        reason: session.status_reason,
+        paired: session.account.is_some(),
+    };
+    let (machine, _) = Machine::resume(stored, Limits::of(config), false, 0);
+    (machine.status(), machine.reason())
 }
 
 /// The actor; its state is [`SessionState`].
@@ -130,7 +147,7 @@ impl Actor for SessionActor {
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SessionMessage::Connect { generation } => state.connect(generation).await?,
+            SessionMessage::Connect { generation } => state.connect(generation),
             SessionMessage::Admitted { generation, place } => {
                 state.admitted(generation, place).await?;
             }

@@ -6,16 +6,20 @@ use std::{
 };
 
 use ractor::{Actor, ActorRef, RpcReplyPort, rpc::CallResult};
-use wharf_storage::{Session, SessionId, Status, Store, Wanted};
+use tokio::task::JoinSet;
+use wharf_storage::{Session, SessionId, Status, StatusChange, Store, Wanted};
 
 use crate::{
+    admissions::ConnectFigures,
     clock::now_ms,
     command::{Census, NewSession, SessionView},
     config::Config,
     error::{Error, Result},
+    event::Events,
     figures::{Counts, Figures},
     handle::{SessionHandle, unreachable_now},
     registry::Registry,
+    session::taken_up,
     supervisor::{Supervisor, SupervisorArgs, SupervisorMessage},
     whatsapp::Shared,
 };
@@ -24,6 +28,8 @@ use crate::{
 const RATE_PER_MINUTE: u32 = 20;
 /// Sends an hour, until the session says otherwise.
 const RATE_PER_HOUR: u32 = 600;
+/// Sessions whose status is stored at once at the start.
+const SETTLED_AT_ONCE: usize = 256;
 /// How long sessions have to say good-bye when the process ends.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 /// How long the supervisor may take for anything: no network is part of it.
@@ -38,6 +44,7 @@ pub struct Sessions {
     config: Arc<Config>,
     registry: Registry,
     counts: Arc<Counts>,
+    shared: Arc<Shared>,
     supervisor: ActorRef<SupervisorMessage>,
 }
 
@@ -54,8 +61,8 @@ impl Sessions {
         let config = Arc::new(config);
         let shared = Arc::new(shared);
         let counts = Arc::clone(&shared.counts);
-        let looking = Arc::clone(&shared);
-        tokio::spawn(async move { looking.look_up_version().await });
+        let opening = Arc::clone(&shared);
+        let connecting = Arc::clone(&shared);
         let args = SupervisorArgs {
             store: store.clone(),
             config: Arc::clone(&config),
@@ -65,14 +72,21 @@ impl Sessions {
         let (supervisor, _task) = Actor::spawn(None, Supervisor, args)
             .await
             .map_err(|error| Error::Internal(format!("the supervisor did not start: {error}")))?;
-        let sessions = Self { store, config, registry, counts, supervisor };
-        for session in sessions.store.sessions().await? {
+        let sessions = Self { store, config, registry, counts, shared: connecting, supervisor };
+        let stored = sessions.store.sessions().await?;
+        sessions.settle(&stored).await;
+        for session in stored {
             let id = session.id;
             // One session that does not start is tried again by its supervisor and holds nobody up.
             if let Err(error) = sessions.add(session).await {
                 tracing::error!(session.id = %id, "session `{id}` was not taken up: {error}");
             }
         }
+        // The whole fleet is in line: the first places go to whom they belong.
+        tokio::spawn(async move {
+            opening.look_up_version().await;
+            opening.admissions.open();
+        });
         Ok(sessions)
     }
 
@@ -166,7 +180,9 @@ impl Sessions {
 
     /// How many sessions there are, and how they are.
     pub fn census(&self) -> Census {
-        let mut census = Census { sessions: 0, wanted: 0, working: 0 };
+        let admissions = &self.shared.admissions;
+        let (waiting, connecting) = (admissions.waiting(), admissions.under_way());
+        let mut census = Census { sessions: 0, wanted: 0, waiting, connecting, working: 0 };
         for entry in self.registry.iter() {
             census.sessions += 1;
             census.wanted += usize::from(entry.vitals.wanted.load(Ordering::Relaxed));
@@ -174,6 +190,11 @@ impl Sessions {
             census.working += usize::from(working);
         }
         census
+    }
+
+    /// How far those sessions are that connect.
+    pub fn connects(&self) -> ConnectFigures {
+        self.shared.admissions.figures()
     }
 
     /// What the sessions have done since the process started, and how they are.
@@ -192,6 +213,26 @@ impl Sessions {
             .stop_children_and_wait(Some("shutdown".to_owned()), Some(SHUTDOWN_GRACE))
             .await;
         self.supervisor.stop(None);
+    }
+
+    /// Stores what taking the sessions up makes of them, many in one commit. One that fails is stored by its actor.
+    async fn settle(&self, stored: &[Session]) {
+        let at = now_ms();
+        for some in stored.chunks(SETTLED_AT_ONCE) {
+            let mut writes = JoinSet::new();
+            for session in some {
+                let (status, reason) = taken_up(session, &self.config);
+                if (status, reason) == (session.status, session.status_reason) {
+                    continue;
+                }
+                let (store, id) = (self.store.clone(), session.id);
+                let events = Events { session: id, organization: session.organization.clone() };
+                let event = events.status(status, reason, at);
+                let change = StatusChange { status, reason, at, connected: false };
+                writes.spawn(async move { store.set_status(id, change, vec![event]).await });
+            }
+            drop(writes.join_all().await);
+        }
     }
 
     async fn add(&self, session: Session) -> Result<()> {

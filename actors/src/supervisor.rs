@@ -161,7 +161,7 @@ impl SupervisorState {
             reason: session.status_reason,
             since: session.since,
         };
-        let vitals = Arc::new(Vitals::new(observed));
+        let vitals = Arc::new(Vitals::new(observed, session.last_connected_at.unwrap_or(0)));
         let entry = Entry {
             organization: session.organization.as_str().into(),
             actor: None,
@@ -182,8 +182,11 @@ impl SupervisorState {
         vitals: Arc<Vitals>,
         given_up: bool,
     ) -> Result<()> {
+        let entry = self.args.registry.get(&id).map(|entry| Arc::clone(&entry.organization));
+        let organization = entry.ok_or(Error::NotFound("session"))?;
         let args = SessionArgs {
             id,
+            organization,
             store: self.args.store.clone(),
             config: Arc::clone(&self.args.config),
             shared: Arc::clone(&self.args.shared),

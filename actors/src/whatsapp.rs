@@ -21,6 +21,7 @@ pub(crate) use inbound::Inbound;
 pub(crate) use pairing::MintedCode;
 pub(crate) use signal::{GroupNews, NewsOf, Signal, SignalSink};
 pub use trust::{InvalidRoots, TrustedRoots};
+pub(crate) use version::Version;
 
 /// How an operation at WhatsApp ended, other than well.
 #[derive(Debug)]

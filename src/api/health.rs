@@ -43,6 +43,10 @@ struct Ready {
     sessions: usize,
     /// Sessions that shall run.
     wanted: usize,
+    /// Sessions that wait for their turn to connect.
+    waiting: usize,
+    /// Sessions that are connecting.
+    connecting: usize,
     /// Sessions that work.
     working: usize,
     /// Whether the store takes writes: false from a failed write, of a full disk for one, until it has recovered.
@@ -88,6 +92,8 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         status: "ready",
         sessions: census.sessions,
         wanted: census.wanted,
+        waiting: census.waiting,
+        connecting: census.connecting,
         working: census.working,
         writable: state.store.takes_writes(),
         disk: state.disk.room().as_str(),

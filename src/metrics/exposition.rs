@@ -122,6 +122,22 @@ impl Figures {
             "Connections to WhatsApp that ended and are begun anew by themselves",
             figures.reconnects,
         )?;
+        let connects = self.state.sessions.connects();
+        page.gauges(
+            "wharf_connects_waiting",
+            "Sessions that wait for their turn to connect, by whose turn it is",
+            connects.waiting.into_iter().map(|(turn, count)| ([("turn", turn)], count)),
+        )?;
+        page.gauge(
+            "wharf_connects_under_way",
+            "Sessions on their way from the dial to a login",
+            connects.under_way,
+        )?;
+        page.durations(
+            "wharf_connect_wait",
+            "From asking for a turn to having it",
+            [(NONE, connects.waited)],
+        )?;
         page.durations(
             "wharf_whatsapp_operation_duration",
             "From a question to WhatsApp to its answer",

@@ -30,6 +30,7 @@ mod operations;
 mod paging;
 mod pairing_codes;
 mod process;
+mod ramp;
 mod requests;
 mod restart;
 mod restarts;

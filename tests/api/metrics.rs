@@ -96,6 +96,11 @@ async fn the_figures_tell_what_happened_and_nothing_of_whom() {
     expect(&text, &dials("connected"), |count| count >= 2.0);
     exactly(&text, &dials("dns"), 0);
     exactly(&text, "wharf_whatsapp_reconnects_total", 0);
+    for turn in ["caller", "fleet", "failing"] {
+        exactly(&text, &format!("wharf_connects_waiting{{turn=\"{turn}\"}}"), 0);
+    }
+    exactly(&text, "wharf_connects_under_way", 0);
+    exactly(&text, "wharf_connect_wait_seconds_count", 2);
     expect(&text, "wharf_store_batches_total{outcome=\"committed\"}", |count| count >= 3.0);
     exactly(&text, "wharf_store_batches_total{outcome=\"failed\"}", 0);
     expect(&text, "wharf_store_batch_duration_seconds_count", |count| count >= 3.0);

@@ -54,8 +54,10 @@ async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
     let mut ready = gateway.get("/readyz").await;
     let disk = ready.as_object_mut().unwrap().remove("disk").unwrap();
     assert!(["ample", "low", "exhausted"].contains(&disk.as_str().unwrap()), "{disk}");
-    let all =
-        json!({"status": "ready", "sessions": 1, "wanted": 1, "working": 1, "writable": true});
+    let all = json!({
+        "status": "ready", "sessions": 1, "wanted": 1, "waiting": 0, "connecting": 0, "working": 1,
+        "writable": true,
+    });
     assert_eq!(ready, all);
     let fault = Fault::delay(Duration::from_secs(2));
     let call = hanging_change(&sandbox, &gateway, &path, fault).await;
@@ -80,6 +82,8 @@ async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
     let ready = gateway.get("/readyz").await;
     let counts = ["sessions", "wanted", "working"].map(|name| ready[name].as_u64().unwrap());
     assert_eq!((&ready["status"], counts), (&json!("ready"), [1, 1, 0]));
+    // The session tries, or waits for its turn, or for its time.
+    assert!(["waiting", "connecting"].iter().all(|stage| ready[*stage].as_u64().unwrap() <= 1));
     assert!(gateway.terminate().await.success());
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ractor::ActorRef;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::OwnedMutexGuard;
 use wharf_storage::{GroupSnapshot, Status};
 
 use super::{
@@ -18,9 +18,11 @@ use super::{
     operations::Lane,
 };
 use crate::{
+    admissions::Place,
     clock::now_ms,
     error::{Error, Result},
-    whatsapp::{Client, Failure, Making, Signal, SignalSink},
+    schedule::Claim,
+    whatsapp::{Client, Failure, Making, Signal, SignalSink, Version},
 };
 
 /// How often it is looked whether the run of an older client is over.
@@ -48,63 +50,77 @@ impl SignalSink for Mailbox {
 }
 
 impl SessionState {
-    /// Begins the connection of this generation, as soon as there is a place for it.
-    pub(super) async fn connect(&mut self, generation: u64) -> Result<()> {
+    /// Puts the session in line for the connection of this generation.
+    pub(super) fn connect(&mut self, generation: u64) {
+        if !self.machine.awaits(generation) {
+            return;
+        }
+        // A run of an older client may still write what the new one would load: it is over first.
+        if self.client.is_none() && self.vitals.gate.try_lock().is_err() {
+            self.connect_soon(generation);
+            return;
+        }
+        let claim = Claim {
+            organization: Arc::clone(&self.organization),
+            turn: self.machine.turn(),
+            failures: self.machine.failures(),
+            heard_at: self.vitals.pulse.last_frame().unwrap_or(self.vitals.last_connected),
+        };
+        let actor = self.myself.clone();
+        self.application = Some(self.shared.admissions.apply(claim, generation, actor));
+    }
+
+    fn connect_soon(&self, generation: u64) {
+        self.myself.send_after(GATE_RETRY, move || SessionMessage::Connect { generation });
+    }
+
+    /// There is a place among the connections on their way. Only now is anything loaded for it.
+    pub(super) async fn admitted(&mut self, generation: u64, place: Place) -> Result<()> {
         if !self.machine.awaits(generation) {
             return Ok(());
         }
+        self.application = None;
         if self.client.is_none() {
-            // A run of an older client may still write what the new one would load: it is over first. And every
-            // client of this process presents the version that was looked up once.
+            // Every client of this process presents the version that was looked up once, before the first had a place.
             let (Ok(alive), Some(version)) =
                 (Arc::clone(&self.vitals.gate).try_lock_owned(), self.shared.version())
             else {
-                self.myself.send_after(GATE_RETRY, move || SessionMessage::Connect { generation });
+                self.connect_soon(generation);
                 return Ok(());
             };
-            self.forget().await?;
-            // A client of its own, a count of its own: what an older one still says stays stale.
-            self.current = Arc::new(AtomicU64::new(generation));
-            let sink = Mailbox {
-                actor: self.myself.clone(),
-                generation: Arc::clone(&self.current),
-                #[cfg(feature = "sandbox")]
-                vitals: Arc::clone(&self.vitals),
-            };
-            let client = Client::build(Making {
-                shared: &self.shared,
-                store: &self.store,
-                session: self.id,
-                version,
-                pulse: Arc::clone(&self.vitals.pulse),
-                inbound: Arc::clone(&self.vitals.inbound),
-                alive,
-                sink: Arc::new(sink),
-            })
-            .await?;
-            self.client = Some(client);
+            self.build(generation, alive, version).await?;
         }
-        let actor = self.myself.clone();
-        let admissions = Arc::clone(&self.shared.admissions);
-        tokio::spawn(async move {
-            // Never closed.
-            if let Ok(place) = admissions.acquire_owned().await {
-                drop(actor.cast(SessionMessage::Admitted { generation, place }));
-            }
-        });
-        Ok(())
+        self.admission = Some(place);
+        self.feed(Input::Admitted { generation }).await
     }
 
-    /// There is a place among the connections on their way.
-    pub(super) async fn admitted(
+    async fn build(
         &mut self,
         generation: u64,
-        place: OwnedSemaphorePermit,
+        alive: OwnedMutexGuard<()>,
+        version: Version,
     ) -> Result<()> {
-        if self.machine.awaits(generation) {
-            self.admission = Some(place);
-            self.feed(Input::Admitted { generation }).await?;
-        }
+        self.forget().await?;
+        // A client of its own, a count of its own: what an older one still says stays stale.
+        self.current = Arc::new(AtomicU64::new(generation));
+        let sink = Mailbox {
+            actor: self.myself.clone(),
+            generation: Arc::clone(&self.current),
+            #[cfg(feature = "sandbox")]
+            vitals: Arc::clone(&self.vitals),
+        };
+        let client = Client::build(Making {
+            shared: &self.shared,
+            store: &self.store,
+            session: self.id,
+            version,
+            pulse: Arc::clone(&self.vitals.pulse),
+            inbound: Arc::clone(&self.vitals.inbound),
+            alive,
+            sink: Arc::new(sink),
+        })
+        .await?;
+        self.client = Some(client);
         Ok(())
     }
 

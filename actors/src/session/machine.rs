@@ -17,6 +17,7 @@ pub(super) use self::{
     vocabulary::{Effect, Input, Stored, Verdict, Word},
 };
 use self::{deadlines::Open, moves::By};
+use crate::schedule::Turn;
 
 /// What follows a connection that is over, unless WhatsApp refused it for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub(super) struct Machine {
     connection: Connection,
     /// Attempts since the session last worked.
     attempts: u32,
+    /// Those of them, since a caller last asked for it, that led to nothing.
+    failures: u32,
+    /// Whether somebody waits for the session to run.
+    hurried: bool,
     /// When pairing began; absent when nothing is being paired.
     pairing_since: Option<i64>,
 }
@@ -76,6 +81,8 @@ impl Machine {
             born: 1,
             connection: Connection::None,
             attempts: 0,
+            failures: 0,
+            hurried: false,
             pairing_since: None,
         };
         let mut out = Vec::new();
@@ -109,7 +116,7 @@ impl Machine {
             Input::Start => self.start(now, &mut out),
             Input::Restart => {
                 self.want(Wanted::Running, &mut out);
-                self.attempts = 0;
+                self.hurry();
                 self.leave_connection(&mut out);
                 self.close(&mut out);
                 self.begin_anew(now, &mut out);
@@ -149,9 +156,23 @@ impl Machine {
         self.status
     }
 
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
     /// Whether a phone has linked the device.
     pub(super) fn paired(&self) -> bool {
         self.paired
+    }
+
+    /// How many attempts led to nothing since the session last worked.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// When the next connection has its turn.
+    pub(super) fn turn(&self) -> Turn {
+        Turn::of(self.hurried, self.failures)
     }
 
     /// Whether the connection of this generation is the next one.
@@ -180,16 +201,28 @@ impl Machine {
         let under_way =
             matches!(self.status, Status::Starting | Status::ScanQrCode | Status::Working);
         if self.wanted == Wanted::Running && under_way {
+            if matches!(self.connection, Connection::Awaited) && !self.hurried {
+                // It waits for its turn among many; now there is somebody who waits for it.
+                self.hurry();
+                out.push(Effect::Connect { generation: self.generation, attempt: None });
+            }
             return;
         }
         self.want(Wanted::Running, out);
-        self.attempts = 0;
+        self.hurry();
         if let Connection::Open(open) = &mut self.connection {
             // The old run is over before a new one begins; its end begins anew.
             open.then = Then::Anew;
             return;
         }
         self.begin_anew(now, out);
+    }
+
+    /// Somebody waits from now on; what failed before is forgiven.
+    fn hurry(&mut self) {
+        self.hurried = true;
+        self.attempts = 0;
+        self.failures = 0;
     }
 
     /// Begins after a state that only a caller ends, with nothing of a client that is over.

@@ -9,7 +9,6 @@ use std::{
 };
 
 use ractor::ActorRef;
-use tokio::sync::OwnedSemaphorePermit;
 use wharf_storage::{GroupJid, NewEvent, Reason, SessionId, Status, StatusChange, Store, Wanted};
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
     operations::{Job, Lane},
 };
 use crate::{
+    admissions::{Application, Place},
     clock::now_ms,
     command::Qr,
     config::Config,
@@ -36,6 +36,7 @@ use crate::{
 pub(crate) struct SessionState {
     pub(super) myself: ActorRef<SessionMessage>,
     pub(super) id: SessionId,
+    pub(super) organization: Arc<str>,
     pub(super) store: Store,
     pub(super) config: Arc<Config>,
     pub(super) shared: Arc<Shared>,
@@ -50,7 +51,9 @@ pub(crate) struct SessionState {
     /// The client, while the session runs; outlives single connections.
     pub(super) client: Option<Client>,
     /// The place among the connections on their way to a login, until this one is there.
-    pub(super) admission: Option<OwnedSemaphorePermit>,
+    pub(super) admission: Option<Place>,
+    /// Waits for that place.
+    pub(super) application: Option<Application>,
     /// The generation that the client's signals belong to.
     pub(super) current: Arc<AtomicU64>,
     pub(super) qr: Option<Qr>,
@@ -94,6 +97,7 @@ impl SessionState {
         let mut state = Self {
             myself,
             id: args.id,
+            organization: args.organization,
             store: args.store,
             config: args.config,
             shared: args.shared,
@@ -104,6 +108,7 @@ impl SessionState {
             recorded,
             client: None,
             admission: None,
+            application: None,
             current: Arc::default(),
             qr: None,
             pairing_code: None,
@@ -211,7 +216,7 @@ impl SessionState {
     fn connect_later(&mut self, generation: u64, attempt: Option<u32>) {
         self.qr = None;
         let Some(attempt) = attempt else {
-            self.tell(SessionMessage::Connect { generation });
+            self.connect(generation);
             return;
         };
         self.shared.counts.reconnects();
@@ -224,6 +229,7 @@ impl SessionState {
     /// What belongs to a connection that is over.
     fn clear(&mut self) {
         self.admission = None;
+        self.application = None;
         self.qr = None;
         self.syncing = None;
         self.reading.clear();
@@ -250,11 +256,6 @@ impl SessionState {
             self.forgets = false;
         }
         Ok(())
-    }
-
-    /// Sends a message to this actor. A dead actor needs none.
-    pub(super) fn tell(&self, message: SessionMessage) {
-        drop(self.myself.cast(message));
     }
 
     /// Says good-bye to WhatsApp and leaves the stored status as it is: the process ends, the session does not.

@@ -4,7 +4,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Handle,
-    sync::{OwnedMutexGuard, Semaphore},
+    sync::OwnedMutexGuard,
     task::{AbortHandle, JoinHandle},
 };
 use wharf_storage::{SessionId, Store};
@@ -29,9 +29,11 @@ use super::{
     version::{ClientVersion, Version},
 };
 use crate::{
+    admissions::Admissions,
     config::{Config, InvalidEndpoint},
     error::{Error, Result},
     figures::{Counts, Kind},
+    schedule::Budget,
 };
 
 /// How long an old run may take to notice that it is over before it is cut.
@@ -47,12 +49,13 @@ pub(crate) struct Shared {
     device_name: String,
     prekeys: usize,
     /// Connections on their way from the dial to a login, over all sessions.
-    pub(crate) admissions: Arc<Semaphore>,
+    pub(crate) admissions: Admissions,
     /// What all sessions do at WhatsApp.
     pub(crate) counts: Arc<Counts>,
 }
 
 impl Shared {
+    /// Within a runtime: it starts what gives places to connections.
     pub(crate) fn new(config: &Config) -> Result<Self, InvalidEndpoint> {
         Ok(Self {
             endpoint: Arc::new(Endpoint::new(&config.endpoint, &config.trusted_roots)?),
@@ -60,7 +63,10 @@ impl Shared {
             version: ClientVersion::configured(config.client_version),
             device_name: config.device_name.clone(),
             prekeys: config.prekeys,
-            admissions: Arc::new(Semaphore::new(config.connects_in_flight.max(1))),
+            admissions: Admissions::start(Budget {
+                rate: config.connect_rate,
+                places: config.connects_in_flight,
+            }),
             counts: Arc::default(),
         })
     }

@@ -9,8 +9,6 @@ use crate::{config::Config, whatsapp::DialFailure};
 
 /// How long a connection that was told to end may take before it is cut.
 pub(super) const END_GRACE: i64 = 10_000;
-/// How long a connection keeps its place among those on their way.
-const PLACE: i64 = 10_000;
 /// How long after the last code's end the client may take to say that it was the last.
 const CODE_GRACE: i64 = 10_000;
 
@@ -19,6 +17,8 @@ const CODE_GRACE: i64 = 10_000;
 pub(in crate::session) struct Limits {
     /// From the dial to a code or to a working session.
     pub(super) connect: i64,
+    /// From the dial to the end of its place among the connections on their way.
+    pub(super) place: i64,
     /// From the beginning of a pairing to its first code, over all attempts.
     pub(super) pairing: i64,
     /// Silence after which WhatsApp is asked.
@@ -32,6 +32,7 @@ impl Limits {
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         Self {
             connect: ms(config.connect_timeout),
+            place: ms(config.place_timeout),
             pairing: ms(config.pairing_timeout),
             probe_after: ms(config.probe_after),
             probe_timeout: ms(config.probe_timeout),
@@ -78,6 +79,11 @@ impl Open {
     /// Whether it was neither refused nor told to end.
     pub(super) fn goes_on(&self) -> bool {
         self.ending_since.is_none() && self.verdict.is_none()
+    }
+
+    /// Whether it led to nothing: neither to a code nor to a session that works.
+    pub(super) fn failed(&self) -> bool {
+        self.codes_until == 0 && self.deadline.is_some()
     }
 
     pub(super) fn is_refused(&self) -> bool {
@@ -132,7 +138,7 @@ impl Machine {
             Connection::Awaited => return self.pairing_ends(),
             Connection::Open(open) => open,
         };
-        let place = open.placed.then(|| open.begun_at.saturating_add(PLACE));
+        let place = open.placed.then(|| open.begun_at.saturating_add(self.limits.place));
         let next = match (open.ending_since, self.status) {
             (Some(since), _) => Some(since.saturating_add(END_GRACE)),
             // What was heard in the future was heard before the clock was set back.
@@ -162,7 +168,7 @@ impl Machine {
         let hopeless = self.overdue(failure.map(DialFailure::reason), now);
         let (generation, status, limits) = (self.generation, self.status, self.limits);
         let Connection::Open(open) = &mut self.connection else { return };
-        if open.placed && now >= open.begun_at.saturating_add(PLACE) {
+        if open.placed && now >= open.begun_at.saturating_add(limits.place) {
             // Nobody waits behind one that hangs.
             open.placed = false;
             out.push(Effect::FreePlace);

@@ -9,8 +9,13 @@ use wharf_storage::{Reason, Status, Wanted};
 use super::{Effect, Input, Limits, Machine, Stored, Verdict, Word};
 use crate::whatsapp::DialFailure;
 
-const LIMITS: Limits =
-    Limits { connect: 60_000, pairing: 180_000, probe_after: 14_000, probe_timeout: 20_000 };
+const LIMITS: Limits = Limits {
+    connect: 60_000,
+    place: 10_000,
+    pairing: 180_000,
+    probe_after: 14_000,
+    probe_timeout: 20_000,
+};
 /// Longer than anything that has an end may take.
 const AN_HOUR: i64 = 3_600_000;
 

@@ -35,6 +35,8 @@ impl Machine {
                 self.paired = true;
                 self.pairing_since = None;
                 self.attempts = 0;
+                self.failures = 0;
+                self.hurried = false;
                 if self.status == Status::ScanQrCode {
                     // Linked, though the word of it was never heard.
                     self.go(By::Session, Status::Starting, None, out);
@@ -61,6 +63,7 @@ impl Machine {
             open.linked(now, limit);
         }
         self.paired = true;
+        self.hurried = true;
         self.pairing_since = None;
         if self.status == Status::ScanQrCode {
             self.go(By::Session, Status::Starting, None, out);
@@ -109,6 +112,7 @@ impl Machine {
             }
             return;
         }
+        self.failures = self.failures.saturating_add(u32::from(open.failed()));
         let logs_in = open.then == Then::Login || (linked && !self.paired);
         if linked {
             self.paired = true;
@@ -128,5 +132,43 @@ impl Machine {
         let attempt = (!logs_in).then_some(self.attempts);
         self.attempts = self.attempts.saturating_add(u32::from(!logs_in));
         self.await_next(attempt, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_storage::Wanted;
+
+    use super::super::{Input, Limits, Stored};
+    use super::*;
+    use crate::{config::Config, schedule::Turn};
+
+    /// A linked session that waits for its turn after the start of the process.
+    fn in_line() -> Machine {
+        let stored =
+            Stored { wanted: Wanted::Running, status: Status::Working, reason: None, paired: true };
+        Machine::resume(stored, Limits::of(&Config::default()), false, 0).0
+    }
+
+    #[test]
+    fn an_attempt_that_led_to_nothing_loses_its_turn_until_the_session_works() {
+        let mut machine = in_line();
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Fleet, 0));
+        machine.take(Input::Admitted { generation: 1 }, 0);
+        machine.take(Input::Ended { generation: 1, failure: None, linked: true }, 1);
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Failing, 1));
+        machine.take(Input::Admitted { generation: 2 }, 2);
+        machine.take(Input::Heard { generation: 2, word: Word::Proven }, 3);
+        machine.take(Input::Ended { generation: 2, failure: None, linked: true }, 4);
+        assert_eq!((machine.turn(), machine.failures()), (Turn::Fleet, 0));
+    }
+
+    #[test]
+    fn a_caller_who_starts_what_waits_already_moves_it_forward_once() {
+        let mut machine = in_line();
+        let again = [Effect::Connect { generation: 1, attempt: None }];
+        assert_eq!(machine.take(Input::Start, 1), again);
+        assert_eq!(machine.turn(), Turn::Caller);
+        assert_eq!(machine.take(Input::Start, 2), []);
     }
 }
