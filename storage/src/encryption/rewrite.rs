@@ -39,7 +39,7 @@ pub enum Reencryption {
 
 /// Makes the file anew with every value as it is under the master key `to`, or not encrypted, with a new data key; what
 /// it is encrypted under now is `from`. The new file takes the place of the old one at once and when it is whole, so that
-/// whoever is interrupted finds one of the two and begins again. [`Error::InUse`] while a gateway runs on it.
+/// whoever is interrupted finds one of the two and begins again. [`crate::Error::InUse`] while a gateway runs on it.
 pub async fn reencrypt(
     path: &Path,
     from: Option<MasterKey>,

@@ -106,13 +106,13 @@ impl SignalStore for Backend {
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
-        let mut found = Vec::with_capacity(ids.len());
-        for &id in ids {
-            if let Some(record) = self.load_prekey(id).await? {
-                found.push((id, record));
-            }
-        }
-        Ok(found)
+        // After each login the library reads all there are.
+        let keys: Vec<_> = ids.iter().map(|id| self.key(id.to_be_bytes())).collect();
+        let values = ids.iter().zip(self.get_each(WA_PREKEYS, &keys)?);
+        values
+            .filter_map(|(id, value)| Some((*id, value?)))
+            .map(|(id, value)| Ok((id, prekey_record(&value)?)))
+            .collect()
     }
 
     async fn mark_prekeys_uploaded(&self, ids: &[u32]) -> Result<()> {
