@@ -7,6 +7,7 @@ use wharf_storage::{MasterKey, Reencryption};
 use crate::{
     config::{Encryption, EncryptionCommand},
     server::{self, Error, Result},
+    upkeep,
 };
 
 /// Carries a command out; says what came of it.
@@ -32,6 +33,8 @@ pub async fn execute(command: EncryptionCommand, encryption: &Encryption) -> Res
 }
 
 async fn change(data: &Path, from: Option<MasterKey>, to: Option<MasterKey>) -> Result<String> {
+    // Before anything else: a gateway that recovers from a full disk lets go of its file for a moment.
+    upkeep::stopped(data).await?;
     if !server::has_store(data) {
         return Err(server::no_data(data));
     }

@@ -137,7 +137,7 @@ fn existing(data: &Path) -> Result<PathBuf> {
 }
 
 /// Refuses while a gateway runs; one whose socket is not reached is found by its lock on the file.
-async fn stopped(data: &Path) -> Result<()> {
+pub(crate) async fn stopped(data: &Path) -> Result<()> {
     match control::connect(data).await {
         Ok(_) => Err(Error::Control("it runs: stop it first".to_owned())),
         Err(_) => Ok(()),

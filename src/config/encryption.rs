@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +19,8 @@ const VARIABLE: &str = "WHARF_MASTER_KEY";
 
 /// Bytes of a key.
 const LENGTH: usize = 32;
+/// The most that is read of a file, in bytes: far more than a key in any form.
+const LONGEST: usize = 1024;
 
 /// Where the master key is. Without one what is stored is not encrypted.
 #[derive(Debug, Clone, Default, Args)]
@@ -85,8 +88,11 @@ impl Rotate {
 
 fn read(flag: &str, path: &Path) -> Result<MasterKey> {
     let named = format!("{flag}` (`{}", path.display());
-    let content = fs::read(path).map(Zeroizing::new);
-    let content = content.map_err(|error| unusable(&named, &format!("{error}")))?;
+    let mut content = Zeroizing::new(Vec::with_capacity(LONGEST));
+    // A file that is no key may be of any length.
+    fs::File::open(path)
+        .and_then(|file| file.take(LONGEST as u64).read_to_end(&mut content))
+        .map_err(|error| unusable(&named, &format!("{error}")))?;
     parsed(&content).ok_or_else(|| unusable(&named, "it does not hold a key"))
 }
 
@@ -149,7 +155,10 @@ mod tests {
         let from_file = Encryption { master_key_file: Some(path.clone()) };
         let absent = from_file.one_of(None).unwrap_err().to_string();
         assert!(absent.contains("--master-key-file") && absent.contains("key"), "{absent}");
-        for content in ["", "secret", &HEX[1..], &HEX.replace('0', "g"), &BASE64[4..]] {
+        let long = HEX.repeat(10_000);
+        for content in
+            [long.as_str(), "", "secret", &HEX[1..], &HEX.replace('0', "g"), &BASE64[4..]]
+        {
             fs::write(&path, content).unwrap();
             let error = from_file.one_of(None).unwrap_err().to_string();
             assert!(error.contains("--master-key-file") && error.contains("32 bytes"), "{error}");

@@ -26,13 +26,14 @@ pub async fn restore(
     }
     let (from, beside) = (source.to_owned(), file::folder(path).to_owned());
     let copy = run_blocking(move || copied(&from, &beside)).await?;
-    let report = check_file(copy.path(), options).await?;
+    let report = check_file(copy.path(), options).await.map_err(|error| of(source, error))?;
     if let Some(first) = report.findings.first() {
         let (path, first) = (source.to_owned(), first.clone());
         return Err(Error::Unsound { path, count: report.count(), first });
     }
     let failed = |error| file::in_words(path, error);
     copy.as_file().sync_all().map_err(failed)?;
+    file::give(copy.path(), if there { path } else { file::folder(path) })?;
     // Held until the file is away: no gateway starts on what is about to be moved.
     let held = if there { Some(unused(path)?) } else { None };
     if let (true, Some(aside)) = (there, aside) {
@@ -58,6 +59,18 @@ fn unused(path: &Path) -> Result<File> {
         Ok(()) => Ok(held),
         Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// An error about the copy that is checked, as one about what it was made of.
+fn of(source: &Path, error: Error) -> Error {
+    let path = source.to_owned();
+    match error {
+        Error::Locked { .. } => Error::Locked { path },
+        Error::WrongMasterKey { .. } => Error::WrongMasterKey { path },
+        Error::NotEncrypted { .. } => Error::NotEncrypted { path },
+        Error::Damaged { reason, .. } => Error::Damaged { path, reason },
+        other => other,
     }
 }
 

@@ -50,7 +50,7 @@ async fn data_are_encrypted_and_rotated_and_opened_with_the_right_key_alone() {
 
     let gateway = data.serve(NOWHERE, &[]).await;
     assert_eq!(data.logged().matches("is not encrypted").count(), 1, "{}", data.logged());
-    refused(&data.command(&enable).await, "in use");
+    refused(&data.command(&enable).await, "stop it first");
     assert!(gateway.terminate().await.success());
     refused(&run(&under(&serve, first)).await, "wharf encryption enable");
     refused(&data.command(&["encryption", "enable"]).await, "the master key is missing");

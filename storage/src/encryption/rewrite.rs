@@ -45,7 +45,8 @@ pub async fn reencrypt(
     from: Option<MasterKey>,
     to: Option<MasterKey>,
 ) -> Result<Reencryption> {
-    let path = path.to_owned();
+    // What a link leads to is what is encrypted.
+    let path = path.canonicalize().map_err(|error| file::in_words(path, error))?;
     run_blocking(move || rewrite(&path, from.as_ref(), to.as_ref(), MOST_ROWS, &mut || ())).await
 }
 
@@ -104,6 +105,7 @@ fn copy(
 ) -> Result<u64> {
     let target = beside(path);
     let new = file::make(&target, CACHE)?;
+    file::give(&target, path)?;
     step();
     schema::bring_up_to_date(&new)?;
     step();

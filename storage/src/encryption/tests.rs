@@ -42,6 +42,41 @@ async fn an_encrypted_file_is_read_back_and_shows_nothing_of_what_it_holds() {
     assert_eq!(marks(&path), 0);
 }
 
+#[tokio::test]
+async fn a_vault_knows_the_file_that_it_was_made_for() {
+    let (_plain, plain, _) = filled(None).await;
+    let (_one, one, _) = filled(master(1)).await;
+    let (_other, other, _) = filled(master(1)).await;
+    let paths = [plain, one, other];
+    let masters = [master(0), master(1), master(1)];
+    for (place, (path, master)) in paths.iter().zip(masters).enumerate() {
+        let vault = Vault::unlock(&Database::open(path).unwrap(), path, master.as_ref()).unwrap();
+        for (other, path) in paths.iter().enumerate() {
+            let fits = vault.is_of(&Database::open(path).unwrap()).unwrap();
+            assert_eq!(fits, place == other, "vault {place}, file {other}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_followed_and_the_new_file_belongs_to_whom_the_old_one_did() {
+    use std::os::unix::fs::{MetadataExt, symlink};
+    let (folder, path, _) = filled(None).await;
+    let link = folder.path().join("link");
+    symlink(&path, &link).unwrap();
+    // Only root gives files away.
+    let owner = if std::os::unix::fs::chown(&path, Some(65_534), Some(65_534)).is_ok() {
+        65_534
+    } else {
+        std::fs::metadata(&path).unwrap().uid()
+    };
+    reencrypt(&link, None, master(1)).await.unwrap();
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&path).unwrap().uid(), owner);
+    assert_eq!(marks(&path), 0);
+}
+
 /// Names the tables that hold content and have no row.
 struct Empty(redb::ReadTransaction, Vec<&'static str>);
 

@@ -28,12 +28,14 @@ pub(crate) struct Draft(Vec<u8>);
 /// Makes values of what is stored, and the opposite.
 pub(crate) struct Vault {
     cipher: Option<Cipher>,
+    /// The data key as it lies in the file.
+    wrapped: Option<Wrapped>,
 }
 
 impl Vault {
     /// One that does not encrypt.
     pub(crate) fn plain() -> Self {
-        Self { cipher: None }
+        Self { cipher: None, wrapped: None }
     }
 
     /// The vault of a file. One that holds nothing yet is encrypted from now on, when there is a master key.
@@ -64,7 +66,8 @@ impl Vault {
             (Some((number, wrapped)), Some(master)) => {
                 let data_key = master.unwrap(number, &wrapped);
                 let data_key = data_key.ok_or_else(|| Error::WrongMasterKey { path: path_of() })?;
-                Ok(Self { cipher: Some(Cipher::new(number, &data_key, path)?) })
+                let cipher = Some(Cipher::new(number, &data_key, path)?);
+                Ok(Self { cipher, wrapped: Some(wrapped) })
             }
         }
     }
@@ -83,7 +86,18 @@ impl Vault {
         let txn = store::begin(database)?;
         txn.open_table(ENCRYPTION)?.insert(number, wrapped)?;
         txn.commit()?;
-        Ok(Self { cipher: Some(Cipher::new(number, &data_key, path)?) })
+        Ok(Self { cipher: Some(Cipher::new(number, &data_key, path)?), wrapped: Some(wrapped) })
+    }
+
+    /// Whether it is the vault of this file: of the same data key, or of none.
+    pub(crate) fn is_of(&self, database: &Database) -> Result<bool> {
+        Ok(match (&self.cipher, wrapped(database)?) {
+            (None, None) => true,
+            (Some(cipher), Some((number, wrapped))) => {
+                cipher.number == number && self.wrapped == Some(wrapped)
+            }
+            _ => false,
+        })
     }
 
     /// Whether it encrypts.

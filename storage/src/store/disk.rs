@@ -50,6 +50,13 @@ impl Disk {
     pub(super) fn reopen(&self, reason: &str) -> Result<()> {
         self.set(State::Away(reason.to_owned()));
         let database = (self.opener)()?;
+        // Whoever found it let go may have made it anew under another key.
+        if !self.vault.is_of(&database)? {
+            return Err(Error::Unavailable {
+                reason: "the file was encrypted anew by somebody else meanwhile: start the gateway again"
+                    .to_owned(),
+            });
+        }
         self.set(State::Open(Arc::new(database)));
         Ok(())
     }

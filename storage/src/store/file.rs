@@ -71,6 +71,24 @@ pub(crate) fn make(path: &Path, cache_bytes: usize) -> Result<Database> {
     made.map_err(|error| opening(path, error))
 }
 
+/// Gives a new file to whom another one belongs: a command of root's must not lock the gateway's user out.
+#[cfg(unix)]
+pub(crate) fn give(made: &Path, like: &Path) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (has, wanted) = (fs::metadata(made), fs::metadata(like));
+    let (has, wanted) =
+        has.and_then(|has| Ok((has, wanted?))).map_err(|error| in_words(like, error))?;
+    if (has.uid(), has.gid()) == (wanted.uid(), wanted.gid()) {
+        return Ok(());
+    }
+    chown(made, Some(wanted.uid()), Some(wanted.gid())).map_err(|error| in_words(made, error))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn give(_made: &Path, _like: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// The folder that a file is in.
 pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
