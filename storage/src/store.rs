@@ -90,7 +90,7 @@ impl Store {
         let database = file::open(path, options)?;
         encryption::remove_rest(path)?;
         let vault =
-            file::guarded(path, || Vault::open(&database, path, options.master_key.as_ref()))?;
+            file::guarded(path, || Vault::unlock(&database, path, options.master_key.as_ref()))?;
         let (again, options) = (path.to_owned(), Options { verify: false, ..options.clone() });
         let opener = Box::new(move || file::open(&again, &options));
         Self::start(database, vault, opener, path, Patience::default())

@@ -137,8 +137,14 @@ async fn a_file_of_schema_1_is_encrypted_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = unpacked(folder.path(), 1);
     let key = Some(MasterKey::new([1; 32]));
-    wharf_storage::reencrypt(&path, None, key.clone()).await.unwrap();
-    let options = Options { master_key: key, ..Options::default() };
+    let options = Options { master_key: key.clone(), ..Options::default() };
+    // Refused, it is left to the release that wrote it.
+    let refused = Store::open(&path, &options).unwrap_err();
+    assert!(matches!(refused, Error::NotEncrypted { .. }), "{refused}");
+    let looked_at = wharf_storage::check_file(&path, &Options::default()).await.unwrap();
+    assert!(looked_at.unwalked.is_some_and(|reason| reason.contains("schema 1")));
+
+    wharf_storage::reencrypt(&path, None, key).await.unwrap();
     let store = Store::open(&path, &options).unwrap();
     assert!(store.is_encrypted());
     holds_what_was_written(&store).await;

@@ -69,7 +69,6 @@ pub(super) fn rewrite(
     // Held until the end: no gateway starts meanwhile.
     let options = Options { cache_bytes: CACHE, ..Options::default() };
     let old = file::open_as_it_is(path, &options)?;
-    schema::bring_up_to_date(&old)?;
     remove_rest(path)?;
     let from = match (Vault::unlock(&old, path, from), from) {
         (Ok(vault), _) => vault,
@@ -80,6 +79,7 @@ pub(super) fn rewrite(
             Err(_) => return Err(error),
         },
     };
+    schema::bring_up_to_date(&old)?;
     let made = copy(&old, path, from, to, most_rows, step).and_then(|rows| {
         fs::rename(beside(path), path).map_err(|error| file::in_words(path, error))?;
         step();

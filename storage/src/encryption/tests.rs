@@ -118,12 +118,16 @@ async fn a_file_and_a_master_key_that_do_not_go_together_are_refused_with_what_t
 }
 
 #[tokio::test]
-async fn a_file_that_holds_nothing_yet_is_encrypted_from_the_first_key_on() {
+async fn a_new_file_is_encrypted_when_there_is_a_key_and_one_that_is_there_by_command_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wharf.redb");
-    assert!(!Store::open(&path, &options(None)).unwrap().is_encrypted());
     assert!(Store::open(&path, &options(master(1))).unwrap().is_encrypted());
     assert!(Store::open(&path, &options(None)).is_err());
+    let empty = folder.path().join("empty.redb");
+    assert!(!Store::open(&empty, &options(None)).unwrap().is_encrypted());
+    let refused = Store::open(&empty, &options(master(1))).unwrap_err();
+    assert!(matches!(refused, Error::NotEncrypted { .. }), "{refused}");
+    assert!(!Store::open(&empty, &options(None)).unwrap().is_encrypted());
 }
 
 fn is_corrupt<T: std::fmt::Debug>(answer: Result<T>, expected: &str) {

@@ -3,8 +3,7 @@
 use std::{borrow::Cow, path::Path};
 
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, TableHandle, Value,
+    Database, Key, ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle, Value,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -14,10 +13,7 @@ use super::{
     fill_random,
     master::{Bytes, Wrapped},
 };
-use crate::{
-    Error, Result, codec, store,
-    tables::{self, ENCRYPTION, Visitor},
-};
+use crate::{Error, Result, codec, store, tables::ENCRYPTION};
 
 /// A table whose values are encrypted.
 type Table<K> = TableDefinition<'static, K, &'static [u8]>;
@@ -38,22 +34,8 @@ impl Vault {
         Self { cipher: None, wrapped: None }
     }
 
-    /// The vault of a file. One that holds nothing yet is encrypted from now on, when there is a master key.
-    pub(crate) fn open(
-        database: &Database,
-        path: &Path,
-        master: Option<&MasterKey>,
-    ) -> Result<Self> {
-        match master {
-            Some(master) if wrapped(database)?.is_none() && is_empty(database)? => {
-                Self::create(database, path, 1, Some(master))
-            }
-            _ => Self::unlock(database, path, master),
-        }
-    }
-
-    /// The vault of a file as it is.
-    pub(super) fn unlock(
+    /// The vault of a file as it is, of whatever schema.
+    pub(crate) fn unlock(
         database: &Database,
         path: &Path,
         master: Option<&MasterKey>,
@@ -73,7 +55,7 @@ impl Vault {
     }
 
     /// The vault of a new file, with a data key of its own where there is a master key.
-    pub(super) fn create(
+    pub(crate) fn create(
         database: &Database,
         path: &Path,
         number: u8,
@@ -222,32 +204,11 @@ pub(super) fn is_content<V: Value>() -> bool {
 
 /// The number of the file's data key, and the key under its master key; absent in a file that is not encrypted.
 fn wrapped(database: &Database) -> Result<Option<(u8, Wrapped)>> {
-    let keys = database.begin_read()?.open_table(ENCRYPTION)?;
+    let keys = match database.begin_read()?.open_table(ENCRYPTION) {
+        // Of a schema before it.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        keys => keys?,
+    };
     let last = keys.last()?.map(|(number, wrapped)| (number.value(), wrapped.value()));
     Ok(last)
-}
-
-fn is_empty(database: &Database) -> Result<bool> {
-    let mut rows = Content { txn: database.begin_read()?, rows: 0 };
-    tables::visit(&mut rows)?;
-    Ok(rows.rows == 0)
-}
-
-/// Counts the rows that would be encrypted.
-struct Content {
-    txn: ReadTransaction,
-    rows: u64,
-}
-
-impl Visitor for Content {
-    fn table<K: Key + 'static, V: Value + 'static>(
-        &mut self,
-        _name: &'static str,
-        definition: TableDefinition<'static, K, V>,
-    ) -> Result<()> {
-        if is_content::<V>() {
-            self.rows += self.txn.open_table(definition)?.len()?;
-        }
-        Ok(())
-    }
 }

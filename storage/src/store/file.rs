@@ -14,10 +14,10 @@ use super::{
     Options,
     snapshot::{damage, words},
 };
-use crate::{Error, Result, schema};
+use crate::{Error, Result, encryption::Vault, schema};
 
-/// Opens the file, which is made if absent, and brings its schema up to date. Before that every page is checked, where
-/// the options say so.
+/// Opens the file, which is made if absent, encrypted when there is a master key, and brings its schema up to date. Before
+/// that every page is checked, where the options say so, and the key.
 pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     let failed = |error| in_words(path, error);
     match fs::metadata(path) {
@@ -29,7 +29,11 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     }
     make_private(path).map_err(failed)?;
     let database = open_as_it_is(path, options)?;
-    guarded(path, || schema::bring_up_to_date(&database))?;
+    guarded(path, || {
+        // Before anything is changed: a file that is refused stays as it was.
+        Vault::unlock(&database, path, options.master_key.as_ref())?;
+        schema::bring_up_to_date(&database)
+    })?;
     Ok(database)
 }
 
@@ -55,6 +59,7 @@ fn create(path: &Path, options: &Options) -> Result<()> {
         .create(made.path())
         .map_err(|error| opening(path, error))?;
     schema::bring_up_to_date(&database)?;
+    Vault::create(&database, path, 1, options.master_key.as_ref())?;
     drop(database);
     match made.persist_noclobber(path) {
         Ok(_) => sync_folder(folder).map_err(failed),
