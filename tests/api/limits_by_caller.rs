@@ -64,6 +64,12 @@ async fn until_served(gateway: &Gateway, key: &str) {
 async fn an_organization_that_floods_is_told_to_wait_and_the_other_is_served() {
     let (_sandbox, data, gateway, other) = gateway(&["--max-requests-per-organization", "5"]).await;
     let flood = occupied(&data, &gateway, gateway.key(), 5).await;
+    // A request under way has its organization's place a moment later, once its credential is known.
+    eventually("all five have their places", async || {
+        let told = listed(&gateway, gateway.key()).await;
+        if told.status == 503 { Ok(()) } else { Err(format!("{told:?}")) }
+    })
+    .await;
     for _ in 0..20 {
         listed(&gateway, gateway.key()).await.error(503, "gateway_unavailable");
         assert_eq!(listed(&gateway, &other).await.status, 200);
