@@ -6,7 +6,7 @@ use wharf_storage::{MasterKey, Reencryption};
 
 use crate::{
     config::{Encryption, EncryptionCommand},
-    server::{self, Error, Result},
+    server::{Error, Result},
     upkeep,
 };
 
@@ -23,23 +23,21 @@ pub async fn execute(command: EncryptionCommand, encryption: &Encryption) -> Res
         )
     });
     match command {
-        EncryptionCommand::Enable(wanted) => change(&wanted.data, None, Some(needed?)).await,
+        EncryptionCommand::Enable(wanted) => change(&wanted.folder, None, Some(needed?)).await,
         EncryptionCommand::Rotate(wanted) => {
             let new = wanted.new_master_key()?;
-            change(&wanted.data.data, Some(needed?), Some(new)).await
+            change(&wanted.data.folder, Some(needed?), Some(new)).await
         }
-        EncryptionCommand::Disable(wanted) => change(&wanted.data, Some(needed?), None).await,
+        EncryptionCommand::Disable(wanted) => change(&wanted.folder, Some(needed?), None).await,
     }
 }
 
 async fn change(data: &Path, from: Option<MasterKey>, to: Option<MasterKey>) -> Result<String> {
     // Before anything else: a gateway that recovers from a full disk lets go of its file for a moment.
     upkeep::stopped(data).await?;
-    if !server::has_store(data) {
-        return Err(server::no_data(data));
-    }
+    let path = upkeep::existing(data)?;
     let now = if to.is_some() { "encrypted under the new master key" } else { "not encrypted" };
-    Ok(match wharf_storage::reencrypt(&server::store_in(data), from, to).await? {
+    Ok(match wharf_storage::reencrypt(&path, from, to).await? {
         Reencryption::Done { rows } => format!("{rows} rows are {now} now\n"),
         Reencryption::AlreadyDone => format!("nothing to do: what is stored is {now} already\n"),
     })

@@ -77,9 +77,9 @@ async fn key(command: KeyCommand, encryption: &Encryption) -> Result<()> {
             (data, Order::CreateKey { new, expires_in })
         }
         KeyCommand::List(KeyList { organization, data }) => {
-            (data, Order::ListKeys { organization })
+            (data.folder, Order::ListKeys { organization })
         }
-        KeyCommand::Revoke(KeyRevoke { id, data }) => (data, Order::RevokeKey { id }),
+        KeyCommand::Revoke(KeyRevoke { id, data }) => (data.folder, Order::RevokeKey { id }),
     };
     match control::execute(&data, order, encryption).await? {
         Outcome::Created { secret } => print(&format!("{secret}\n")),

@@ -27,7 +27,7 @@ pub async fn backup(
     let target =
         std::path::absolute(&wanted.file).map_err(|source| data_error(&wanted.file, source))?;
     let order = Order::Backup { target, force: wanted.force };
-    match control::execute(&wanted.data, order, encryption).await? {
+    match control::execute(&wanted.data.folder, order, encryption).await? {
         Outcome::BackedUp { rows, bytes } => {
             let file = wanted.file.display();
             told(&format!("{rows} rows are in `{file}`, {bytes} bytes\n"))
@@ -74,13 +74,13 @@ pub async fn check(
     encryption: &Encryption,
     told: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let report = if control::connect(&wanted.data).await.is_ok() {
-        match control::execute(&wanted.data, Order::Check, encryption).await? {
+    let report = if control::connect(&wanted.folder).await.is_ok() {
+        match control::execute(&wanted.folder, Order::Check, encryption).await? {
             Outcome::Checked { report } => report,
             _ => return Err(control::unexpected()),
         }
     } else {
-        let path = existing(&wanted.data)?;
+        let path = existing(&wanted.folder)?;
         wharf_storage::check_file(&path, &options(encryption)?).await?
     };
     told(&shown(&report))?;
@@ -99,8 +99,8 @@ pub async fn compact(
     encryption: &Encryption,
     told: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    stopped(&wanted.data).await?;
-    let path = existing(&wanted.data)?;
+    stopped(&wanted.folder).await?;
+    let path = existing(&wanted.folder)?;
     let sizes = wharf_storage::compact(&path, &options(encryption)?).await?;
     told(&format!("{} bytes before, {} bytes after\n", sizes.before, sizes.after))
 }
@@ -132,7 +132,7 @@ fn aside(path: &Path, now_ms: i64) -> PathBuf {
 }
 
 /// The file of the data, which must be there: an empty one is not made by looking.
-fn existing(data: &Path) -> Result<PathBuf> {
+pub(crate) fn existing(data: &Path) -> Result<PathBuf> {
     if server::has_store(data) { Ok(server::store_in(data)) } else { Err(server::no_data(data)) }
 }
 

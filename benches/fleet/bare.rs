@@ -7,18 +7,11 @@ use std::sync::{
 
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, task::JoinSet};
-use whatsapp_rust::{
-    TokioRuntime,
-    client::Client,
-    http::UreqHttpClient,
-    store::persistence_manager::PersistenceManager,
-    transport::TokioWebSocketTransportFactory,
-    types::events::{ChannelEventHandler, Event, EventInterest},
-    wacore::store::InMemoryBackend,
-};
+use whatsapp_rust::client::Client;
 
 use crate::{
     fleet::Fleet,
+    linked::linked,
     process::{Orders, Worker},
     sandbox::Control,
     usage::Usage,
@@ -59,50 +52,24 @@ async fn link(
     for _ in 0..side_by_side {
         let (whatsapp, control, next) = (whatsapp.to_owned(), control.clone(), Arc::clone(&next));
         workers.spawn(async move {
-            let mut linked = Vec::new();
+            let mut clients = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= end {
-                    return linked;
+                    return clients;
                 }
                 let phone = format!("bare-{index}");
                 control.has_phone(&phone, groups, members).await;
-                linked.push(client(&whatsapp, &control, &phone).await);
+                let (control, phone) = (&control, &phone);
+                let scan = |code: String| async move { control.scans(phone, &code).await };
+                let client = linked(&whatsapp, None, scan).await;
+                // It knows its groups, as the gateway does.
+                client.groups().get_participating().await.expect("WhatsApp tells the groups");
+                clients.push(client);
             }
         });
     }
     workers.join_all().await.into_iter().flatten().collect()
-}
-
-/// A client that is linked to the phone and logged in, knows its groups, and lives as long as the process.
-async fn client(whatsapp: &str, control: &Control, phone: &str) -> Arc<Client> {
-    let backend = Arc::new(InMemoryBackend::new());
-    let persistence = PersistenceManager::new(backend).await.expect("an empty store loads");
-    let client = Client::builder()
-        .with_runtime(TokioRuntime)
-        .with_persistence_manager(Arc::new(persistence))
-        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(whatsapp))
-        .with_http_client(UreqHttpClient::new())
-        .with_version_override((2, 3000, 0))
-        .with_skip_history_sync(true)
-        .build()
-        .await
-        .expect("the client builds")
-        .into_client();
-    let (handler, events) = ChannelEventHandler::new();
-    let subscription = client.subscribe(EventInterest::ALL, handler);
-    let running = Arc::clone(&client);
-    tokio::spawn(async move { running.run().await });
-    loop {
-        match &*events.recv().await.expect("the client tells what happens") {
-            Event::PairingQrCode(qr) => control.scans(phone, &qr.code).await,
-            Event::Connected(_) => break,
-            _ => {}
-        }
-    }
-    drop(subscription);
-    client.groups().get_participating().await.expect("WhatsApp tells the groups");
-    client
 }
 
 /// The process of the bare clients.

@@ -11,6 +11,8 @@
 mod bare;
 mod fleet;
 mod gateway;
+#[path = "../gateway/linked.rs"]
+mod linked;
 #[path = "../gateway/machine.rs"]
 mod machine;
 mod plot;

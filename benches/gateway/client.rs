@@ -11,17 +11,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
-use whatsapp_rust::{
-    GroupSubject, Jid, TokioRuntime,
-    client::Client,
-    http::UreqHttpClient,
-    store::persistence_manager::PersistenceManager,
-    transport::TokioWebSocketTransportFactory,
-    types::events::{ChannelEventHandler, Event, EventInterest},
-    wacore::store::InMemoryBackend,
-};
+use whatsapp_rust::{GroupSubject, Jid, client::Client};
 
-use crate::{GROUPS, SESSIONS, load::Control, measure::median_us, process::Orders};
+use crate::{GROUPS, SESSIONS, linked::linked, load::Control, measure::median_us, process::Orders};
 
 pub(crate) async fn run(whatsapp: &str, control: &str) {
     let control = Control::new(control);
@@ -29,7 +21,9 @@ pub(crate) async fn run(whatsapp: &str, control: &str) {
     for index in 0..SESSIONS {
         let phone = format!("bare-{index}");
         control.has_groups(&phone).await;
-        let client = linked(whatsapp, &control, &phone).await;
+        let (scanning, scanned) = (&control, &phone);
+        let scan = |code: String| async move { scanning.scans(scanned, &code).await };
+        let client = linked(whatsapp, Some(20), scan).await;
         let found = client.groups().get_participating().await.expect("WhatsApp tells the groups");
         assert_eq!(found.len(), GROUPS, "every group is there");
         groups.extend(found.into_values().map(|group| (Arc::clone(&client), group.id)));
@@ -89,35 +83,4 @@ async fn changes(
         });
     }
     workers.join_all().await.into_iter().flatten().collect()
-}
-
-/// A client that is linked to the phone and logged in; it lives as long as the process.
-async fn linked(whatsapp: &str, control: &Control, phone: &str) -> Arc<Client> {
-    let backend = Arc::new(InMemoryBackend::new());
-    let persistence = PersistenceManager::new(backend).await.expect("an empty store loads");
-    let client = Client::builder()
-        .with_runtime(TokioRuntime)
-        .with_persistence_manager(Arc::new(persistence))
-        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(whatsapp))
-        .with_http_client(UreqHttpClient::new())
-        .with_version_override((2, 3000, 0))
-        .with_skip_history_sync(true)
-        .with_wanted_pre_key_count(20)
-        .build()
-        .await
-        .expect("the client builds")
-        .into_client();
-    let (handler, events) = ChannelEventHandler::new();
-    let subscription = client.subscribe(EventInterest::ALL, handler);
-    let running = Arc::clone(&client);
-    tokio::spawn(async move { running.run().await });
-    loop {
-        match &*events.recv().await.expect("the client tells what happens") {
-            Event::PairingQrCode(qr) => control.scans(phone, &qr.code).await,
-            Event::Connected(_) => break,
-            _ => {}
-        }
-    }
-    drop(subscription);
-    client
 }

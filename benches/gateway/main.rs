@@ -8,6 +8,7 @@
 
 mod client;
 mod gateway;
+mod linked;
 mod load;
 mod machine;
 mod measure;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use wharf_storage::{Actor, AuditRecord};
 
 /// Refusals of one caller that are noted in a minute.
-pub(super) const MOST: u32 = 120;
+const MOST: u32 = 120;
 /// Milliseconds of a minute.
 const MINUTE: i64 = 60_000;
 

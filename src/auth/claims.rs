@@ -57,7 +57,7 @@ pub(super) fn read(
 
 /// Whether a name can be an organization's: nothing that the header which names one could not say.
 fn is_organization(name: &str) -> bool {
-    name.len() <= LONGEST_ORGANIZATION && name.trim() == name && !name.is_empty()
+    name.len() <= LONGEST_ORGANIZATION && name.trim() == name
 }
 
 /// Whether the audience, one or a list, is us.

@@ -13,9 +13,9 @@ pub struct Backup {
     /// Replace the file if there is one.
     #[arg(long)]
     pub force: bool,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    /// What is copied.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// Options of `restore`.
@@ -32,10 +32,10 @@ pub struct Restore {
     pub data: PathBuf,
 }
 
-/// Options of `check`, of `compact` and of `encryption`.
+/// Where the data are that a command is about.
 #[derive(Debug, Clone, Args)]
 pub struct Data {
     /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    #[arg(long = "data", env = "WHARF_DATA", default_value = "wharf-data")]
+    pub folder: PathBuf,
 }

@@ -4,14 +4,19 @@ use clap::Args;
 
 use crate::server::{Error, Result};
 
+/// A GiB.
+const WARN: u64 = 1 << 30;
+/// A quarter of it.
+const REFUSE: u64 = 256 << 20;
+
 /// Options about the room on the disk of the data.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Disk {
     /// Bytes free on the disk of the data below which the log warns.
-    #[arg(long, env = "WHARF_DISK_WARN", default_value_t = 1 << 30)]
+    #[arg(long, env = "WHARF_DISK_WARN", default_value_t = WARN)]
     pub disk_warn: u64,
     /// Bytes free on the disk of the data below which whatever makes the store grow is refused with 503; 0: never.
-    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = 256 << 20)]
+    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = REFUSE)]
     pub disk_refuse: u64,
 }
 
@@ -29,6 +34,6 @@ impl Disk {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { disk_warn: 1 << 30, disk_refuse: 256 << 20 }
+        Self { disk_warn: WARN, disk_refuse: REFUSE }
     }
 }

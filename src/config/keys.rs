@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use wharf_storage::{Capability, KeyId, SessionId};
 
-use super::span;
+use super::{Data, span};
 use crate::keys::is_name;
 
 /// Commands on API keys. They ask the gateway that runs on the data, or open the data when none runs.
@@ -13,7 +13,7 @@ use crate::keys::is_name;
 pub enum KeyCommand {
     /// Make a key and print its secret, which is shown only this once.
     Create(KeyCreate),
-    /// List the keys that were not revoked, one a line: id, organization, permissions, name.
+    /// List the keys that were not revoked, one a line: id, organization, permissions, sessions, end, name.
     List(KeyList),
     /// Revoke a key: it opens nothing from then on.
     Revoke(KeyRevoke),
@@ -48,9 +48,9 @@ pub struct KeyList {
     /// Organization whose keys are listed; all when absent.
     #[arg(long)]
     pub organization: Option<String>,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    /// Whose keys they are.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// Options of `key revoke`.
@@ -59,9 +59,9 @@ pub struct KeyRevoke {
     /// The key's id, `key_` and a ULID.
     #[arg(value_parser = key_id)]
     pub id: KeyId,
-    /// Folder of everything that is stored.
-    #[arg(long, env = "WHARF_DATA", default_value = "wharf-data")]
-    pub data: PathBuf,
+    /// Whose keys they are.
+    #[command(flatten)]
+    pub data: Data,
 }
 
 /// A capability on the command line.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use redb::{Builder, Key, ReadableTable, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
 use tracing::warn;
 
 use crate::{
@@ -57,10 +57,7 @@ fn copy(snapshot: &Snapshot, target: &Path, replaced: bool) -> Result<Backup> {
     let folder = file::folder(target);
     let made =
         tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(failed)?;
-    let database = Builder::new()
-        .set_cache_size(CACHE)
-        .create(made.path())
-        .map_err(|error| file::opening(target, error))?;
+    let database = file::empty(made.path(), CACHE, target)?;
     let txn = store::begin(&database)?;
     let mut copy = Copy { snapshot, txn, rows: 0 };
     tables::visit(&mut copy)?;

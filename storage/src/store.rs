@@ -87,12 +87,10 @@ impl Store {
     /// [`Error::NotEncrypted`] when the master key and the file do not go together. Blocks for as long as reading the file
     /// takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        let database = file::open(path, options)?;
+        let (database, vault) = file::open(path, options)?;
         encryption::remove_rest(path)?;
-        let vault =
-            file::guarded(path, || Vault::unlock(&database, path, options.master_key.as_ref()))?;
         let (again, options) = (path.to_owned(), Options { verify: false, ..options.clone() });
-        let opener = Box::new(move || file::open(&again, &options));
+        let opener = Box::new(move || Ok(file::open(&again, &options)?.0));
         Self::start(database, vault, opener, path, Patience::default())
     }
 

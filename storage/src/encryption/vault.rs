@@ -24,8 +24,8 @@ pub(crate) struct Draft(Vec<u8>);
 /// Makes values of what is stored, and the opposite.
 pub(crate) struct Vault {
     cipher: Option<Cipher>,
-    /// The data key as it lies in the file.
-    wrapped: Option<Wrapped>,
+    /// The data key as it lies in the file, with its number.
+    wrapped: Option<(u8, Wrapped)>,
 }
 
 impl Vault {
@@ -49,7 +49,7 @@ impl Vault {
                 let data_key = master.unwrap(number, &wrapped);
                 let data_key = data_key.ok_or_else(|| Error::WrongMasterKey { path: path_of() })?;
                 let cipher = Some(Cipher::new(number, &data_key, path)?);
-                Ok(Self { cipher, wrapped: Some(wrapped) })
+                Ok(Self { cipher, wrapped: Some((number, wrapped)) })
             }
         }
     }
@@ -68,18 +68,13 @@ impl Vault {
         let txn = store::begin(database)?;
         txn.open_table(ENCRYPTION)?.insert(number, wrapped)?;
         txn.commit()?;
-        Ok(Self { cipher: Some(Cipher::new(number, &data_key, path)?), wrapped: Some(wrapped) })
+        let cipher = Some(Cipher::new(number, &data_key, path)?);
+        Ok(Self { cipher, wrapped: Some((number, wrapped)) })
     }
 
     /// Whether it is the vault of this file: of the same data key, or of none.
     pub(crate) fn is_of(&self, database: &Database) -> Result<bool> {
-        Ok(match (&self.cipher, wrapped(database)?) {
-            (None, None) => true,
-            (Some(cipher), Some((number, wrapped))) => {
-                cipher.number == number && self.wrapped == Some(wrapped)
-            }
-            _ => false,
-        })
+        Ok(wrapped(database)? == self.wrapped)
     }
 
     /// Whether it encrypts.

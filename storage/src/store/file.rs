@@ -18,7 +18,7 @@ use crate::{Error, Result, encryption::Vault, schema};
 
 /// Opens the file, which is made if absent, encrypted when there is a master key, and brings its schema up to date. Before
 /// that every page is checked, where the options say so, and the key.
-pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
+pub(super) fn open(path: &Path, options: &Options) -> Result<(Database, Vault)> {
     let failed = |error| in_words(path, error);
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => create(path, options)?,
@@ -29,12 +29,13 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     }
     make_private(path).map_err(failed)?;
     let database = open_as_it_is(path, options)?;
-    guarded(path, || {
+    let vault = guarded(path, || {
         // Before anything is changed: a file that is refused stays as it was.
-        Vault::unlock(&database, path, options.master_key.as_ref())?;
-        schema::bring_up_to_date(&database)
+        let vault = Vault::unlock(&database, path, options.master_key.as_ref())?;
+        schema::bring_up_to_date(&database)?;
+        Ok(vault)
     })?;
-    Ok(database)
+    Ok((database, vault))
 }
 
 /// Opens a file that is there, of whatever schema.
@@ -54,10 +55,7 @@ fn create(path: &Path, options: &Options) -> Result<()> {
     let folder = folder(path);
     let made =
         tempfile::Builder::new().prefix(".wharf-new-").tempfile_in(folder).map_err(failed)?;
-    let database = Builder::new()
-        .set_cache_size(options.cache_bytes)
-        .create(made.path())
-        .map_err(|error| opening(path, error))?;
+    let database = empty(made.path(), options.cache_bytes, path)?;
     schema::bring_up_to_date(&database)?;
     Vault::create(&database, path, 1, options.master_key.as_ref())?;
     drop(database);
@@ -72,8 +70,13 @@ fn create(path: &Path, options: &Options) -> Result<()> {
 /// Makes a database that is its owner's alone, in the place of whatever is there.
 pub(crate) fn make(path: &Path, cache_bytes: usize) -> Result<Database> {
     File::create(path).and_then(|_| make_private(path)).map_err(|error| in_words(path, error))?;
-    let made = Builder::new().set_cache_size(cache_bytes).create(path);
-    made.map_err(|error| opening(path, error))
+    empty(path, cache_bytes, path)
+}
+
+/// Makes a database of an empty file; errors are about the file that it shall become.
+pub(crate) fn empty(made: &Path, cache_bytes: usize, path: &Path) -> Result<Database> {
+    let database = Builder::new().set_cache_size(cache_bytes).create(made);
+    database.map_err(|error| opening(path, error))
 }
 
 /// Gives a new file to whom another one belongs: a command of root's must not lock the gateway's user out.
@@ -122,7 +125,7 @@ pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Resul
     }
 }
 
-pub(crate) fn opening(path: &Path, error: DatabaseError) -> Error {
+fn opening(path: &Path, error: DatabaseError) -> Error {
     let path = path.to_owned();
     match redb::Error::from(error) {
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {

@@ -1,6 +1,6 @@
 mod damage;
 mod dice;
-mod filled;
+pub(crate) mod filled;
 mod full;
 mod medium;
 mod power;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     Account, Actor, ApiKey, AuditFilter, AuditRecord, Capability, GroupSnapshot, KeyId, MasterKey,
-    MemberSnapshot, NewEvent, Options, Role, Session, SessionId, Status, Store, Wanted,
+    MemberSnapshot, NewEvent, Options, Role, Session, SessionId, Store, store::tests::filled,
     whatsapp::tests::marked,
 };
 
@@ -28,56 +28,31 @@ pub(super) fn options(master_key: Option<MasterKey>) -> Options {
 }
 
 fn event() -> NewEvent {
-    NewEvent {
-        session: session(),
-        organization: "acme".into(),
-        name: "group.update".into(),
-        at: 5,
-        payload: json!({ "subject": MARK }),
-    }
+    NewEvent { payload: json!({ "subject": MARK }), ..filled::event(session(), "acme", 5) }
 }
 
 /// Something of every kind.
 async fn fill(store: &Store) {
     let stored = Session {
-        id: session(),
-        organization: "acme".into(),
         label: Some(MARK.into()),
-        auto_read: false,
-        presence_typing: false,
-        rate_per_min: 1,
-        rate_per_hour: 1,
-        created_at: 1,
-        updated_at: 1,
-        created_by_user: None,
-        wanted: Wanted::Running,
-        status: Status::Working,
-        status_reason: None,
-        since: 1,
         account: Some(Account {
             jid: format!("{MARK}@s.whatsapp.net"),
             lid: None,
             business_name: None,
             platform: None,
         }),
-        last_connected_at: None,
+        ..filled::session(session(), "acme")
     };
     store.add_session(stored, vec![event()]).await.unwrap();
     let group = GroupSnapshot {
         jid: "120363000000000001@g.us".parse().unwrap(),
         subject: Some(MARK.into()),
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
         members: vec![MemberSnapshot {
             lid: "1@lid".into(),
             phone: Some(format!("{MARK}@s.whatsapp.net")),
             role: Role::Admin,
         }],
+        ..filled::group(1)
     };
     store.sync_groups(session(), vec![group], 2, |_| vec![event()]).await.unwrap();
     let key = ApiKey {

@@ -48,7 +48,7 @@ pub(super) fn tried(store: &Store) -> Result<Rows> {
     })
 }
 
-fn session(id: SessionId, organization: &str) -> Session {
+pub(crate) fn session(id: SessionId, organization: &str) -> Session {
     Session {
         id,
         organization: organization.to_owned(),
@@ -69,7 +69,7 @@ fn session(id: SessionId, organization: &str) -> Session {
     }
 }
 
-fn event(id: SessionId, organization: &str, at: i64) -> NewEvent {
+pub(crate) fn event(id: SessionId, organization: &str, at: i64) -> NewEvent {
     NewEvent {
         session: id,
         organization: organization.to_owned(),
@@ -79,7 +79,7 @@ fn event(id: SessionId, organization: &str, at: i64) -> NewEvent {
     }
 }
 
-fn group(number: i64) -> GroupSnapshot {
+pub(crate) fn group(number: i64) -> GroupSnapshot {
     let members = (0..20).map(|member| MemberSnapshot {
         lid: format!("{member}@lid"),
         phone: Some(format!("1555{member:07}@s.whatsapp.net")),

@@ -9,18 +9,8 @@ use crate::{SessionId, Store};
 
 /// Stores rows in every table; `mark` is in many of their values, and in no key.
 pub(crate) async fn fill(store: &Store, session: SessionId, mark: [u8; 32]) {
+    super::fill(store, session).await;
     let backend = store.whatsapp(session);
-    let steps: [&dyn Step; 6] = [
-        &signal::Fill,
-        &app_sync::Fill,
-        &protocol::Fill,
-        &trusted_contacts::Fill,
-        &message_secrets::Fill,
-        &device::Fill,
-    ];
-    for step in steps {
-        step.run(&backend).await;
-    }
     backend.put_identity("marked@s", mark).await.unwrap();
     backend.put_session("marked@s", &mark).await.unwrap();
     backend.store_prekey(70, &mark, true).await.unwrap();
