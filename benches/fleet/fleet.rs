@@ -14,6 +14,8 @@ use crate::{
 
 /// How often it is asked how far a fleet is.
 const GLANCE: Duration = Duration::from_millis(250);
+/// How long the work may go on that a client does after its login: it checks its prekeys, for one.
+const TAIL: Duration = Duration::from_secs(3);
 /// How long a fleet may take to come back.
 const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -46,12 +48,20 @@ pub(crate) struct Idle {
     pub(crate) latency: Option<Latency>,
 }
 
+impl Idle {
+    /// What so many seconds of idleness cost.
+    fn cost(&self, seconds: f64) -> f64 {
+        self.cpu_seconds / self.seconds * seconds
+    }
+}
+
 /// How a fleet came back.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Recovery {
     /// Until all of them worked.
     pub(crate) seconds: f64,
+    /// What it cost, with the work that a login leaves behind and without what idleness costs.
     pub(crate) cpu_seconds: f64,
     sandbox_cpu_seconds: f64,
     pub(crate) logins_per_cpu_second: f64,
@@ -100,6 +110,7 @@ impl Departure {
         side: &mut impl Fleet,
         control: &Control,
         sessions: usize,
+        idle: &Idle,
         probes: Option<Probes>,
     ) -> Recovery {
         let mut rhythm = tokio::time::interval(GLANCE);
@@ -118,12 +129,13 @@ impl Departure {
             );
         }
         let seconds = self.begun.elapsed().as_secs_f64();
-        let (ours, theirs) =
-            (cpu_seconds(side.id()) - self.ours, cpu_seconds(self.sandbox) - self.theirs);
         let latency = match probes {
             Some(probes) => Some(probes.end().await),
             None => None,
         };
+        tokio::time::sleep(TAIL).await;
+        let ours = cpu_seconds(side.id()) - self.ours - idle.cost(TAIL.as_secs_f64());
+        let theirs = cpu_seconds(self.sandbox) - self.theirs;
         #[expect(clippy::cast_precision_loss, reason = "a fleet is far smaller than 2^53")]
         let logins_per_cpu_second = sessions as f64 / ours;
         Recovery {

@@ -181,16 +181,17 @@ async fn gateway_side(options: &Options) -> Measured {
     let probes = Probes::begin(&gateway.api, &groups);
     let departure = Departure::now(Some(gateway.id()), sandbox);
     stage.control.drops_connections().await;
-    let arrival = departure.arrives(&mut gateway, &stage.control, options.sessions, Some(probes));
-    let dropped = arrival.await;
+    let sessions = options.sessions;
+    let dropped =
+        departure.arrives(&mut gateway, &stage.control, sessions, &idle, Some(probes)).await;
 
     gateway.stops().await;
     let departure = Departure::now(None, sandbox);
     let mut gateway = data.serve().await;
     let probes = Probes::begin(&gateway.api, &groups);
-    let arrival = departure.arrives(&mut gateway, &stage.control, options.sessions, Some(probes));
-    let started = arrival.await;
-    let after_start = Some(settled(&mut gateway, options.sessions).await);
+    let started =
+        departure.arrives(&mut gateway, &stage.control, sessions, &idle, Some(probes)).await;
+    let after_start = Some(settled(&mut gateway, sessions).await);
     let store_bytes = Some(data.bytes());
     Measured { memory, after_start, idle, dropped, started: Some(started), store_bytes }
 }
@@ -210,7 +211,7 @@ async fn bare_side(options: &Options) -> Measured {
     let idle = fleet::idle(&bare, Duration::from_secs(options.idle)).await;
     let departure = Departure::now(Some(bare.id()), stage.sandbox.id());
     stage.control.drops_connections().await;
-    let dropped = departure.arrives(&mut bare, &stage.control, options.sessions, None).await;
+    let dropped = departure.arrives(&mut bare, &stage.control, options.sessions, &idle, None).await;
     Measured { memory, after_start: None, idle, dropped, started: None, store_bytes: None }
 }
 
