@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 use whatsapp_rust::client::Client;
 
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, Written},
     linked::linked,
     process::{Orders, Worker},
     sandbox::Control,
@@ -103,5 +103,9 @@ impl Fleet for Bare {
     async fn working(&mut self) -> usize {
         let said = self.worker.ask(&json!({})).await;
         said["working"].as_u64().and_then(|count| usize::try_from(count).ok()).expect("a number")
+    }
+
+    async fn written(&mut self) -> Option<Written> {
+        None
     }
 }

@@ -1,6 +1,9 @@
 //! A fleet under test: what both sides have in common, and what is measured of them.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -29,6 +32,23 @@ pub(crate) trait Fleet {
 
     /// How many of its sessions work, as it says.
     async fn working(&mut self) -> usize;
+
+    /// What its store has written; a side without a file has nothing to tell.
+    async fn written(&mut self) -> Option<Written>;
+}
+
+/// What a store has written since its process started.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Written {
+    pub(crate) writes: u64,
+    pub(crate) commits: u64,
+}
+
+impl Written {
+    /// What came after `before`.
+    fn since(self, before: Self) -> Self {
+        Self { writes: self.writes - before.writes, commits: self.commits - before.commits }
+    }
 }
 
 /// What the process takes up with so many sessions.
@@ -55,6 +75,16 @@ impl Idle {
     }
 }
 
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ms of CPU a second", self.cost(1.0) * 1e3)?;
+        match &self.latency {
+            Some(latency) => write!(f, "; {latency}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How a fleet came back.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +94,7 @@ pub(crate) struct Recovery {
     /// What it cost, with the work that a login leaves behind and without what idleness costs.
     pub(crate) cpu_seconds: f64,
     sandbox_cpu_seconds: f64,
+    pub(crate) written: Option<Written>,
     pub(crate) logins_per_cpu_second: f64,
     pub(crate) latency: Option<Latency>,
     /// Seconds, and how many worked then by the server's count of connections.
@@ -94,14 +125,21 @@ pub(crate) struct Departure {
     /// Seconds of CPU that the fleet's process, and the sandbox's, had used by then.
     ours: f64,
     theirs: f64,
+    written: Written,
     sandbox: u32,
 }
 
 impl Departure {
-    /// `process`: the fleet's, or none for one that is to start now.
-    pub(crate) fn now(process: Option<u32>, sandbox: u32) -> Self {
-        let ours = process.map_or(0.0, cpu_seconds);
-        Self { begun: Instant::now(), ours, theirs: cpu_seconds(sandbox), sandbox }
+    /// Of a fleet that loses its connections now.
+    pub(crate) async fn of(side: &mut impl Fleet, sandbox: u32) -> Self {
+        let written = side.written().await.unwrap_or_default();
+        Self { ours: cpu_seconds(side.id()), written, ..Self::of_none(sandbox) }
+    }
+
+    /// Of a fleet whose process starts now.
+    pub(crate) fn of_none(sandbox: u32) -> Self {
+        let (begun, theirs) = (Instant::now(), cpu_seconds(sandbox));
+        Self { begun, ours: 0.0, theirs, written: Written::default(), sandbox }
     }
 
     /// Waits until all sessions work, by their own word and by the server's count, which have to agree.
@@ -136,12 +174,14 @@ impl Departure {
         tokio::time::sleep(TAIL).await;
         let ours = cpu_seconds(side.id()) - self.ours - idle.cost(TAIL.as_secs_f64());
         let theirs = cpu_seconds(self.sandbox) - self.theirs;
+        let written = side.written().await.map(|written| written.since(self.written));
         #[expect(clippy::cast_precision_loss, reason = "a fleet is far smaller than 2^53")]
         let logins_per_cpu_second = sessions as f64 / ours;
         Recovery {
             seconds,
             cpu_seconds: ours,
             sandbox_cpu_seconds: theirs,
+            written,
             logins_per_cpu_second,
             latency,
             curve,

@@ -10,7 +10,11 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{fleet::Fleet, sandbox::Control, usage::Usage};
+use crate::{
+    fleet::{Fleet, Written},
+    sandbox::Control,
+    usage::Usage,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wharf");
 
@@ -111,14 +115,27 @@ impl Fleet for Gateway {
     }
 
     async fn usage(&mut self) -> Usage {
-        let text = self.api.metrics().await;
-        let line = text.lines().find_map(|line| line.strip_prefix("wharf_runtime_tasks "));
-        Usage::of(self.id(), line.and_then(|tasks| tasks.parse().ok()))
+        let tasks = value_of("wharf_runtime_tasks", &self.api.metrics().await);
+        Usage::of(self.id(), Some(tasks))
     }
 
     async fn working(&mut self) -> usize {
         self.api.working().await
     }
+
+    async fn written(&mut self) -> Option<Written> {
+        let text = self.api.metrics().await;
+        Some(Written {
+            writes: value_of("wharf_store_batch_writes_sum", &text),
+            commits: value_of("wharf_store_batches_total{outcome=\"committed\"}", &text),
+        })
+    }
+}
+
+/// The value of a series that counts whole things.
+fn value_of(series: &str, metrics: &str) -> u64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).expect("the gateway tells it as a whole number")
 }
 
 /// The gateway's API.

@@ -179,14 +179,14 @@ async fn gateway_side(options: &Options) -> Measured {
 
     let sandbox = stage.sandbox.id();
     let probes = Probes::begin(&gateway.api, &groups);
-    let departure = Departure::now(Some(gateway.id()), sandbox);
+    let departure = Departure::of(&mut gateway, sandbox).await;
     stage.control.drops_connections().await;
     let sessions = options.sessions;
     let dropped =
         departure.arrives(&mut gateway, &stage.control, sessions, &idle, Some(probes)).await;
 
     gateway.stops().await;
-    let departure = Departure::now(None, sandbox);
+    let departure = Departure::of_none(sandbox);
     let mut gateway = data.serve().await;
     let probes = Probes::begin(&gateway.api, &groups);
     let started =
@@ -209,7 +209,7 @@ async fn bare_side(options: &Options) -> Measured {
         memory.push(settled(&mut bare, to).await);
     }
     let idle = fleet::idle(&bare, Duration::from_secs(options.idle)).await;
-    let departure = Departure::now(Some(bare.id()), stage.sandbox.id());
+    let departure = Departure::of(&mut bare, stage.sandbox.id()).await;
     stage.control.drops_connections().await;
     let dropped = departure.arrives(&mut bare, &stage.control, options.sessions, &idle, None).await;
     Measured { memory, after_start: None, idle, dropped, started: None, store_bytes: None }

@@ -1,6 +1,7 @@
 //! Callers who read and change groups all the while, and how long they wait.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,6 +31,12 @@ impl Latency {
     }
 }
 
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a read {}; a change {}", self.read, self.change)
+    }
+}
+
 /// How long answers took.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +49,14 @@ struct Times {
     p50_ms: f64,
     p99_ms: f64,
     longest_ms: f64,
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { answered, away, failed, p50_ms, p99_ms, longest_ms } = self;
+        write!(f, "{p50_ms:.1} ms, p99 {p99_ms:.1}, longest {longest_ms:.1}, of {answered}")?;
+        write!(f, " ({away} away, {failed} failed)")
+    }
 }
 
 /// Probes that run until they are asked for what they saw.

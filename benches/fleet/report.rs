@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fleet::{Idle, Point, Recovery};
+use crate::fleet::{Idle, Point, Recovery, Written};
 
 /// All of a run.
 #[derive(Serialize)]
@@ -108,22 +108,30 @@ pub(crate) fn table(name: &str, side: &Measured) -> String {
     line("threads of a session", each(|point| point.usage.threads));
     line("tasks of a session", each(|point| point.usage.tasks.unwrap_or(0)));
     line("threads of the process", full.usage.threads.to_string());
-    line("idle", format!("{:?}", side.idle));
+    line("idle", side.idle.to_string());
     if let Some(bytes) = side.store_bytes {
         line("file", format!("{:.1} kB a session", per(bytes, full.sessions) / 1024.0));
     }
     let recoveries = [("all dropped", Some(&side.dropped)), ("started", side.started.as_ref())];
     for (what, recovery) in recoveries {
         let Some(recovery) = recovery else { continue };
-        let Recovery { seconds, cpu_seconds, logins_per_cpu_second, latency, .. } = recovery;
+        let Recovery { seconds, cpu_seconds, logins_per_cpu_second, latency, written, .. } =
+            recovery;
         line(
             &format!("{what}: until all work"),
             format!(
                 "{seconds:.1} s, {cpu_seconds:.2} s of CPU: {logins_per_cpu_second:.0} logins a CPU second"
             ),
         );
+        if let Some(Written { writes, commits }) = written {
+            let each = per(*writes, full.sessions);
+            line(
+                &format!("{what}: store"),
+                format!("{each:.1} writes a session, {commits} commits"),
+            );
+        }
         if let Some(latency) = latency {
-            line(&format!("{what}: callers meanwhile"), format!("{latency:?}"));
+            line(&format!("{what}: callers meanwhile"), latency.to_string());
         }
     }
     text

@@ -215,22 +215,6 @@ impl Store {
         }
     }
 
-    /// [`Self::get`] of several rows, in one snapshot.
-    pub(crate) fn get_each(&self, table: Rows, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        // Before the snapshot is taken: what is committed meanwhile is in it.
-        let queued: Vec<_> =
-            keys.iter().map(|key| self.inner.queue.queued_value(table, key)).collect();
-        self.read(|txn| {
-            let mut values = table.get_each_in(txn, keys)?;
-            for (value, queued) in values.iter_mut().zip(queued) {
-                if let Some(QueuedValue(newer)) = queued {
-                    *value = newer;
-                }
-            }
-            Ok(values)
-        })
-    }
-
     /// Every protocol row whose key starts with `prefix`, in key order, relaxed writes that are still queued
     /// included.
     pub(crate) fn scan(&self, table: Rows, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {

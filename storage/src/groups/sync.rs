@@ -1,9 +1,20 @@
 //! Bringing the stored groups in line with what WhatsApp lists.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use super::{Group, GroupDiff, GroupSnapshot, Member, MemberSnapshot, rows::GroupRows};
-use crate::{GroupJid, NewEvent, Result, SessionId, Store, events::append};
+use super::{
+    Group, GroupDiff, GroupSnapshot, Member, MemberSnapshot,
+    rows::{ABOVE_ALL, GroupRows},
+};
+use crate::{
+    GroupJid, NewEvent, Result, SessionId, Store,
+    events::append,
+    store::Snapshot,
+    tables::{GROUPS, MEMBERS},
+};
 
 impl Store {
     /// Takes over the full list of the groups the account is in. Groups that are not in it become left. `events` is
@@ -18,10 +29,17 @@ impl Store {
     where
         F: Fn(&GroupDiff) -> Vec<NewEvent> + Send + 'static,
     {
+        let snapshots = Arc::new(snapshots);
+        // Most lists say what is stored, and a fleet that returns asks for all of them at once: the writer has no part
+        // in that.
+        let listed = Arc::clone(&snapshots);
+        if self.read_many(move |txn| is_as_listed(txn, session, &listed)).await? {
+            return Ok(());
+        }
         self.write(move |txn| {
             let mut new = Vec::new();
             let mut rows = GroupRows::open(txn, session)?;
-            for snapshot in &snapshots {
+            for snapshot in snapshots.iter() {
                 if let (_, Some(diff)) = take_over(&mut rows, snapshot, at)? {
                     new.extend(events(&diff));
                 }
@@ -60,6 +78,48 @@ impl Store {
     }
 }
 
+/// Whether the stored groups are what the list says, so that [`Store::sync_groups`] would write nothing.
+fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) -> Result<bool> {
+    let id = session.bytes();
+    let mut unseen: HashMap<&GroupJid, &GroupSnapshot> =
+        listed.iter().map(|snapshot| (&snapshot.jid, snapshot)).collect();
+    for row in txn.open_table(GROUPS)?.range((id, "")..(id, ABOVE_ALL))? {
+        let (key, value) = row?;
+        let group: Group = txn.vault().decode(&GROUPS, &key.value(), value.value())?;
+        let same = match unseen.remove(&group.jid) {
+            Some(snapshot) => group == listed_group(snapshot, &group) && !group.left,
+            None => group.left,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    if !unseen.is_empty() {
+        return Ok(false);
+    }
+    let (mut members, mut stored) = (HashMap::new(), 0);
+    for snapshot in listed {
+        for member in &snapshot.members {
+            members.entry((snapshot.jid.as_ref(), member.lid.as_str())).or_insert(member);
+        }
+    }
+    for row in txn.open_table(MEMBERS)?.range((id, "", "")..(id, ABOVE_ALL, ""))? {
+        let (key, value) = row?;
+        let member: Member = txn.vault().decode(&MEMBERS, &key.value(), value.value())?;
+        let (_, jid, lid) = key.value();
+        // Looked up, not taken out: what is taken out would have to outlive this row.
+        let same = members.get(&(jid, lid)).is_some_and(|listed| {
+            let phone = listed.phone.is_none() || listed.phone == member.phone;
+            phone && listed.role == member.role
+        });
+        stored += 1;
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(stored == members.len())
+}
+
 /// What happened to the members of a group.
 #[derive(Default)]
 struct Members {
@@ -91,26 +151,11 @@ fn take_over(
 ) -> Result<(Group, Option<GroupDiff>)> {
     let before = rows.group(&snapshot.jid)?;
     let members = take_over_members(rows, snapshot, at)?;
-    let mut after = Group {
-        id: match &before {
-            Some(before) => before.id,
-            None => rows.next_id()?,
-        },
-        jid: snapshot.jid.clone(),
-        subject: snapshot.subject.clone(),
-        description: snapshot.description.clone(),
-        description_id: snapshot.description_id.clone(),
-        announce: snapshot.announce,
-        locked: snapshot.locked,
-        owner: snapshot.owner.clone(),
-        created_at: snapshot.created_at.or(before.as_ref().and_then(|before| before.created_at)),
-        participant_count: members.count,
-        lid_addressing: snapshot.lid_addressing,
-        first_seen_at: before.as_ref().map_or(at, |before| before.first_seen_at),
-        updated_at: before.as_ref().map_or(at, |before| before.updated_at),
-        left: false,
-        stale: false,
+    let mut after = match &before {
+        Some(before) => listed_group(snapshot, before),
+        None => new_group(rows.next_id()?, snapshot, at),
     };
+    after.participant_count = members.count;
     let same =
         before.as_ref().is_some_and(|before| after == Group { stale: false, ..before.clone() });
     let was_stale = before.as_ref().is_some_and(|before| before.stale);
@@ -123,6 +168,38 @@ fn take_over(
     }
     let diff = changed.then(|| members.into_diff(before, after.clone()));
     Ok((after, diff))
+}
+
+/// A group that was not stored, as the list has it; its members are to be counted.
+fn new_group(id: i64, snapshot: &GroupSnapshot, at: i64) -> Group {
+    Group {
+        id,
+        jid: snapshot.jid.clone(),
+        subject: snapshot.subject.clone(),
+        description: snapshot.description.clone(),
+        description_id: snapshot.description_id.clone(),
+        announce: snapshot.announce,
+        locked: snapshot.locked,
+        owner: snapshot.owner.clone(),
+        created_at: snapshot.created_at,
+        participant_count: 0,
+        lid_addressing: snapshot.lid_addressing,
+        first_seen_at: at,
+        updated_at: at,
+        left: false,
+        stale: false,
+    }
+}
+
+/// A stored group with what the list says of it, but for the number of its members.
+fn listed_group(snapshot: &GroupSnapshot, before: &Group) -> Group {
+    Group {
+        created_at: snapshot.created_at.or(before.created_at),
+        participant_count: before.participant_count,
+        first_seen_at: before.first_seen_at,
+        updated_at: before.updated_at,
+        ..new_group(before.id, snapshot, before.first_seen_at)
+    }
 }
 
 fn take_over_members(

@@ -103,6 +103,43 @@ async fn a_sync_reports_what_changed_and_leaves_the_rest_alone() {
 }
 
 #[tokio::test]
+async fn a_list_that_says_what_is_stored_is_not_written_and_any_other_is() {
+    let (store, session) = (Store::in_memory().unwrap(), SessionId::generate(1));
+    let crew = vec![listed("1", Role::Superadmin), listed("2", Role::Member)];
+    let group = || snapshot(1, crew.clone());
+    sync(&store, session, vec![group(), snapshot(2, vec![])], 10).await;
+    // The second is left now: what is stored of it is no news either.
+    sync(&store, session, vec![group()], 20).await;
+
+    let without_phone = MemberSnapshot { phone: None, ..crew[1].clone() };
+    let same = [group(), snapshot(1, vec![crew[0].clone(), without_phone])];
+    for snapshot in same {
+        let before = store.figures().commits;
+        assert_eq!(sync(&store, session, vec![snapshot], 30).await, []);
+        assert_eq!(store.figures().commits, before);
+    }
+    let others = [
+        vec![GroupSnapshot { locked: true, ..group() }],
+        vec![snapshot(1, vec![crew[0].clone(), listed("2", Role::Admin)])],
+        vec![snapshot(1, vec![crew[0].clone()])],
+        vec![snapshot(1, [&crew[..], &[listed("3", Role::Member)]].concat())],
+        vec![group(), snapshot(2, vec![])],
+        vec![group(), snapshot(3, vec![])],
+        vec![],
+    ];
+    for list in others {
+        sync(&store, session, vec![group()], 40).await;
+        let before = store.figures().commits;
+        assert_eq!(sync(&store, session, list, 50).await.len(), 1);
+        assert_eq!(store.figures().commits, before + 1);
+    }
+    sync(&store, session, vec![group()], 60).await;
+    store.mark_groups_stale(session, 70).await.unwrap();
+    assert_eq!(sync(&store, session, vec![group()], 80).await, []);
+    assert!(!store.group(session, &jid(1)).unwrap().unwrap().stale);
+}
+
+#[tokio::test]
 async fn a_group_missing_from_the_list_is_left_and_keeps_its_row_id_on_return() {
     let (store, session) = (Store::in_memory().unwrap(), SessionId::generate(1));
     let crew = vec![listed("1", Role::Member)];

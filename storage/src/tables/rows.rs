@@ -71,20 +71,6 @@ impl Rows {
         value.map(|value| txn.vault().unwrap(self.name, key, value.value())).transpose()
     }
 
-    /// The values of several rows in a snapshot.
-    pub(crate) fn get_each_in(
-        self,
-        txn: &Snapshot,
-        keys: &[Vec<u8>],
-    ) -> Result<Vec<Option<Vec<u8>>>> {
-        let table = txn.open_table(self.definition())?;
-        let value = |key: &Vec<u8>| {
-            let value = table.get(key.as_slice())?;
-            value.map(|value| txn.vault().unwrap(self.name, key, value.value())).transpose()
-        };
-        keys.iter().map(value).collect()
-    }
-
     /// Every row whose key starts with `prefix`, in key order, in a snapshot.
     pub(crate) fn scan_in(self, txn: &Snapshot, prefix: &[u8]) -> Result<Vec<Row>> {
         self.collect(txn.vault(), &txn.open_table(self.definition())?, prefix)

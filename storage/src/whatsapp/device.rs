@@ -19,7 +19,13 @@ const DEVICE: i32 = 1;
 #[async_trait]
 impl DeviceStore for Backend {
     async fn save(&self, device: &Device) -> Result<()> {
-        self.put(WA_DEVICE, self.key([]), encode(device)?, Strict).await
+        let (key, value) = (self.key([]), encode(device)?);
+        // The library saves after each login, whether or not there is anything new. What is stored is on disk already.
+        let _turn = self.turn.lock().await;
+        if self.get(WA_DEVICE, &key)?.is_some_and(|stored| stored == value) {
+            return Ok(());
+        }
+        self.put(WA_DEVICE, key, value, Strict).await
     }
 
     async fn load(&self) -> Result<Option<Device>> {

@@ -38,10 +38,6 @@ impl Backend {
         self.store.get(table, key).map_err(failed)
     }
 
-    pub(super) fn get_each(&self, table: Rows, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        self.store.get_each(table, keys).map_err(failed)
-    }
-
     pub(super) fn get_record<T: DeserializeOwned>(
         &self,
         table: Rows,

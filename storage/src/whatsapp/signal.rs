@@ -1,7 +1,7 @@
 //! Keys and sessions of the Signal protocol. All of it is on disk before it is answered for: a message key used twice
 //! or a prekey handed out twice cannot be repaired.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -106,12 +106,13 @@ impl SignalStore for Backend {
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
-        // After each login the library reads all there are.
-        let keys: Vec<_> = ids.iter().map(|id| self.key(id.to_be_bytes())).collect();
-        let values = ids.iter().zip(self.get_each(WA_PREKEYS, &keys)?);
-        values
-            .filter_map(|(id, value)| Some((*id, value?)))
-            .map(|(id, value)| Ok((id, prekey_record(&value)?)))
+        // After each login the library reads all there are: one walk through them costs less than a search for each.
+        let stored = self.store.scan(WA_PREKEYS, &self.key([])).map_err(failed)?;
+        let stored: HashMap<_, _> =
+            stored.iter().map(|(key, value)| (&key[SESSION_LENGTH..], value)).collect();
+        ids.iter()
+            .filter_map(|id| Some((*id, stored.get(&id.to_be_bytes()[..])?)))
+            .map(|(id, value)| Ok((id, prekey_record(value)?)))
             .collect()
     }
 

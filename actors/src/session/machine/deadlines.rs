@@ -270,29 +270,29 @@ mod tests {
     #[test]
     fn silence_is_asked_about_and_an_answer_or_any_frame_ends_the_question() {
         let mut machine = working();
-        assert_eq!(machine.due(0, 0), Some(14_000));
-        assert_eq!(tick(&mut machine, 5_000, 14_000), []);
-        assert_eq!(tick(&mut machine, 5_000, 19_000), [Effect::Probe { generation: 1 }]);
-        machine.take(Input::Heard { generation: 1, word: Word::Answered }, 20_000);
-        assert_eq!(machine.due(20_000, 20_000), Some(34_000));
-        assert_eq!(tick(&mut machine, 20_000, 34_000), [Effect::Probe { generation: 1 }]);
-        assert_eq!(tick(&mut machine, 40_000, 53_999), []);
+        assert_eq!(machine.due(0, 0), Some(20_000));
+        assert_eq!(tick(&mut machine, 5_000, 20_000), []);
+        assert_eq!(tick(&mut machine, 5_000, 25_000), [Effect::Probe { generation: 1 }]);
+        machine.take(Input::Heard { generation: 1, word: Word::Answered }, 26_000);
+        assert_eq!(machine.due(26_000, 26_000), Some(46_000));
+        assert_eq!(tick(&mut machine, 26_000, 46_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(tick(&mut machine, 52_000, 71_999), []);
         assert_eq!(machine.status(), Status::Working);
     }
 
     #[test]
     fn a_question_without_an_answer_ends_the_connection_and_one_that_does_not_end_is_cut() {
         let mut machine = working();
-        tick(&mut machine, 0, 14_000);
-        assert_eq!(machine.due(0, 14_000), Some(34_000));
-        let effects = tick(&mut machine, 0, 34_000);
+        tick(&mut machine, 0, 20_000);
+        assert_eq!(machine.due(0, 20_000), Some(40_000));
+        let effects = tick(&mut machine, 0, 40_000);
         assert_eq!(
             effects,
             [Effect::Hang, Effect::Show { status: Status::Starting, reason: None }]
         );
-        assert_eq!(tick(&mut machine, 0, 44_000), [Effect::Cut]);
+        assert_eq!(tick(&mut machine, 0, 50_000), [Effect::Cut]);
         let ended = Input::Ended { generation: 1, failure: None, linked: true };
-        let effects = machine.take(ended, 44_001);
+        let effects = machine.take(ended, 50_001);
         // A client that was cut runs no more.
         assert!(effects.contains(&Effect::Discard), "{effects:?}");
         assert!(effects.contains(&Effect::Connect { generation: 2, attempt: Some(0) }));
@@ -301,8 +301,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_makes_nobody_wait() {
         let mut machine = working();
-        assert_eq!(machine.due(3_600_000, 1_000), Some(15_000));
-        assert_eq!(tick(&mut machine, 3_600_000, 15_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(machine.due(3_600_000, 1_000), Some(21_000));
+        assert_eq!(tick(&mut machine, 3_600_000, 21_000), [Effect::Probe { generation: 1 }]);
     }
 
     #[test]

@@ -63,3 +63,18 @@ async fn a_session_reports_no_memory_of_its_own() {
         StorageResourceReport { memory_bytes: Some(0), ..StorageResourceReport::default() }
     );
 }
+
+#[tokio::test]
+async fn a_device_that_is_stored_already_is_not_written_again() {
+    let backend = in_memory();
+    let commits = || backend.store.figures().commits;
+    backend.save(&DEVICE).await.unwrap();
+    let before = commits();
+    backend.save(&DEVICE).await.unwrap();
+    let mut loaded = backend.load().await.unwrap().unwrap();
+    backend.save(&loaded).await.unwrap();
+    assert_eq!(commits(), before);
+    loaded.next_pre_key_id += 1;
+    backend.save(&loaded).await.unwrap();
+    assert_eq!(commits(), before + 1);
+}
