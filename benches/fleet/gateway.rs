@@ -135,7 +135,8 @@ impl Fleet for Gateway {
 /// The value of a series that counts whole things.
 fn value_of(series: &str, metrics: &str) -> u64 {
     let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    value.and_then(|value| value.parse().ok()).expect("the gateway tells it as a whole number")
+    let whole = |value: &str| value.strip_suffix(".0").unwrap_or(value).parse().ok();
+    value.and_then(whole).expect("the gateway tells it as a whole number")
 }
 
 /// The gateway's API.
