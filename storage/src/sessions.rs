@@ -100,7 +100,7 @@ impl Store {
         change: StatusChange,
         events: Vec<NewEvent>,
     ) -> Result<bool> {
-        self.change_session(id, change.at, events, move |session| {
+        let mut set = move |session: &mut Session| {
             if session.status != change.status {
                 session.since = change.at;
             }
@@ -109,8 +109,9 @@ impl Store {
             if change.connected {
                 session.last_connected_at = Some(change.at);
             }
-        })
-        .await
+        };
+        self.write_patiently(move |txn| change_and_tell(txn, id, change.at, &mut set, &events))
+            .await
     }
 
     /// Notes which account a session is linked to; false, and no event, if there is no session.
@@ -172,15 +173,22 @@ impl Store {
     where
         F: FnMut(&mut Session) + Send + 'static,
     {
-        self.write(move |txn| {
-            let known = change(txn, id, at, &mut set)?;
-            if known {
-                events::append(txn, &events);
-            }
-            Ok(known)
-        })
-        .await
+        self.write(move |txn| change_and_tell(txn, id, at, &mut set, &events)).await
     }
+}
+
+fn change_and_tell(
+    txn: &Txn,
+    id: SessionId,
+    at: i64,
+    set: &mut dyn FnMut(&mut Session),
+    events: &[NewEvent],
+) -> Result<bool> {
+    let known = change(txn, id, at, set)?;
+    if known {
+        events::append(txn, events);
+    }
+    Ok(known)
 }
 
 fn change(txn: &Txn, id: SessionId, at: i64, set: &mut dyn FnMut(&mut Session)) -> Result<bool> {

@@ -28,7 +28,7 @@ use crate::{
 };
 use disk::{Disk, Opener};
 use overlay::QueuedValue;
-use queue::Queue;
+use queue::{Queue, Urgency};
 use recovery::Patience;
 
 pub(crate) use overlay::Op;
@@ -58,6 +58,8 @@ impl Default for Options {
 pub(crate) enum Durability {
     /// After it is on disk.
     Strict,
+    /// The same, and nobody minds the moment that it waits for others to share its commit.
+    Patient,
     /// When it is queued. Reads through [`Store::get`] and [`Store::scan`] see it at once; it rides on the next
     /// commit, in the order it was queued.
     Relaxed,
@@ -182,8 +184,30 @@ impl Store {
         F: FnMut(&Txn) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        self.enqueue(work, Urgency::Now, then).await
+    }
+
+    /// [`Self::write`], which waits a moment for others to share its commit: for what happens to many sessions at once.
+    pub(crate) async fn write_patiently<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnMut(&Txn) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.enqueue(work, Urgency::Soon, || ()).await
+    }
+
+    async fn enqueue<T, F>(
+        &self,
+        work: F,
+        urgency: Urgency,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<T>
+    where
+        F: FnMut(&Txn) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (job, answer) = writer::strict(work, then);
-        self.inner.queue.push(job, None).await?;
+        self.inner.queue.push(job, urgency, None).await?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -200,9 +224,11 @@ impl Store {
         }
         match durability {
             Durability::Strict => self.write(move |txn| overlay::apply(&ops, txn)).await,
+            Durability::Patient => self.write_patiently(move |txn| overlay::apply(&ops, txn)).await,
             Durability::Relaxed => {
                 let ops: Arc<[Op]> = ops.into();
-                self.inner.queue.push(writer::relaxed(ops.clone()), Some(&ops)).await
+                let job = writer::relaxed(ops.clone());
+                self.inner.queue.push(job, Urgency::Soon, Some(&ops)).await
             }
         }
     }

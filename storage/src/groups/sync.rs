@@ -16,6 +16,9 @@ use crate::{
     tables::{GROUPS, MEMBERS},
 };
 
+/// So many rows are read where the caller is: another thread costs more.
+const FEW_ROWS: usize = 32;
+
 impl Store {
     /// Takes over the full list of the groups the account is in. Groups that are not in it become left. `events` is
     /// asked once for every group that really changed; it may be asked again should the write be repeated.
@@ -29,11 +32,15 @@ impl Store {
     where
         F: Fn(&GroupDiff) -> Vec<NewEvent> + Send + 'static,
     {
-        let snapshots = Arc::new(snapshots);
         // Most lists say what is stored, and a fleet that returns asks for all of them at once: the writer has no part
         // in that.
+        let snapshots = Arc::new(snapshots);
         let listed = Arc::clone(&snapshots);
-        if self.read_many(move |txn| is_as_listed(txn, session, &listed)).await? {
+        let compare = move |txn: &Snapshot| is_as_listed(txn, session, &listed);
+        let members: usize = snapshots.iter().map(|snapshot| 1 + snapshot.members.len()).sum();
+        let same =
+            if members > FEW_ROWS { self.read_many(compare).await? } else { self.read(compare)? };
+        if same {
             return Ok(());
         }
         self.write(move |txn| {

@@ -24,6 +24,30 @@ const PATIENCE: Duration = Duration::from_micros(50);
 const MOST_PATIENCE: Duration = Duration::from_millis(1);
 /// How many writes are company enough.
 const FULL: usize = 64;
+/// How long writes that can wait do so, for company or for one that cannot: a commit of one costs nearly that of fifty.
+const LINGER: Duration = Duration::from_millis(10);
+
+/// Who waits for the commit of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Somebody, for whom it is made as soon as it can be.
+    Now,
+    /// Nobody, or somebody to whom [`LINGER`] is nothing.
+    Soon,
+}
+
+/// What the writer does between two batches, and so what wakes it: that costs more than all the rest of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It is on its way here, or was told to be: nothing.
+    None,
+    /// It waits for a write.
+    Idle,
+    /// It waits for one that cannot wait, or for many.
+    Lingers,
+    /// It waits for so many.
+    Company(usize),
+}
 
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -34,15 +58,13 @@ pub(super) struct Queue {
     pub(super) counts: Counts,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Box<dyn Job>>,
     overlay: Overlay,
     /// The place of the next relaxed write: they are numbered as they come.
     next_place: u64,
-    /// How many writes the writer, which sleeps, waits for; 0 while it works.
-    awaited: usize,
-    /// How many of those waiting have a caller who waits for the commit.
+    rest: Rest,
+    /// How many of those waiting cannot wait.
     callers: usize,
     /// How many callers the last batch answered.
     answered: usize,
@@ -51,13 +73,38 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            overlay: Overlay::default(),
+            next_place: 0,
+            rest: Rest::None,
+            callers: 0,
+            answered: 0,
+            refused: None,
+            closed: false,
+        }
+    }
+
+    /// Whether the writer has what it waits for.
+    fn is_awaited(&self) -> bool {
+        match self.rest {
+            Rest::None => false,
+            Rest::Idle => !self.waiting.is_empty(),
+            Rest::Lingers => self.callers > 0 || self.waiting.len() >= FULL,
+            Rest::Company(company) => self.waiting.len() >= company,
+        }
+    }
+}
+
 /// A relaxed write that was committed: its rows, and its place.
 pub(super) type Committed = (Arc<[Op]>, u64);
 
 impl Queue {
     pub(super) fn new() -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State::new()),
             changed: Condvar::new(),
             room: Semaphore::new(CAPACITY),
             counts: Counts::default(),
@@ -65,7 +112,12 @@ impl Queue {
     }
 
     /// Appends a write. `relaxed` are the rows reads shall see at once.
-    pub(super) async fn push(&self, mut job: Box<dyn Job>, relaxed: Option<&[Op]>) -> Result<()> {
+    pub(super) async fn push(
+        &self,
+        mut job: Box<dyn Job>,
+        urgency: Urgency,
+        relaxed: Option<&[Op]>,
+    ) -> Result<()> {
         let room = self.room.acquire().await.map_err(|_| Error::Closed)?;
         let mut state = self.lock();
         if state.closed {
@@ -81,14 +133,12 @@ impl Queue {
             state.next_place += 1;
             state.overlay.put(ops, place);
             job.set_place(place);
-        } else {
-            state.callers += 1;
         }
+        state.callers += usize::from(urgency == Urgency::Now);
         state.waiting.push_back(job);
-        // Waking a thread costs more than all the rest of this.
-        let wake = state.awaited > 0 && state.waiting.len() >= state.awaited;
+        let wake = state.is_awaited();
         if wake {
-            state.awaited = 0;
+            state.rest = Rest::None;
         }
         drop(state);
         if wake {
@@ -99,25 +149,16 @@ impl Queue {
 
     /// Everything queued, in order; waits for something. `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
-        let mut state = self.lock();
-        if state.waiting.is_empty() && !state.closed {
-            state.awaited = 1;
-            state = self
-                .changed
-                .wait_while(state, |state| state.waiting.is_empty() && !state.closed)
-                .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.rest(self.lock(), Rest::Idle, Duration::MAX);
+        if state.callers == 0 {
+            state = self.rest(state, Rest::Lingers, LINGER);
         }
         let company = FULL.min(state.answered);
-        if company > 1 && state.waiting.len() < company && !state.closed {
-            state.awaited = company;
+        if company > 1 {
             let callers = u32::try_from(company).expect("company is at most `FULL`");
             let patience = MOST_PATIENCE.min(PATIENCE * callers);
-            let waited = self.changed.wait_timeout_while(state, patience, |state| {
-                state.waiting.len() < company && !state.closed
-            });
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.rest(state, Rest::Company(company), patience);
         }
-        state.awaited = 0;
         state.answered = std::mem::take(&mut state.callers);
         let batch: Vec<_> = state.waiting.drain(..).collect();
         drop(state);
@@ -126,6 +167,25 @@ impl Queue {
         }
         self.room.add_permits(batch.len());
         Some(batch)
+    }
+
+    /// Waits so long for what this rest is for, or until the queue is closed.
+    fn rest<'q>(
+        &self,
+        mut state: MutexGuard<'q, State>,
+        rest: Rest,
+        longest: Duration,
+    ) -> MutexGuard<'q, State> {
+        state.rest = rest;
+        if !state.is_awaited() && !state.closed {
+            let waited = self.changed.wait_timeout_while(state, longest, |state| {
+                // Whoever has what is waited for takes the rest away before it wakes the writer.
+                state.rest != Rest::None && !state.closed
+            });
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.rest = Rest::None;
+        state
     }
 
     /// Everything queued, in order, without waiting.

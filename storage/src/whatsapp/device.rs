@@ -11,7 +11,7 @@ use super::{
     Backend,
     rows::{encode, failed},
 };
-use crate::{store::Durability::Strict, tables::WA_DEVICE};
+use crate::{store::Durability::Patient, tables::WA_DEVICE};
 
 /// The number of a session's device: a session has one.
 const DEVICE: i32 = 1;
@@ -25,7 +25,7 @@ impl DeviceStore for Backend {
         if self.get(WA_DEVICE, &key)?.is_some_and(|stored| stored == value) {
             return Ok(());
         }
-        self.put(WA_DEVICE, key, value, Strict).await
+        self.put(WA_DEVICE, key, value, Patient).await
     }
 
     async fn load(&self) -> Result<Option<Device>> {
