@@ -285,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn what_one_session_may_take_reaches_the_sessions() {
+        let options = ["--prekeys", "300", "--session-cache", "1048576", "--sync-concurrency", "3"];
+        let told = serve(&options).unwrap().actors().unwrap();
+        assert_eq!((told.prekeys, told.session_cache, told.syncs_at_once), (300, 1 << 20, 3));
+        let (usual, code) =
+            (serve(&[]).unwrap().actors().unwrap(), wharf_actors::Config::default());
+        assert_eq!(
+            (usual.prekeys, usual.session_cache, usual.syncs_at_once),
+            (code.prekeys, code.session_cache, code.syncs_at_once)
+        );
+    }
+
+    #[test]
     fn an_operation_must_end_before_its_request_does() {
         let error = serve(&["--operation-timeout", "30s"]).unwrap().check().unwrap_err();
         assert!(error.to_string().contains("--operation-timeout"), "{error}");
