@@ -71,7 +71,7 @@ impl SessionHandle {
             Err(error) => return Err(error),
         };
         let (traffic, (connects, reconnects), (running, waiting)) =
-            (meter.traffic(), meter.connects(), meter.queue());
+            (meter.traffic(), meter.connects(), meter.operations());
         Ok(Resources {
             traffic,
             connection: meter.connection(traffic),

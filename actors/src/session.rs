@@ -209,7 +209,7 @@ impl SessionState {
             SessionMessage::CrashOperation => self.crash_operation(),
         }
         let (running, waiting) = self.lanes.depth();
-        self.vitals.meter.operations(running, waiting);
+        self.vitals.meter.note_operations(running, waiting);
         Ok(())
     }
 }

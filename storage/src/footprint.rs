@@ -60,3 +60,32 @@ impl Footprint {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        store::{Durability, Op},
+        tables::WA_SENT_MESSAGES,
+    };
+
+    async fn put(store: &Store, session: SessionId, rows: std::ops::Range<u64>) {
+        let op = |row: u64| Op {
+            table: WA_SENT_MESSAGES,
+            key: [&session.bytes()[..], &row.to_be_bytes()].concat(),
+            value: Some(vec![7; 3]),
+        };
+        store.put_all(rows.map(op).collect(), Durability::Strict).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn rows_are_counted_up_to_a_bound() {
+        let store = Store::in_memory().unwrap();
+        let session = SessionId::generate(1);
+        put(&store, session, 0..COUNTED).await;
+        let all = store.footprint(session).await.unwrap();
+        assert_eq!((all.rows, all.more), (COUNTED, false));
+        put(&store, session, COUNTED..COUNTED + 1).await;
+        assert_eq!(store.footprint(session).await.unwrap(), Footprint { more: true, ..all });
+    }
+}

@@ -122,7 +122,7 @@ impl SessionState {
             forgets: false,
         };
         state.vitals.wanted.store(stored.wanted == Wanted::Running, Ordering::Relaxed);
-        state.vitals.meter.operations(0, 0);
+        state.vitals.meter.note_operations(0, 0);
         state.carry_out(effects, Vec::new()).await?;
         Ok(state)
     }

@@ -84,8 +84,8 @@ impl Meter {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many operations run and wait.
-    pub(crate) fn operations(&self, running: usize, waiting: usize) {
+    /// So many operations run, and so many wait.
+    pub(crate) fn note_operations(&self, running: usize, waiting: usize) {
         self.running.store(running, Ordering::Relaxed);
         self.waiting.store(waiting, Ordering::Relaxed);
     }
@@ -138,7 +138,7 @@ impl Meter {
     }
 
     /// Operations that run and that wait.
-    pub(crate) fn queue(&self) -> (usize, usize) {
+    pub(crate) fn operations(&self) -> (usize, usize) {
         (self.running.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed))
     }
 
