@@ -264,7 +264,7 @@ impl SessionState {
         if let Some(client) = &self.client {
             tracing::warn!(session.id = %self.id, "a connection of session `{}` is given up", self.id);
             let link = client.link();
-            tokio::spawn(async move { link.drop_connection().await });
+            tokio::spawn(self.vitals.meter.timed(async move { link.drop_connection().await }));
         }
     }
 
