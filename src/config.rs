@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod bounds;
 mod data;
 mod disk;
 mod encryption;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use bounds::Bounds;
 pub use data::{Backup, Data, Restore};
 pub use disk::Disk;
 pub use encryption::{Encryption, EncryptionCommand, Rotate};
@@ -116,6 +118,9 @@ pub struct Serve {
     /// Connection attempts to WhatsApp under way at once, over all sessions.
     #[arg(long, env = "WHARF_CONNECTS_IN_FLIGHT", default_value_t = 16, value_parser = at_least_one)]
     pub connects_in_flight: usize,
+    /// What one session may take.
+    #[command(flatten)]
+    pub bounds: Bounds,
     /// How long requests under way have to end once the process is told to stop; what is left is cut.
     #[arg(long, env = "WHARF_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = span)]
     pub shutdown_timeout: Duration,
@@ -168,6 +173,9 @@ impl Serve {
             operation_timeout: self.operation_timeout,
             connect_rate: self.connect_rate,
             connects_in_flight: self.connects_in_flight,
+            prekeys: self.bounds.prekeys,
+            session_cache: self.bounds.session_cache,
+            syncs_at_once: self.bounds.sync_concurrency,
             ..wharf_actors::Config::default()
         })
     }
@@ -253,6 +261,9 @@ mod tests {
             ("--operation-timeout", "0s"),
             ("--whatsapp-version", "2.3"),
             ("--store-cache", "much"),
+            ("--prekeys", "4"),
+            ("--session-cache", "100"),
+            ("--sync-concurrency", "0"),
             ("--log-format", "xml"),
             ("--log", "wharf=loudly"),
         ] {
@@ -271,6 +282,19 @@ mod tests {
             let error = serve(&["--whatsapp-ca", path]).unwrap().check().unwrap_err().to_string();
             assert!(error.contains("--whatsapp-ca") && error.contains(path), "{error}");
         }
+    }
+
+    #[test]
+    fn what_one_session_may_take_reaches_the_sessions() {
+        let options = ["--prekeys", "300", "--session-cache", "1048576", "--sync-concurrency", "3"];
+        let told = serve(&options).unwrap().actors().unwrap();
+        assert_eq!((told.prekeys, told.session_cache, told.syncs_at_once), (300, 1 << 20, 3));
+        let (usual, code) =
+            (serve(&[]).unwrap().actors().unwrap(), wharf_actors::Config::default());
+        assert_eq!(
+            (usual.prekeys, usual.session_cache, usual.syncs_at_once),
+            (code.prekeys, code.session_cache, code.syncs_at_once)
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use wharf_sandbox::Sandbox;
 use wharf_storage::MasterKey;
 
 use crate::{
-    config::{CONNECT_RATE, Disk, Http, MetricsListen, Serve},
+    config::{Bounds, CONNECT_RATE, Disk, Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -101,6 +101,7 @@ pub async fn run(
         audit_retention: Duration::from_hours(24),
         connect_rate: CONNECT_RATE,
         connects_in_flight: 16,
+        bounds: Bounds::default(),
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,
         disk: Disk::default(),

@@ -41,6 +41,11 @@ pub struct Config {
     pub place_timeout: Duration,
     /// One-time prekeys that a device keeps at WhatsApp.
     pub prekeys: usize,
+    /// Bytes that the caches of one session's client may take, about; those that the protocol library bounds otherwise
+    /// come on top.
+    pub session_cache: usize,
+    /// Parts of the history and of the app state that are worked on at once, over all sessions.
+    pub syncs_at_once: usize,
 }
 
 impl Default for Config {
@@ -61,6 +66,8 @@ impl Default for Config {
             connects_in_flight: 16,
             place_timeout: Duration::from_secs(10),
             prekeys: 200,
+            session_cache: 8 << 20,
+            syncs_at_once: 2,
         }
     }
 }

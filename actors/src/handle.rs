@@ -1,6 +1,9 @@
 //! The way to one session.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ractor::{ActorRef, RpcReplyPort, rpc::CallResult};
 use wharf_storage::{SessionId, SettingsChange, Status, Store};
@@ -9,12 +12,16 @@ use crate::{
     clock::now_ms,
     command::{ApplySettings, FetchInvite, Qr, RequestPairingCode, RevokeInvite, SessionView},
     error::{Error, Result},
+    lanes,
     registry::{Registry, Vitals},
+    resources::{Operations, Resources},
     session::SessionMessage,
 };
 
 /// Answers that need no network come well within this.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a session that is asked what it costs may take to take the question.
+const CALL_PATIENCE: Duration = Duration::from_secs(1);
 /// How long after the operation's own budget the mailbox is given up on.
 const SLACK: Duration = Duration::from_secs(2);
 /// How long a session may take to end: to be unlinked, to say good-bye, and to let its last run go.
@@ -49,6 +56,38 @@ impl SessionHandle {
     /// Messages received and acknowledged since the process started.
     pub fn messages_received(&self) -> u64 {
         self.vitals.inbound.received()
+    }
+
+    /// What the session costs, running or not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it was removed meanwhile.
+    pub async fn resources(&self) -> Result<Resources> {
+        let meter = &self.vitals.meter;
+        let asked = Instant::now();
+        let mailbox_wait = match self.ask(CALL_PATIENCE, SessionMessage::Call).await {
+            Ok(()) => Some(asked.elapsed()),
+            Err(Error::Timeout { .. } | Error::Unavailable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let (traffic, (connects, reconnects), (running, waiting)) =
+            (meter.traffic(), meter.connects(), meter.operations());
+        Ok(Resources {
+            traffic,
+            connection: meter.connection(traffic),
+            connects,
+            reconnects,
+            cpu_us: meter.cpu_us(),
+            operations: Operations {
+                running,
+                running_limit: lanes::RUNNING,
+                waiting,
+                waiting_limit: lanes::WAITING,
+            },
+            mailbox_wait_us: mailbox_wait
+                .map(|wait| u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)),
+            client: meter.client().await,
+        })
     }
 
     /// The session as it is now.

@@ -4,9 +4,9 @@
 use std::collections::{HashSet, VecDeque};
 
 /// Operations under way at once in one session.
-const RUNNING: usize = 8;
+pub(crate) const RUNNING: usize = 8;
 /// Operations that may wait in one session.
-const WAITING: usize = 64;
+pub(crate) const WAITING: usize = 64;
 
 /// What waits and what runs. `K` names a lane, `J` is a job.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ impl<K: Clone + Eq + std::hash::Hash, J> Lanes<K, J> {
     /// The lanes in which a job runs.
     pub(crate) fn busy(&self) -> impl Iterator<Item = &K> {
         self.busy.iter()
+    }
+
+    /// How many jobs run, and how many wait.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        (self.busy.len(), self.waiting.len())
     }
 
     /// A lane's job is over.

@@ -16,6 +16,7 @@ mod figures;
 mod handle;
 mod lanes;
 mod registry;
+mod resources;
 mod schedule;
 mod session;
 mod sessions;
@@ -33,6 +34,9 @@ pub use figures::{Figures, OperationFigures};
 #[cfg(feature = "sandbox")]
 pub use handle::Crash;
 pub use handle::SessionHandle;
+pub use resources::{
+    Cache, Caches, ClientResources, Connection, Operations, Queues, Resources, Traffic,
+};
 pub use sessions::Sessions;
 pub use whatsapp::{InvalidRoots, TrustedRoots};
 

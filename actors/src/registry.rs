@@ -10,7 +10,7 @@ use wharf_storage::{Reason, Session, SessionId, Status};
 use crate::{
     command::SessionView,
     session::SessionMessage,
-    whatsapp::{Inbound, Pulse},
+    whatsapp::{Inbound, Meter, Pulse},
 };
 
 /// Where each session is. Only the supervisor inserts, replaces and removes.
@@ -33,6 +33,8 @@ pub(crate) struct Vitals {
     pub(crate) observed: watch::Sender<Observed>,
     /// The socket's signs of life.
     pub(crate) pulse: Arc<Pulse>,
+    /// What the session costs.
+    pub(crate) meter: Arc<Meter>,
     /// Messages received.
     pub(crate) inbound: Arc<Inbound>,
     /// Held by the session's client until its last run is over: the proof that there is never a second one.
@@ -73,6 +75,7 @@ impl Vitals {
         Self {
             observed: watch::Sender::new(observed),
             pulse: Arc::default(),
+            meter: Arc::default(),
             inbound: Arc::default(),
             gate: Arc::default(),
             last_connected,

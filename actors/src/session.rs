@@ -48,6 +48,8 @@ pub(crate) enum SessionMessage {
     Answered { generation: u64 },
     /// Time has passed.
     Tick,
+    /// Answer, so that it shows how long a message waits.
+    Call(RpcReplyPort<()>),
     /// Read a group for the store.
     ReadGroup { group: wharf_storage::GroupJid },
     /// A group was read back.
@@ -140,63 +142,74 @@ impl Actor for SessionActor {
         Ok(())
     }
 
-    async fn handle(
+    // Not an `async fn` around another, which would hold every message twice.
+    fn handle(
         &self,
         _myself: ActorRef<SessionMessage>,
         message: SessionMessage,
         state: &mut SessionState,
-    ) -> Result<(), ActorProcessingErr> {
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        let meter = Arc::clone(&state.vitals.meter);
+        meter.timed(state.take(message))
+    }
+}
+
+impl SessionState {
+    async fn take(&mut self, message: SessionMessage) -> Result<(), ActorProcessingErr> {
         match message {
-            SessionMessage::Connect { generation } => state.connect(generation),
+            SessionMessage::Connect { generation } => self.connect(generation),
             SessionMessage::Admitted { generation, place } => {
-                state.admitted(generation, place).await?;
+                self.admitted(generation, place).await?;
             }
             SessionMessage::Signal { generation, signal } => {
-                state.signalled(generation, signal).await?;
+                self.signalled(generation, signal).await?;
             }
             SessionMessage::RunEnded { generation, panicked } => {
-                state.run_ended(generation, panicked).await?;
+                self.run_ended(generation, panicked).await?;
             }
             SessionMessage::Synced { generation, outcome } => {
-                state.synced(generation, outcome).await?;
+                self.synced(generation, outcome).await?;
             }
-            SessionMessage::Answered { generation } => state.answered(generation).await?,
-            SessionMessage::Tick => state.tick().await?,
-            SessionMessage::ReadGroup { group } => state.read_group(group),
+            SessionMessage::Answered { generation } => self.answered(generation).await?,
+            SessionMessage::Tick => self.tick().await?,
+            SessionMessage::Call(reply) => drop(reply.send(())),
+            SessionMessage::ReadGroup { group } => self.read_group(group),
             SessionMessage::GroupRead { group, outcome } => {
-                state.group_read(&group, outcome).await?;
+                self.group_read(&group, outcome).await?;
             }
             SessionMessage::OperationEnded { lane, panicked } => {
-                state.operation_ended(&lane, panicked)?;
+                self.operation_ended(&lane, panicked)?;
             }
-            SessionMessage::Start(reply) => answer(reply, state.feed(Input::Start).await)?,
-            SessionMessage::Stop(reply) => state.stop(reply).await?,
-            SessionMessage::Restart(reply) => answer(reply, state.feed(Input::Restart).await)?,
-            SessionMessage::Logout(reply) => state.logout(reply).await?,
-            SessionMessage::Retire(reply) => state.retire(reply).await?,
-            SessionMessage::Unlinked { outcome } => state.unlinked(outcome).await?,
-            SessionMessage::ShowQr(reply) => answer(reply, state.show_qr().await)?,
+            SessionMessage::Start(reply) => answer(reply, self.feed(Input::Start).await)?,
+            SessionMessage::Stop(reply) => self.stop(reply).await?,
+            SessionMessage::Restart(reply) => answer(reply, self.feed(Input::Restart).await)?,
+            SessionMessage::Logout(reply) => self.logout(reply).await?,
+            SessionMessage::Retire(reply) => self.retire(reply).await?,
+            SessionMessage::Unlinked { outcome } => self.unlinked(outcome).await?,
+            SessionMessage::ShowQr(reply) => answer(reply, self.show_qr().await)?,
             SessionMessage::RequestPairingCode { command, reply } => {
-                state.request_pairing_code(command, reply).await?;
+                self.request_pairing_code(command, reply).await?;
             }
             SessionMessage::PairingCodeMinted { request, generation, outcome } => {
-                state.pairing_code_minted(request, generation, outcome).await?;
+                self.pairing_code_minted(request, generation, outcome).await?;
             }
-            SessionMessage::PairingCodeOverdue { request } => state.pairing_code_overdue(request),
+            SessionMessage::PairingCodeOverdue { request } => self.pairing_code_overdue(request),
             SessionMessage::ApplySettings { command, reply } => {
-                state.apply_settings(command, reply);
+                self.apply_settings(command, reply);
             }
             SessionMessage::FetchInvite { command, reply } => {
-                state.invite(command.group, false, reply);
+                self.invite(command.group, false, reply);
             }
             SessionMessage::RevokeInvite { command, reply } => {
-                state.invite(command.group, true, reply);
+                self.invite(command.group, true, reply);
             }
             #[cfg(feature = "sandbox")]
             SessionMessage::Crash => panic!("a test asked for this panic"),
             #[cfg(feature = "sandbox")]
-            SessionMessage::CrashOperation => state.crash_operation(),
+            SessionMessage::CrashOperation => self.crash_operation(),
         }
+        let (running, waiting) = self.lanes.depth();
+        self.vitals.meter.note_operations(running, waiting);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod body;
 mod lifecycle;
 mod pairing_code;
+mod resources;
 mod settings;
 
 use axum::{
@@ -35,6 +36,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_session))
         .routes(routes!(session_qr))
         .routes(routes!(session_me))
+        .merge(resources::router())
         .merge(pairing_code::router())
         .merge(lifecycle::router())
         .merge(settings::router())

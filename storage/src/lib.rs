@@ -17,6 +17,7 @@ mod encryption;
 mod error;
 mod events;
 mod figures;
+mod footprint;
 mod groups;
 mod ids;
 mod keys;
@@ -36,6 +37,7 @@ pub use encryption::{MasterKey, Reencryption, reencrypt};
 pub use error::{Error, Result};
 pub use events::{Event, EventPage, NewEvent};
 pub use figures::{Distribution, Figures, Histogram};
+pub use footprint::Footprint;
 pub use groups::{
     Description, Group, GroupChange, GroupDiff, GroupSnapshot, Member, MemberChange,
     MemberSnapshot, Role,

@@ -32,6 +32,7 @@ mod pairing_codes;
 mod process;
 mod ramp;
 mod requests;
+mod resources;
 mod restart;
 mod restarts;
 mod secrets;

@@ -16,11 +16,12 @@ static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&wharf::document_text(&wharf::document())).unwrap());
 
 /// Operations that the contract leaves to the text, with what they need.
-const BESIDE: [(&str, Capability); 6] = [
+const BESIDE: [(&str, Capability); 7] = [
     ("listApiKeys", Capability::Manage),
     ("createApiKey", Capability::Manage),
     ("deleteApiKey", Capability::Manage),
     ("listEvents", Capability::Events),
+    ("sessionResources", Capability::Read),
     ("updateSession", Capability::Manage),
     ("listAudit", Capability::Manage),
 ];

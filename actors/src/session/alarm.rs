@@ -55,11 +55,11 @@ impl SessionState {
     pub(super) fn probe(&self, generation: u64) {
         let Some(link) = self.client.as_ref().map(crate::whatsapp::Client::link) else { return };
         let (actor, patience) = (self.myself.clone(), self.config.probe_timeout);
-        tokio::spawn(async move {
+        tokio::spawn(self.vitals.meter.timed(async move {
             if is_answered(&link, patience).await {
                 drop(actor.cast(SessionMessage::Answered { generation }));
             }
-        });
+        }));
     }
 }
 

@@ -121,12 +121,12 @@ impl SessionState {
         let left = u64::try_from(wanted.deadline.saturating_sub(now_ms())).unwrap_or(0);
         let generation = self.current.load(Ordering::Acquire);
         let actor = self.myself.clone();
-        tokio::spawn(async move {
+        tokio::spawn(self.vitals.meter.timed(async move {
             let minted = link.mint_pairing_code(phone);
             let outcome = tokio::time::timeout(Duration::from_millis(left), minted).await;
             let outcome = outcome.unwrap_or(Err(Failure::Timeout));
             drop(actor.cast(SessionMessage::PairingCodeMinted { request, generation, outcome }));
-        });
+        }));
     }
 
     /// WhatsApp made a code, or did not.

@@ -115,6 +115,7 @@ impl SessionState {
             session: self.id,
             version,
             pulse: Arc::clone(&self.vitals.pulse),
+            meter: Arc::clone(&self.vitals.meter),
             inbound: Arc::clone(&self.vitals.inbound),
             alive,
             sink: Arc::new(sink),
@@ -191,11 +192,11 @@ impl SessionState {
         self.syncing = Some(self.lanes.busy().filter_map(Lane::group).cloned().collect());
         let link = client.link();
         let actor = self.myself.clone();
-        tokio::spawn(async move {
+        tokio::spawn(self.vitals.meter.timed(async move {
             let outcome = tokio::time::timeout(SYNC_TIMEOUT, link.groups()).await;
             let outcome = outcome.unwrap_or(Err(Failure::Timeout));
             drop(actor.cast(SessionMessage::Synced { generation, outcome }));
-        });
+        }));
     }
 
     /// The first question of a connection was answered, or not.
@@ -263,7 +264,7 @@ impl SessionState {
         if let Some(client) = &self.client {
             tracing::warn!(session.id = %self.id, "a connection of session `{}` is given up", self.id);
             let link = client.link();
-            tokio::spawn(async move { link.drop_connection().await });
+            tokio::spawn(self.vitals.meter.timed(async move { link.drop_connection().await }));
         }
     }
 

@@ -65,11 +65,11 @@ impl SessionState {
         self.unlinking = Some(Unlinking { insist, waiting: vec![reply] });
         let actor = self.myself.clone();
         let patience = patience.min(self.config.operation_timeout);
-        tokio::spawn(async move {
+        tokio::spawn(self.vitals.meter.timed(async move {
             let outcome = tokio::time::timeout(patience, link.unlink()).await;
             let outcome = outcome.unwrap_or(Err(Failure::Timeout));
             drop(actor.cast(SessionMessage::Unlinked { outcome }));
-        });
+        }));
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl SessionState {
         let client = self.client.take();
         let waiting = std::mem::take(&mut self.waiting);
         let gate = Arc::clone(&self.vitals.gate);
-        tokio::spawn(async move {
+        tokio::spawn(self.vitals.meter.timed(async move {
             if let Some(client) = client {
                 client.close().await;
             }
@@ -126,6 +126,6 @@ impl SessionState {
             for reply in waiting {
                 drop(reply.send(Ok(())));
             }
-        });
+        }));
     }
 }

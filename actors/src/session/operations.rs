@@ -240,11 +240,11 @@ impl SessionState {
                 least: self.config.operation_timeout / 16,
             };
             let ended = Ended { actor: self.myself.clone(), lane: Some(lane) };
-            tokio::spawn(async move {
+            tokio::spawn(self.vitals.meter.timed(async move {
                 // Lives in the task, so that its end is told however it comes.
                 let ended = ended;
                 run(operation, job, &ended.actor).await;
-            });
+            }));
         }
     }
 

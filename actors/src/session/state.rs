@@ -122,6 +122,7 @@ impl SessionState {
             forgets: false,
         };
         state.vitals.wanted.store(stored.wanted == Wanted::Running, Ordering::Relaxed);
+        state.vitals.meter.note_operations(0, 0);
         state.carry_out(effects, Vec::new()).await?;
         Ok(state)
     }
@@ -220,6 +221,7 @@ impl SessionState {
             return;
         };
         self.shared.counts.reconnects();
+        self.vitals.meter.reconnects();
         let delay = backoff(attempt, self.config.backoff_base, self.config.backoff_max);
         tracing::debug!(session.id = %self.id, ?delay, failure = ?self.vitals.pulse.dial_failure(),
             "session `{}` connects again", self.id);

@@ -4,12 +4,12 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Handle,
-    sync::OwnedMutexGuard,
+    sync::{OwnedMutexGuard, Semaphore},
     task::{AbortHandle, JoinHandle},
 };
 use wharf_storage::{SessionId, Store};
 use whatsapp_rust::{
-    ErrorChainExt, GroupError, IqError,
+    CacheConfig, ErrorChainExt, GroupError, IqError, Runtime,
     http::HttpClient,
     store::persistence_manager::PersistenceManager,
     types::events::Subscription,
@@ -20,12 +20,14 @@ use whatsapp_rust::{
 };
 
 use super::{
-    Failure,
+    Failure, caches,
     endpoint::{Dialer, Endpoint, Pulse},
     inbound::{CountingHook, Inbound},
+    meter::Meter,
     refusal::{failure, refusal},
     runtime::Watched,
     signal::{Handler, Signal, SignalSink, interest},
+    syncs,
     version::{ClientVersion, Version},
 };
 use crate::{
@@ -48,6 +50,9 @@ pub(crate) struct Shared {
     version: ClientVersion,
     device_name: String,
     prekeys: usize,
+    caches: CacheConfig,
+    /// Places for what the library hands to its host, over all sessions.
+    syncs: Arc<Semaphore>,
     /// Connections on their way from the dial to a login, over all sessions.
     pub(crate) admissions: Admissions,
     /// What all sessions do at WhatsApp.
@@ -63,6 +68,8 @@ impl Shared {
             version: ClientVersion::configured(config.client_version),
             device_name: config.device_name.clone(),
             prekeys: config.prekeys,
+            caches: caches::bounded(config.session_cache),
+            syncs: Arc::new(Semaphore::new(config.syncs_at_once.clamp(1, Semaphore::MAX_PERMITS))),
             admissions: Admissions::start(Budget {
                 rate: config.connect_rate,
                 places: config.connects_in_flight,
@@ -116,6 +123,7 @@ pub(crate) struct Client {
     /// second one.
     alive: Option<OwnedMutexGuard<()>>,
     counts: Arc<Counts>,
+    meter: Arc<Meter>,
     _subscription: Subscription,
 }
 
@@ -126,6 +134,7 @@ pub(crate) struct Making<'a, S> {
     pub(crate) session: SessionId,
     pub(crate) version: Version,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) inbound: Arc<Inbound>,
     pub(crate) alive: OwnedMutexGuard<()>,
     pub(crate) sink: Arc<S>,
@@ -134,7 +143,7 @@ pub(crate) struct Making<'a, S> {
 impl Client {
     /// Builds the client of a session from what is stored; speaks to nobody yet.
     pub(crate) async fn build<S: SignalSink>(making: Making<'_, S>) -> Result<Self> {
-        let Making { shared, store, session, version, pulse, inbound, alive, sink } = making;
+        let Making { shared, store, session, version, pulse, meter, inbound, alive, sink } = making;
         let broken =
             |what: &str, error: &dyn std::fmt::Display| Error::Internal(format!("{what}: {error}"));
         let persistence = PersistenceManager::new(Arc::new(store.whatsapp(session)))
@@ -142,23 +151,34 @@ impl Client {
             .map_err(|error| broken("the device state does not load", &error))?;
         let persistence = Arc::new(persistence);
         let alarm = Arc::clone(&sink);
-        let inner = whatsapp_rust::Client::builder()
-            .with_runtime(Watched(Arc::new(move || alarm.signal(Signal::Panicked))))
+        let runtime: Arc<dyn Runtime> = Arc::new(Watched {
+            panicked: Arc::new(move || alarm.signal(Signal::Panicked)),
+            meter: Arc::clone(&meter),
+        });
+        let (inner, handed) = whatsapp_rust::Client::builder()
+            .with_runtime_arc(Arc::clone(&runtime))
             .with_persistence_manager(Arc::clone(&persistence))
             .with_transport_factory(Dialer {
                 endpoint: Arc::clone(&shared.endpoint),
                 pulse,
+                meter: Arc::clone(&meter),
                 counts: Arc::clone(&shared.counts),
             })
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_inbound_durability_hook(CountingHook(inbound))
+            .with_cache_config(shared.caches.clone())
             .with_skip_history_sync(true)
             .with_wanted_pre_key_count(shared.prekeys)
             .with_version_override(version)
             .build()
             .await
             .map_err(|error| broken("the client does not build", &error))?
-            .into_client();
+            .into_parts();
+        let (worked_for, places) = (Arc::downgrade(&inner), Arc::clone(&shared.syncs));
+        runtime.spawn_detached(Box::pin(async move {
+            syncs::work_off(worked_for, handed, &places).await;
+        }));
+        meter.takes_up(&inner);
         inner.enable_auto_reconnect.store(false, Ordering::Relaxed);
         inner
             .set_device_props(DevicePropsOverride::new().with_os(shared.device_name.clone()))
@@ -170,6 +190,7 @@ impl Client {
             run: None,
             alive: Some(alive),
             counts: Arc::clone(&shared.counts),
+            meter,
             _subscription: subscription,
         })
     }
@@ -178,10 +199,12 @@ impl Client {
     /// run must be over.
     pub(crate) fn run(&mut self, ended: impl FnOnce(bool) + Send + 'static) {
         let client = Arc::clone(&self.inner);
-        let connection = tokio::spawn(async move { client.run().await });
+        let connection = tokio::spawn(self.meter.timed(async move { client.run().await }));
         let abort = connection.abort_handle();
+        let meter = Arc::clone(&self.meter);
         let done = tokio::spawn(async move {
             let panicked = connection.await.is_err_and(|error| error.is_panic());
+            meter.disconnected();
             ended(panicked);
         });
         self.run = Some(Run { abort, done });
@@ -222,14 +245,21 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.inner.signal_shutdown_sync();
         let alive = self.alive.take();
-        let Some(run) = self.run.take() else { return };
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                run.end().await;
-                drop(alive);
-            });
-        } else {
-            run.abort.abort();
+        match (self.run.take(), Handle::try_current()) {
+            (Some(run), Ok(runtime)) => {
+                let (meter, inner) = (Arc::clone(&self.meter), Arc::clone(&self.inner));
+                runtime.spawn(async move {
+                    run.end().await;
+                    meter.lets_go(&inner);
+                    drop(alive);
+                });
+            }
+            (run, _) => {
+                if let Some(run) = run {
+                    run.abort.abort();
+                }
+                self.meter.lets_go(&self.inner);
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ use whatsapp_rust::{
     transport::{Transport, TransportEvent, TransportFactory, from_websocket},
 };
 
-use super::TrustedRoots;
+use super::{TrustedRoots, meter::Meter};
 use crate::{clock::now_ms, config::InvalidEndpoint, figures::Counts};
 
 /// What a browser sends; WhatsApp expects it from every linked device.
@@ -127,7 +127,11 @@ impl Endpoint {
 
     /// Dials the very addresses that were checked, so that a name cannot change its mind in between. What it notes on the
     /// way is what stands when it is given up half-way.
-    async fn dial(&self, pulse: &Arc<Pulse>) -> Result<Socket, (DialFailure, anyhow::Error)> {
+    async fn dial(
+        &self,
+        pulse: &Arc<Pulse>,
+        meter: &Arc<Meter>,
+    ) -> Result<Socket, (DialFailure, anyhow::Error)> {
         pulse.note_dial(Some(DialFailure::Dns));
         let addresses = self.addresses().await?;
         pulse.note_dial(Some(DialFailure::Connect));
@@ -139,7 +143,12 @@ impl Endpoint {
         })?;
         stream.set_nodelay(true).map_err(|error| (DialFailure::Connect, error.into()))?;
         let upgraded = Arc::new(AtomicBool::new(false));
-        let stream = Stamped { stream, pulse: Arc::clone(pulse), upgraded: Arc::clone(&upgraded) };
+        let stream = Stamped {
+            stream,
+            pulse: Arc::clone(pulse),
+            meter: Arc::clone(meter),
+            upgraded: Arc::clone(&upgraded),
+        };
         if self.uri.scheme_str() == Some("wss") {
             pulse.note_dial(Some(DialFailure::Tls));
         }
@@ -169,14 +178,17 @@ type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 pub(crate) struct Dialer {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) counts: Arc<Counts>,
 }
 
 #[async_trait]
 impl TransportFactory for Dialer {
     async fn create_transport(&self) -> Result<Socket, anyhow::Error> {
-        match self.endpoint.dial(&self.pulse).await {
+        let before = self.meter.traffic();
+        match self.endpoint.dial(&self.pulse, &self.meter).await {
             Ok(socket) => {
+                self.meter.connected(before);
                 self.counts.dialled(None);
                 self.pulse.note_dial(None);
                 Ok(socket)
@@ -190,11 +202,21 @@ impl TransportFactory for Dialer {
     }
 }
 
-/// A TCP stream that notes when it received something of WhatsApp's, which begins after the upgrade to a WebSocket.
+/// A TCP stream that counts its bytes, and notes when it received something of WhatsApp's, which begins after the upgrade
+/// to a WebSocket.
 struct Stamped {
     stream: TcpStream,
     pulse: Arc<Pulse>,
+    meter: Arc<Meter>,
     upgraded: Arc<AtomicBool>,
+}
+
+impl Stamped {
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.meter.sent(*bytes);
+        }
+    }
 }
 
 impl AsyncRead for Stamped {
@@ -205,8 +227,12 @@ impl AsyncRead for Stamped {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before && self.upgraded.load(Ordering::Relaxed) {
-            self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
+        let received = buf.filled().len() - before;
+        if received > 0 {
+            self.meter.received(received);
+            if self.upgraded.load(Ordering::Relaxed) {
+                self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
+            }
         }
         polled
     }
@@ -218,7 +244,9 @@ impl AsyncWrite for Stamped {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(&polled);
+        polled
     }
 
     // A frame's head and body leave in one system call, and in one packet.
@@ -227,7 +255,9 @@ impl AsyncWrite for Stamped {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(&polled);
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -313,7 +343,7 @@ mod tests {
     async fn a_dial_of_a_sandbox_build_ends_before_the_network() {
         let endpoint = Endpoint::new("ws://192.0.2.1:1/ws/chat", &TrustedRoots::default()).unwrap();
         let (failure, error) =
-            endpoint.dial(&Arc::new(Pulse::default())).await.err().expect("it is fenced");
+            endpoint.dial(&Arc::default(), &Arc::default()).await.err().expect("it is fenced");
         assert_eq!(failure, DialFailure::Fenced, "{error}");
     }
 }

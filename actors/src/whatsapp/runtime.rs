@@ -10,23 +10,28 @@ use whatsapp_rust::{
     wacore::runtime::{AbortHandle, BoxFuture},
 };
 
+use super::meter::Meter;
+
 /// What is called, on the panicking task's thread, when a task of the library panics.
 pub(super) type OnPanic = Arc<dyn Fn() + Send + Sync>;
 
-/// Tokio, with an alarm on every task.
-pub(super) struct Watched(pub(super) OnPanic);
+/// Tokio, with an alarm on every task, whose time is counted.
+pub(super) struct Watched {
+    pub(super) panicked: OnPanic,
+    pub(super) meter: Arc<Meter>,
+}
 
 impl Watched {
     fn spawn_watched(
         &self,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> tokio::task::JoinHandle<()> {
-        let alarm = Alarm(Arc::clone(&self.0));
-        tokio::spawn(async move {
+        let alarm = Alarm(Arc::clone(&self.panicked));
+        tokio::spawn(self.meter.timed(async move {
             // Lives in the task: a panic of the future unwinds through it.
             let _alarm = alarm;
             future.await;
-        })
+        }))
     }
 }
 
@@ -48,9 +53,10 @@ impl Runtime for Watched {
         &self,
         work: Box<dyn FnOnce() + Send + 'static>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let alarm = Alarm(Arc::clone(&self.0));
+        let (alarm, meter) = (Alarm(Arc::clone(&self.panicked)), Arc::clone(&self.meter));
         TokioRuntime.spawn_blocking(Box::new(move || {
             let _alarm = alarm;
+            let _lap = meter.lap();
             work();
         }))
     }
@@ -80,9 +86,10 @@ mod tests {
     async fn a_task_that_panics_raises_the_alarm_and_one_that_ends_or_is_cut_does_not() {
         let alarms = Arc::new(AtomicU32::new(0));
         let heard = Arc::clone(&alarms);
-        let runtime = Watched(Arc::new(move || {
+        let panicked = Arc::new(move || {
             heard.fetch_add(1, Ordering::SeqCst);
-        }));
+        });
+        let runtime = Watched { panicked, meter: Arc::default() };
         runtime.spawn_watched(async {}).await.unwrap();
         let cut = runtime.spawn_watched(std::future::pending());
         cut.abort();

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    GroupDiff, GroupSnapshot, MemberSnapshot, Role,
+    Footprint, GroupDiff, GroupSnapshot, MemberSnapshot, Role,
     store::{Durability, Op},
     tables::{EVENTS, EVENTS_BY_ORGANIZATION, GROUPS, MEMBERS},
 };
@@ -115,6 +115,24 @@ async fn removing_a_session_leaves_no_row_of_it_and_every_row_of_its_neighbour()
     assert_eq!((own_rows(&store, gone.id), protocol_rows(&store, gone.id)), (0, 0));
     assert_eq!((own_rows(&store, kept.id), protocol_rows(&store, kept.id)), (6, WA_ALL.len()));
     assert!(!store.remove_session(gone.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_footprint_is_of_one_session_and_of_all_its_rows() {
+    let store = Store::in_memory().unwrap();
+    let session = full_session(&store, 1).await;
+    let neighbour = full_session(&store, 2).await;
+    // Behind what is queued.
+    store.set_account(neighbour.id, account(), 3, vec![event(&neighbour, 3)]).await.unwrap();
+    let (one, other) =
+        (store.footprint(session.id).await.unwrap(), store.footprint(neighbour.id).await.unwrap());
+    // Its record, a group with its member, an event, and one row in each table of the library.
+    assert_eq!((one.rows, one.more), (4 + WA_ALL.len() as u64, false));
+    assert_eq!(other.rows, one.rows + 1);
+    assert!(other.bytes > one.bytes && one.bytes > one.rows, "{one:?} {other:?}");
+    store.remove_session(session.id).await.unwrap();
+    assert_eq!(store.footprint(session.id).await.unwrap(), Footprint::default());
+    assert_eq!(store.footprint(neighbour.id).await.unwrap(), other);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{Range, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 use crate::{
     Result,
@@ -74,6 +74,17 @@ impl Rows {
     /// Every row whose key starts with `prefix`, in key order, in a snapshot.
     pub(crate) fn scan_in(self, txn: &Snapshot, prefix: &[u8]) -> Result<Vec<Row>> {
         self.collect(txn.vault(), &txn.open_table(self.definition())?, prefix)
+    }
+
+    /// Every row whose key starts with `prefix` as it is in the file, in a snapshot.
+    pub(crate) fn range_in(
+        self,
+        txn: &Snapshot,
+        prefix: &[u8],
+    ) -> Result<Range<'static, &'static [u8], &'static [u8]>> {
+        let end = end_of(prefix);
+        let table = txn.open_table(self.definition())?;
+        Ok(table.range::<&[u8]>(bounds(prefix, end.as_deref()))?)
     }
 
     /// Creates the table where it does not exist.

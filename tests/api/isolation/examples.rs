@@ -57,7 +57,7 @@ impl Example {
     }
 }
 
-static EXAMPLES: [Example; 23] = [
+static EXAMPLES: [Example; 24] = [
     example("createApiKey", On::Linked).of_the_organization().with(
         |session| json!({"name": "example", "permissions": ["manage"], "sessions": [session]}),
     ),
@@ -78,6 +78,7 @@ static EXAMPLES: [Example; 23] = [
     example("revokeGroupInvite", On::Linked),
     example("sessionMe", On::Linked),
     example("sessionPairingCode", On::Fresh).with(|_| json!({"phone": "15550000001"})),
+    example("sessionResources", On::Linked),
     example("sessionQR", On::Scannable),
     example("startSession", On::Fresh),
     example("stopSession", On::Fresh),
