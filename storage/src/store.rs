@@ -35,6 +35,9 @@ pub(crate) use overlay::Op;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Txn, begin};
 
+/// So many rows are read where the caller is: another thread costs more.
+pub(crate) const FEW_ROWS: usize = 32;
+
 /// How the file is opened.
 #[derive(Debug, Clone)]
 pub struct Options {

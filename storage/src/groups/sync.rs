@@ -12,12 +12,9 @@ use super::{
 use crate::{
     GroupJid, NewEvent, Result, SessionId, Store,
     events::append,
-    store::Snapshot,
+    store::{FEW_ROWS, Snapshot},
     tables::{GROUPS, MEMBERS},
 };
-
-/// So many rows are read where the caller is: another thread costs more.
-const FEW_ROWS: usize = 32;
 
 impl Store {
     /// Takes over the full list of the groups the account is in. Groups that are not in it become left. `events` is

@@ -76,6 +76,16 @@ impl Rows {
         self.collect(txn.vault(), &txn.open_table(self.definition())?, prefix)
     }
 
+    /// Whether more than `limit` rows have keys that start with `prefix`, in a snapshot.
+    pub(crate) fn is_longer_in(self, txn: &Snapshot, prefix: &[u8], limit: usize) -> Result<bool> {
+        Ok(self.range_in(txn, prefix)?.nth(limit).transpose()?.is_some())
+    }
+
+    /// What was put under `key`, of a value as it is in the file.
+    pub(crate) fn value_of(self, txn: &Snapshot, key: &[u8], stored: &[u8]) -> Result<Vec<u8>> {
+        txn.vault().unwrap(self.name, key, stored)
+    }
+
     /// Every row whose key starts with `prefix` as it is in the file, in a snapshot.
     pub(crate) fn range_in(
         self,

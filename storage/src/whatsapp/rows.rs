@@ -8,7 +8,7 @@ use wacore::store::error::{Result, StoreError};
 use super::Backend;
 use crate::{
     Error,
-    store::{Durability, Op, Txn},
+    store::{Durability, FEW_ROWS, Op, Txn, run_blocking},
     tables::Rows,
 };
 
@@ -46,19 +46,18 @@ impl Backend {
         self.get(table, key)?.map(|value| decode(&value).map_err(failed)).transpose()
     }
 
-    /// Every row under `prefix`, read where blocking is fine.
+    /// Every row under `prefix`; many are read where blocking is fine.
     pub(super) async fn scan(
         &self,
         table: Rows,
         prefix: Vec<u8>,
     ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || store.scan(table, &prefix)).await {
-            Ok(rows) => rows.map_err(failed),
-            Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
-            // The runtime is going down.
-            Err(_) => Err(failed(Error::Closed)),
+        let many = self.store.read(|txn| table.is_longer_in(txn, &prefix, FEW_ROWS));
+        if !many.map_err(failed)? {
+            return self.store.scan(table, &prefix).map_err(failed);
         }
+        let store = self.store.clone();
+        run_blocking(move || store.scan(table, &prefix)).await.map_err(failed)
     }
 
     pub(super) async fn apply(&self, ops: Vec<Op>, durability: Durability) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Keys and sessions of the Signal protocol. All of it is on disk before it is answered for: a message key used twice
 //! or a prekey handed out twice cannot be repaired.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -102,16 +102,35 @@ impl SignalStore for Backend {
         let Some(value) = self.get(WA_PREKEYS, &self.key(id.to_be_bytes()))? else {
             return Ok(None);
         };
-        Ok(Some(prekey_record(&value)?))
+        Ok(Some(prekey_record(value)?))
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
+        let mut places: Vec<_> = ids.iter().copied().zip(0..).collect();
+        places.sort_unstable();
+        let mut found: Vec<Option<Vec<u8>>> = vec![None; ids.len()];
         // After each login the library reads all there are: one walk through them costs less than a search for each.
-        let stored = self.store.scan(WA_PREKEYS, &self.key([])).map_err(failed)?;
-        let stored: HashMap<_, _> =
-            stored.iter().map(|(key, value)| (&key[SESSION_LENGTH..], value)).collect();
+        let walk = self.store.read(|txn| {
+            for row in WA_PREKEYS.range_in(txn, &self.key([]))? {
+                let (key, value) = row?;
+                let place = match key.value().last_chunk() {
+                    Some(id) => {
+                        let id = u32::from_be_bytes(*id);
+                        places.binary_search_by_key(&id, |(id, _)| *id)
+                    }
+                    None => continue,
+                };
+                if let Ok(place) = place {
+                    let value = WA_PREKEYS.value_of(txn, key.value(), value.value())?;
+                    found[places[place].1] = Some(value);
+                }
+            }
+            Ok(())
+        });
+        walk.map_err(failed)?;
         ids.iter()
-            .filter_map(|id| Some((*id, stored.get(&id.to_be_bytes()[..])?)))
+            .zip(found)
+            .filter_map(|(id, value)| Some((*id, value?)))
             .map(|(id, value)| Ok((id, prekey_record(value)?)))
             .collect()
     }
@@ -191,10 +210,11 @@ fn prekey(record: &[u8], uploaded: bool) -> Vec<u8> {
     [&[u8::from(uploaded)], record].concat()
 }
 
-fn prekey_record(value: &[u8]) -> Result<Bytes> {
-    let (_, record) =
-        value.split_first().ok_or_else(|| failed(corrupt("an empty prekey".to_owned())))?;
-    Ok(Bytes::copy_from_slice(record))
+fn prekey_record(value: Vec<u8>) -> Result<Bytes> {
+    if value.is_empty() {
+        return Err(failed(corrupt("an empty prekey".to_owned())));
+    }
+    Ok(Bytes::from(value).slice(1..))
 }
 
 fn prekey_id(key: &[u8]) -> Result<u32> {
