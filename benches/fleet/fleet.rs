@@ -142,35 +142,28 @@ impl Departure {
         Self { begun, ours: 0.0, theirs, written: Written::default(), sandbox }
     }
 
-    /// Waits until all sessions work, by their own word and by the server's count, which have to agree.
+    /// Waits until all sessions work, and gives what their callers saw meanwhile.
+    pub(crate) async fn watched(
+        self,
+        side: &mut impl Fleet,
+        control: &Control,
+        sessions: usize,
+        probes: Probes,
+    ) -> Latency {
+        self.waits(side, control, sessions).await;
+        probes.end().await
+    }
+
+    /// Waits until all sessions work, and measures what that took.
     pub(crate) async fn arrives(
         self,
         side: &mut impl Fleet,
         control: &Control,
         sessions: usize,
         idle: &Idle,
-        probes: Option<Probes>,
     ) -> Recovery {
-        let mut rhythm = tokio::time::interval(GLANCE);
-        let mut curve = vec![(0.0, 0)];
-        loop {
-            rhythm.tick().await;
-            let (connected, working) = (control.connections().await, side.working().await);
-            let elapsed = self.begun.elapsed();
-            curve.push((elapsed.as_secs_f64(), connected.min(working)));
-            if connected == sessions && working == sessions {
-                break;
-            }
-            assert!(
-                elapsed < PATIENCE,
-                "{working} of {sessions} say that they work, {connected} are connected"
-            );
-        }
+        let curve = self.waits(side, control, sessions).await;
         let seconds = self.begun.elapsed().as_secs_f64();
-        let latency = match probes {
-            Some(probes) => Some(probes.end().await),
-            None => None,
-        };
         tokio::time::sleep(TAIL).await;
         let ours = cpu_seconds(side.id()) - self.ours - idle.cost(TAIL.as_secs_f64());
         let theirs = cpu_seconds(self.sandbox) - self.theirs;
@@ -183,8 +176,33 @@ impl Departure {
             sandbox_cpu_seconds: theirs,
             written,
             logins_per_cpu_second,
-            latency,
+            latency: None,
             curve,
+        }
+    }
+
+    /// Waits until all sessions work, by their own word and by the server's count, which have to agree. Gives how many
+    /// did at each glance.
+    async fn waits(
+        &self,
+        side: &mut impl Fleet,
+        control: &Control,
+        sessions: usize,
+    ) -> Vec<(f64, usize)> {
+        let mut rhythm = tokio::time::interval(GLANCE);
+        let mut curve = vec![(0.0, 0)];
+        loop {
+            rhythm.tick().await;
+            let (connected, working) = (control.connections().await, side.working().await);
+            let elapsed = self.begun.elapsed();
+            curve.push((elapsed.as_secs_f64(), connected.min(working)));
+            if connected == sessions && working == sessions {
+                return curve;
+            }
+            assert!(
+                elapsed < PATIENCE,
+                "{working} of {sessions} say that they work, {connected} are connected"
+            );
         }
     }
 }

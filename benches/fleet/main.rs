@@ -177,21 +177,27 @@ async fn gateway_side(options: &Options) -> Measured {
     let mut idle = fleet::idle(&gateway, Duration::from_secs(options.idle)).await;
     idle.latency = Some(fleet::calm(&gateway, &groups, CALM).await);
 
+    // Each twice: alone, for what it costs, and with callers, for what they wait.
     let sandbox = stage.sandbox.id();
+    let (control, sessions) = (&stage.control, options.sessions);
+    let departure = Departure::of(&mut gateway, sandbox).await;
+    control.drops_connections().await;
+    let mut dropped = departure.arrives(&mut gateway, control, sessions, &idle).await;
     let probes = Probes::begin(&gateway.api, &groups);
     let departure = Departure::of(&mut gateway, sandbox).await;
-    stage.control.drops_connections().await;
-    let sessions = options.sessions;
-    let dropped =
-        departure.arrives(&mut gateway, &stage.control, sessions, &idle, Some(probes)).await;
+    control.drops_connections().await;
+    dropped.latency = Some(departure.watched(&mut gateway, control, sessions, probes).await);
 
     gateway.stops().await;
     let departure = Departure::of_none(sandbox);
     let mut gateway = data.serve().await;
-    let probes = Probes::begin(&gateway.api, &groups);
-    let started =
-        departure.arrives(&mut gateway, &stage.control, sessions, &idle, Some(probes)).await;
+    let mut started = departure.arrives(&mut gateway, control, sessions, &idle).await;
     let after_start = Some(settled(&mut gateway, sessions).await);
+    gateway.stops().await;
+    let departure = Departure::of_none(sandbox);
+    let mut gateway = data.serve().await;
+    let probes = Probes::begin(&gateway.api, &groups);
+    started.latency = Some(departure.watched(&mut gateway, control, sessions, probes).await);
     let store_bytes = Some(data.bytes());
     Measured { memory, after_start, idle, dropped, started: Some(started), store_bytes }
 }
@@ -211,7 +217,7 @@ async fn bare_side(options: &Options) -> Measured {
     let idle = fleet::idle(&bare, Duration::from_secs(options.idle)).await;
     let departure = Departure::of(&mut bare, stage.sandbox.id()).await;
     stage.control.drops_connections().await;
-    let dropped = departure.arrives(&mut bare, &stage.control, options.sessions, &idle, None).await;
+    let dropped = departure.arrives(&mut bare, &stage.control, options.sessions, &idle).await;
     Measured { memory, after_start: None, idle, dropped, started: None, store_bytes: None }
 }
 

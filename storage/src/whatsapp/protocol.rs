@@ -154,7 +154,12 @@ impl ProtocolStore for Backend {
     }
 
     async fn delete_devices(&self, user: &str) -> Result<()> {
-        self.remove(WA_DEVICE_LISTS, self.key(user), Relaxed).await
+        let key = self.key(user);
+        // Each login takes away a list that was taken away by the first.
+        if self.get(WA_DEVICE_LISTS, &key)?.is_none() {
+            return Ok(());
+        }
+        self.remove(WA_DEVICE_LISTS, key, Relaxed).await
     }
 
     async fn get_group_metadata(&self, group_jid: &str) -> Result<Option<Vec<u8>>> {
