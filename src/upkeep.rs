@@ -81,15 +81,14 @@ pub async fn check(
     encryption: &Encryption,
     told: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let report = match control::connect(&wanted.folder).await {
-        Ok(stream) => match control::ask(stream, &Order::Check).await? {
+    let report = if let Ok(stream) = control::connect(&wanted.folder).await {
+        match control::ask(stream, &Order::Check).await? {
             Outcome::Checked { report } => report,
             _ => return Err(control::unexpected()),
-        },
-        Err(_) => {
-            let path = existing(&wanted.folder)?;
-            wharf_storage::check_file(&path, &options(encryption)?).await?
         }
+    } else {
+        let path = existing(&wanted.folder)?;
+        wharf_storage::check_file(&path, &options(encryption)?).await?
     };
     told(&shown(&report))?;
     match report.count() {

@@ -92,12 +92,13 @@ fn read(flag: &str, path: &Path) -> Result<MasterKey> {
     let unread = |error: std::io::Error| unusable(&named, &error.to_string());
     // Before it is opened, which waits for whoever writes to a pipe.
     let found = fs::metadata(path).map_err(unread)?;
-    if !found.is_file() && !(found.file_type().is_fifo() && is_handed_over(path)) {
+    let pipe = found.file_type().is_fifo() && is_handed_over(path);
+    if !pipe && !found.is_file() {
         return Err(unusable(&named, "it is not a file"));
     }
     // As ssh does: what belongs to somebody else, such as a secret that a container is given, is not ours to close.
     let own = found.uid() == rustix::process::geteuid().as_raw();
-    if found.is_file() && own && found.mode() & OTHERS != 0 {
+    if !pipe && own && found.mode() & OTHERS != 0 {
         return Err(Error::Config(format!(
             "`{named}`): others than its owner may use it (mode {:04o}): `chmod 600 {}`",
             found.mode() & 0o7777,
