@@ -92,12 +92,12 @@ async fn writes(folder: &Path, load: Load, rounds: usize) -> Value {
         for (files, outcomes) in FILES.iter().zip(&mut spread) {
             let stores = opened(folder, &format!("{round}-of-{files}"), *files, None);
             let outcome = load.run(&stores).await;
-            println!("round {round}: {files} files: {outcome}");
+            println!("round {round}: over {files}: {outcome}");
             outcomes.push(outcome);
         }
         let stores = opened(folder, &format!("{round}-encrypted"), 1, Some(key()));
         let outcome = load.run(&stores).await;
-        println!("round {round}: 1 file, encrypted: {outcome}");
+        println!("round {round}: encrypted: {outcome}");
         encrypted.push(outcome);
     }
     let rates = |outcomes: &[load::Outcome]| -> Vec<f64> {
@@ -111,7 +111,7 @@ async fn writes(folder: &Path, load: Load, rounds: usize) -> Value {
     println!("one store beside bare redb: median ratio {:.2}", beside(&one, &bare));
     for (files, outcomes) in FILES.iter().zip(&spread) {
         let (rates, medians) = (rates(outcomes), load::medians(outcomes));
-        println!("{files} files: {medians}; {:.2} × the rate of one", beside(&rates, &one));
+        println!("over {files}: {medians}; {:.2} × the rate of one file", beside(&rates, &one));
     }
     let medians = load::medians(&encrypted);
     println!("encrypted: {medians}; {:.2} × the rate in clear", beside(&rates(&encrypted), &one));

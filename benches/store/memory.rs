@@ -28,7 +28,7 @@ pub(crate) fn of_each(files: &[usize], folder: &Path, quick: bool) -> Value {
         }
         let output = command.stderr(Stdio::inherit()).output().expect("this program starts again");
         let found: Value = serde_json::from_slice(&output.stdout).expect("its figures are JSON");
-        println!("memory of {files} files: {found}");
+        println!("memory, over {files}: {found}");
         found
     });
     found.collect()

@@ -30,7 +30,7 @@ pub(crate) fn measured(folder: &Path, threads: &[usize], each: u32) -> Value {
         let count = u32::try_from(took.len()).expect("few syncs");
         let rate = f64::from(count) / begun.elapsed().as_secs_f64();
         let median = median_us(&took);
-        println!("{threads} files: {rate:.0} syncs/s together, each {median:.0} µs");
+        println!("over {threads}: {rate:.0} syncs/s together, each {median:.0} µs");
         json!({"files": threads, "rate": rate, "p50Us": median})
     });
     found.collect()

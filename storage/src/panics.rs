@@ -17,7 +17,7 @@ pub fn is_of_damage() -> bool {
     CAUGHT.get()
 }
 
-/// Runs what may panic about a damaged file; the error is what the panic said.
+/// Runs what may panic about a damaged file; the error says so, with what the panic said.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = CAUGHT.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -28,7 +28,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("reading it failed").to_owned()
+    format!("a page is not what was written ({})", text.unwrap_or("reading it failed"))
 }
 
 #[cfg(test)]
@@ -40,11 +40,12 @@ mod tests {
         assert!(!is_of_damage());
         assert!(caught(is_of_damage).unwrap());
         let words = caught(|| {
-            assert_eq!(caught(|| panic!("inner")).unwrap_err(), "inner");
+            assert!(caught(|| panic!("inner")).unwrap_err().contains("(inner)"));
             assert!(is_of_damage());
             panic!("page {} is not one", 7)
         });
-        assert_eq!(words, Err::<(), _>("page 7 is not one".to_owned()));
+        let words: Result<(), String> = words;
+        assert_eq!(words.unwrap_err(), "a page is not what was written (page 7 is not one)");
         assert!(!is_of_damage());
     }
 }

@@ -131,7 +131,9 @@ async fn a_start_names_what_a_restore_moved_aside_and_removes_what_a_killed_comm
     let aside = data.path("wharf.redb.before-restore-1700000000000");
     let parts = [data.path("wharf.redb.reencrypted"), data.path(".wharf-copy-AbCdEf")];
     fs::write(&aside, "what was there").unwrap();
-    parts.iter().for_each(|part| fs::write(part, "half of it").unwrap());
+    for part in &parts {
+        fs::write(part, "half of it").unwrap();
+    }
     let gateway = data.serve(NOWHERE, &[]).await;
     assert_eq!(parts.map(|part| part.exists()), [false; 2]);
     assert_eq!(fs::read(&aside).unwrap(), b"what was there");
