@@ -209,6 +209,7 @@ mod tests {
         let both = from_file.one_of(Some(Zeroizing::new(BASE64.into()))).unwrap_err().to_string();
         assert!(both.contains(VARIABLE) && both.contains("--master-key-file"), "{both}");
     }
+
     #[test]
     fn text_of_half_a_key_is_not_taken_for_the_bytes_of_a_whole_one() {
         let folder = tempfile::tempdir().unwrap();

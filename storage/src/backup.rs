@@ -44,12 +44,16 @@ impl Store {
         {
             return Err(Error::InUse { path: target });
         }
-        may_be_written(&target, replaced)?;
-        // What lives in memory has no file, and a size that is not known.
-        if let Ok(data) = fs::metadata(self.path()) {
-            room::for_copy(file::folder(&target), data.len(), self.path(), reserve)?;
-        }
-        self.read_many(move |snapshot| copy(snapshot, &target, replaced)).await
+        let data = self.path().to_owned();
+        self.read_many(move |snapshot| {
+            may_be_written(&target, replaced)?;
+            // What lives in memory has no file, and a size that is not known.
+            if let Ok(found) = fs::metadata(&data) {
+                room::for_copy(file::folder(&target), found.len(), &data, reserve)?;
+            }
+            copy(snapshot, &target, replaced)
+        })
+        .await
     }
 }
 
