@@ -1,4 +1,4 @@
-//! The load: producers, each of an organization of its own, who wait for each write before they begin the next.
+//! The load: producers, of one organization or more, who wait for each write before they begin the next.
 
 use std::{
     fmt,
@@ -19,10 +19,13 @@ pub(crate) const PRODUCERS: u32 = 64;
 /// About the size of an event row.
 pub(crate) const PAYLOAD: usize = 256;
 
-/// So many writes of each producer.
+/// What the producers write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
+    /// Writes of each.
     pub(crate) each: u32,
+    /// Whose they are.
+    pub(crate) organizations: u32,
 }
 
 /// What came of it.
@@ -72,14 +75,14 @@ impl Load {
         PRODUCERS * self.each
     }
 
-    /// Spreads the organizations over the stores, and closes these at the end. One event a write: a row, its index row, and
+    /// Spreads the producers over the stores, and closes these at the end. One event a write: a row, its index row, and
     /// the ids that the writer gives out.
     pub(crate) async fn run(self, stores: &[Store]) -> Outcome {
         let (process, begun) = (std::process::id(), Instant::now());
         let cpu = cpu_seconds(process);
         let producers: Vec<_> = (0..PRODUCERS)
             .zip(stores.iter().cycle())
-            .map(|(number, store)| tokio::spawn(produce(store.clone(), number, self.each)))
+            .map(|(number, store)| tokio::spawn(self.produce(store.clone(), number)))
             .collect();
         let mut took = Vec::new();
         for producer in producers {
@@ -104,20 +107,19 @@ impl Load {
             commits: commits / elapsed,
         }
     }
-}
 
-async fn produce(store: Store, producer: u32, writes: u32) -> Vec<Duration> {
-    let session = SessionId::generate(i64::from(producer));
-    let mut took = Vec::new();
-    for write in 0..writes {
-        let begun = Instant::now();
-        store
-            .record_events(vec![event(session, producer, write)])
-            .await
-            .expect("the write succeeds");
-        took.push(begun.elapsed());
+    async fn produce(self, store: Store, producer: u32) -> Vec<Duration> {
+        let session = SessionId::generate(i64::from(producer));
+        let organization = producer % self.organizations;
+        let mut took = Vec::new();
+        for write in 0..self.each {
+            let begun = Instant::now();
+            let written = store.record_events(vec![event(session, organization, write)]).await;
+            written.expect("the write succeeds");
+            took.push(begun.elapsed());
+        }
+        took
     }
-    took
 }
 
 /// An event about a group.

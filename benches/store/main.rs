@@ -63,7 +63,7 @@ async fn main() {
         return;
     }
     let (rounds, each) = if options.quick { (1, 20) } else { (7, 500) };
-    let load = Load { each };
+    let load = Load { each, organizations: load::PRODUCERS };
     let syncs = syncs::measured(folder.path(), &FILES, if options.quick { 20 } else { 400 });
     let writes = writes(folder.path(), load, rounds).await;
     let reads =
@@ -82,13 +82,17 @@ async fn main() {
 
 /// The same load on bare redb, on one store and more, and on an encrypted one, taking turns.
 async fn writes(folder: &Path, load: Load, rounds: usize) -> Value {
-    let mut bare = Vec::new();
+    let (mut bare, mut beside_bare) = (Vec::new(), Vec::new());
     let mut spread: Vec<Vec<load::Outcome>> = FILES.map(|_| Vec::new()).into();
     let mut encrypted = Vec::new();
     for round in 0..rounds {
         let rate = bare::rate(&folder.join(format!("bare-{round}")), load).await;
         println!("round {round}: bare redb {rate:.0} writes/s");
         bare.push(rate);
+        let stores = opened(folder, &format!("{round}-beside"), 1, None);
+        let outcome = Load { organizations: 1, ..load }.run(&stores).await;
+        println!("round {round}: one organization: {outcome}");
+        beside_bare.push(outcome);
         for (files, outcomes) in FILES.iter().zip(&mut spread) {
             let stores = opened(folder, &format!("{round}-of-{files}"), *files, None);
             let outcome = load.run(&stores).await;
@@ -108,7 +112,11 @@ async fn writes(folder: &Path, load: Load, rounds: usize) -> Value {
         median(&ratios)
     };
     let one = rates(&spread[0]);
-    println!("one store beside bare redb: median ratio {:.2}", beside(&one, &bare));
+    let to_bare = beside(&rates(&beside_bare), &bare);
+    println!(
+        "one organization: {}; {to_bare:.2} × the rate of bare redb",
+        load::medians(&beside_bare)
+    );
     for (files, outcomes) in FILES.iter().zip(&spread) {
         let (rates, medians) = (rates(outcomes), load::medians(outcomes));
         println!("over {files}: {medians}; {:.2} × the rate of one file", beside(&rates, &one));
@@ -121,7 +129,7 @@ async fn writes(folder: &Path, load: Load, rounds: usize) -> Value {
         .map(|(files, outcomes)| json!({"files": files, "rounds": outcomes, "median": load::medians(outcomes)}))
         .collect();
     json!({
-        "bareRates": bare, "ratioToBare": beside(&one, &bare), "spread": spread,
+        "bareRates": bare, "oneOrganization": beside_bare, "ratioToBare": to_bare, "spread": spread,
         "encrypted": {"rounds": encrypted, "median": medians, "ratio": beside(&rates(&encrypted), &one)},
     })
 }
