@@ -67,6 +67,9 @@ pub enum Order {
         target: PathBuf,
         /// Whether one that is there is replaced.
         force: bool,
+        /// Bytes that shall stay free on the disk of the data; a gateway leaves what it needs itself in any case.
+        #[serde(default)]
+        reserve: u64,
     },
     /// Look whether all that is stored fits together.
     Check,
@@ -125,30 +128,24 @@ pub enum Outcome {
 /// # Errors
 /// The order failed, or a gateway runs that does not answer.
 pub async fn execute(data: &Path, order: Order, encryption: &Encryption) -> Result<Outcome> {
-    let outcome = match connect(data).await {
-        Ok(stream) => ask(stream, &order).await?,
+    match connect(data).await {
+        Ok(stream) => ask(stream, &order).await,
         // Only a new key is a reason to begin anew.
         Err(_) if !matches!(order, Order::CreateKey { .. }) && !server::has_store(data) => {
-            return Err(server::no_data(data));
+            Err(server::no_data(data))
         }
         // Mostly there is no socket, or one that a killed gateway left.
         Err(unreached) => match server::open_store(data, None, encryption.master_key()?) {
             Ok(store) => {
-                let outcome = perform(&store, order).await?;
+                let outcome = perform(&store, order, 0).await?;
                 store.close().await?;
-                outcome
+                Ok(outcome)
             }
             Err(Error::Storage(wharf_storage::Error::InUse { .. })) => {
-                return Err(Error::Control(format!(
-                    "the data is in use, and its control socket is not reached: {unreached}"
-                )));
+                Err(Error::Busy { data: data.to_owned(), unreached })
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         },
-    };
-    match outcome {
-        Outcome::Failed { reason } => Err(Error::Control(reason)),
-        done => Ok(done),
     }
 }
 
@@ -176,7 +173,8 @@ fn short(_open: &File, folder: &Path) -> PathBuf {
     folder.to_owned()
 }
 
-async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
+/// Has the gateway that was reached carry an order out.
+pub(crate) async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
     let broken = |error: io::Error| Error::Control(format!("it does not answer: {error}"));
     let exchange = async {
         let (reading, mut writing) = stream.split();
@@ -186,6 +184,7 @@ async fn ask(mut stream: UnixStream, order: &Order) -> Result<Outcome> {
         serde_json::from_str(&answer).map_err(io::Error::from)
     };
     match tokio::time::timeout(order.patience(), exchange).await {
+        Ok(Ok(Outcome::Failed { reason })) => Err(Error::Control(reason)),
         Ok(outcome) => outcome.map_err(broken),
         Err(_) => Err(broken(io::ErrorKind::TimedOut.into())),
     }
@@ -197,7 +196,8 @@ fn line(value: &impl Serialize) -> Vec<u8> {
     line
 }
 
-async fn perform(store: &Store, order: Order) -> Result<Outcome> {
+/// Carries an order out on the store, on whose disk `least` bytes stay free.
+async fn perform(store: &Store, order: Order, least: u64) -> Result<Outcome> {
     Ok(match order {
         Order::CreateKey { new, expires_in } => {
             let (_, secret) = keys::create(store, checked(store, new, expires_in)?).await?;
@@ -215,8 +215,8 @@ async fn perform(store: &Store, order: Order) -> Result<Outcome> {
             }
         }
         Order::RevokeKey { id } => Outcome::Revoked { found: keys::revoke(store, None, id).await? },
-        Order::Backup { target, force } => {
-            let backup = store.backup(&target, force).await?;
+        Order::Backup { target, force, reserve } => {
+            let backup = store.backup(&target, force, reserve.max(least)).await?;
             Outcome::BackedUp { rows: backup.rows, bytes: backup.bytes }
         }
         Order::Check => Outcome::Checked { report: store.check().await? },
@@ -257,14 +257,14 @@ impl Control {
         Ok(Self { path, listener })
     }
 
-    /// Takes orders for as long as it is polled.
-    pub(crate) async fn serve(&self, store: &Store) {
+    /// Takes orders for as long as it is polled; on the store's disk `least` bytes stay free.
+    pub(crate) async fn serve(&self, store: &Store, least: u64) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let store = store.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = serve(stream, &store).await {
+                        if let Err(error) = serve(stream, &store, least).await {
                             tracing::warn!("an order on the control socket failed: {error}");
                         }
                     });
@@ -285,22 +285,29 @@ impl Drop for Control {
     }
 }
 
-async fn serve(mut stream: UnixStream, store: &Store) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, store: &Store, least: u64) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut order = Vec::new();
     let mut reading = BufReader::new(reading.take(LONGEST_LINE));
     tokio::time::timeout(PATIENCE, reading.read_until(b'\n', &mut order)).await??;
     let failed = |error: &dyn fmt::Display| Outcome::Failed { reason: error.to_string() };
     let outcome = match serde_json::from_slice::<Order>(&order) {
-        Ok(order) => match tokio::time::timeout(order.patience(), perform(store, order)).await {
-            Ok(outcome) => outcome.unwrap_or_else(|error| failed(&error)),
-            Err(late) => failed(&late),
-        },
+        Ok(order) => {
+            let performed = tokio::time::timeout(order.patience(), perform(store, order, least));
+            match performed.await {
+                Ok(outcome) => outcome.unwrap_or_else(|error| failed(&error)),
+                Err(late) => failed(&late),
+            }
+        }
         Err(error) => Outcome::Failed { reason: format!("the order does not parse: {error}") },
     };
     let answer = async {
         writing.write_all(&line(&outcome)).await?;
         writing.shutdown().await
     };
-    tokio::time::timeout(PATIENCE, answer).await?
+    match tokio::time::timeout(PATIENCE, answer).await? {
+        // Whoever only looks whether a gateway is here says nothing, and does not wait for an answer.
+        Err(_) if order.is_empty() => Ok(()),
+        told => told,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wharf_storage::{MasterKey, Reencryption};
+use wharf_storage::{Error as StorageError, MasterKey, Reencryption};
 
 use crate::{
     config::{Encryption, EncryptionCommand},
@@ -37,8 +37,23 @@ async fn change(data: &Path, from: Option<MasterKey>, to: Option<MasterKey>) -> 
     upkeep::stopped(data).await?;
     let path = upkeep::existing(data)?;
     let now = if to.is_some() { "encrypted under the new master key" } else { "not encrypted" };
-    Ok(match wharf_storage::reencrypt(&path, from, to).await? {
-        Reencryption::Done { rows } => format!("{rows} rows are {now} now\n"),
-        Reencryption::AlreadyDone => format!("nothing to do: what is stored is {now} already\n"),
-    })
+    // A key of before is as good here as one that never fitted: nothing is left to tell the two apart by.
+    let unused = if from.is_some() {
+        "; the master key that was given as the present one opens nothing: it is the one of before, or a wrong one"
+    } else {
+        ""
+    };
+    let two = from.is_some() && to.is_some();
+    match wharf_storage::reencrypt(&path, from, to).await {
+        Ok(Reencryption::Done { rows }) => Ok(format!("{rows} rows are {now} now\n")),
+        Ok(Reencryption::AlreadyDone) => {
+            Ok(format!("nothing to do: what is stored is {now} already{unused}\n"))
+        }
+        Err(StorageError::WrongMasterKey { path }) if two => Err(Error::Config(format!(
+            "`{}` is encrypted under another master key than either of the two: neither the present one that was given \
+             opens it nor the new one",
+            path.display()
+        ))),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -26,6 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start(cli.log_format, &cli.log);
+    telemetry::hush_damage();
     let result = match cli.command {
         Command::Serve(config) => serve(*config, &cli.encryption).await,
         Command::Key(command) => key(command, &cli.encryption).await,

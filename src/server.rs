@@ -75,6 +75,18 @@ pub enum Error {
     /// The sessions failed.
     #[error(transparent)]
     Actors(#[from] wharf_actors::Error),
+    /// The data are in use, and nobody answers for them.
+    #[error(
+        "the data in `{}` are in use: by a command that has not ended, or by a gateway whose control socket is not reached \
+         ({unreached})",
+        data.display()
+    )]
+    Busy {
+        /// The folder.
+        data: PathBuf,
+        /// Why the socket is not reached.
+        unreached: io::Error,
+    },
     /// The running gateway refused an order, or did not answer.
     #[error("the gateway that runs on this data: {0}")]
     Control(String),
@@ -201,7 +213,7 @@ pub async fn run(
     let aside = async {
         let orders = async {
             match &control {
-                Ok(control) => control.serve(&store).await,
+                Ok(control) => control.serve(&store, config.disk.disk_refuse).await,
                 Err(_) => std::future::pending().await,
             }
         };

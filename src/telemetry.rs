@@ -1,10 +1,22 @@
 //! The log. It goes to standard error: standard output holds results only.
 
-use std::io;
+use std::{io, panic};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::LogFormat;
+
+/// Keeps panics from standard error that are caught and told as damage of a file.
+pub fn hush_damage() {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if wharf_storage::is_of_damage() {
+            tracing::debug!("{panic}");
+        } else {
+            others(panic);
+        }
+    }));
+}
 
 /// Starts the log of this process; later calls change nothing.
 pub fn start(format: LogFormat, filter: &str) {

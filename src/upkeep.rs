@@ -1,7 +1,7 @@
 //! Commands on the data as a whole: copies, checks, compaction. Each hands what it has to say to `told`, in whole lines.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -26,7 +26,7 @@ pub async fn backup(
     // The gateway has a working directory of its own.
     let target =
         std::path::absolute(&wanted.file).map_err(|source| data_error(&wanted.file, source))?;
-    let order = Order::Backup { target, force: wanted.force };
+    let order = Order::Backup { target, force: wanted.force, reserve: wanted.disk_refuse };
     match control::execute(&wanted.data.folder, order, encryption).await? {
         Outcome::BackedUp { rows, bytes } => {
             let file = wanted.file.display();
@@ -46,12 +46,19 @@ pub async fn restore(
     told: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
     stopped(&wanted.data).await?;
-    server::make_folder(&wanted.data)?;
+    let options = options(encryption)?;
     let path = server::store_in(&wanted.data);
-    let aside = aside(&path, now_ms());
+    let aside = wharf_storage::aside(&path, now_ms());
     let there = path.exists();
     let moved = wanted.force.then_some(aside.as_path());
-    let report = wharf_storage::restore(&wanted.file, &path, moved, &options(encryption)?).await?;
+    let made = absent(&wanted.data);
+    server::make_folder(&wanted.data)?;
+    let restored = wharf_storage::restore(&wanted.file, &path, moved, &options).await;
+    if restored.is_err() {
+        // Only empty folders go, from the inmost one on.
+        let _ = made.iter().try_for_each(fs::remove_dir);
+    }
+    let report = restored?;
     let mut said = vec![match report.unwalked {
         Some(reason) => reason,
         None => format!("{} rows are back", report.rows),
@@ -74,8 +81,8 @@ pub async fn check(
     encryption: &Encryption,
     told: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let report = if control::connect(&wanted.folder).await.is_ok() {
-        match control::execute(&wanted.folder, Order::Check, encryption).await? {
+    let report = if let Ok(stream) = control::connect(&wanted.folder).await {
+        match control::ask(stream, &Order::Check).await? {
             Outcome::Checked { report } => report,
             _ => return Err(control::unexpected()),
         }
@@ -124,11 +131,10 @@ fn lines(lines: &[String]) -> String {
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
-/// A name beside the file, which says when it was moved there.
-fn aside(path: &Path, now_ms: i64) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".before-restore-{now_ms}"));
-    path.with_file_name(name)
+/// The folders that making this one makes, inmost first.
+fn absent(folder: &Path) -> Vec<PathBuf> {
+    let folders = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    folders.take_while(|folder| !folder.exists()).map(Path::to_owned).collect()
 }
 
 /// The file of the data, which must be there: an empty one is not made by looking.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::disk::REFUSE;
+
 /// Options of `backup`.
 #[derive(Debug, Clone, Args)]
 pub struct Backup {
@@ -13,6 +15,10 @@ pub struct Backup {
     /// Replace the file if there is one.
     #[arg(long)]
     pub force: bool,
+    /// Bytes that must stay free on the disk of the data when the copy is made there too. A running gateway leaves its own
+    /// `--disk-refuse` free in any case.
+    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = REFUSE)]
+    pub disk_refuse: u64,
     /// What is copied.
     #[command(flatten)]
     pub data: Data,

@@ -7,7 +7,7 @@ use crate::server::{Error, Result};
 /// A GiB.
 const WARN: u64 = 1 << 30;
 /// A quarter of it.
-const REFUSE: u64 = 256 << 20;
+pub(super) const REFUSE: u64 = 256 << 20;
 
 /// Options about the room on the disk of the data.
 #[derive(Debug, Clone, Copy, Args)]

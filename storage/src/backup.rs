@@ -2,13 +2,13 @@
 //!
 //! Values are copied as they are stored, whatever they are encrypted with.
 
-use std::path::Path;
+use std::{fs, io::ErrorKind, path::Path};
 
 use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
 use tracing::warn;
 
 use crate::{
-    Error, Result, Store,
+    Error, Result, Store, leftovers, room,
     store::{self, Snapshot, file},
     tables::{self, Visitor},
 };
@@ -27,8 +27,9 @@ pub struct Backup {
 
 impl Store {
     /// Writes a copy of all that is stored at this moment to `target`, which is there whole or not at all, and only its
-    /// owner's. Writers do not wait for it. [`Error::Exists`] when there is such a file and it shall not be `replaced`.
-    pub async fn backup(&self, target: &Path, replaced: bool) -> Result<Backup> {
+    /// owner's. Writers do not wait for it. [`Error::Exists`] when there is such a file and it shall not be `replaced`,
+    /// [`Error::NoRoom`] when the disk has too little room, of which `reserve` bytes shall stay free if it is the store's own.
+    pub async fn backup(&self, target: &Path, replaced: bool, reserve: u64) -> Result<Backup> {
         // What was answered for before belongs to it too. If nothing can be written, there is what was written.
         match self.write(|_| Ok(())).await {
             Ok(()) => {}
@@ -43,34 +44,56 @@ impl Store {
         {
             return Err(Error::InUse { path: target });
         }
-        self.read_many(move |snapshot| copy(snapshot, &target, replaced)).await
+        let data = self.path().to_owned();
+        self.read_many(move |snapshot| {
+            may_be_written(&target, replaced)?;
+            // What lives in memory has no file, and a size that is not known.
+            if let Ok(found) = fs::metadata(&data) {
+                room::for_copy(file::folder(&target), found.len(), &data, reserve)?;
+            }
+            copy(snapshot, &target, replaced)
+        })
+        .await
+    }
+}
+
+/// Whether a file may take the place of what is there, if anything.
+fn may_be_written(target: &Path, replaced: bool) -> Result<()> {
+    let refused = |reason| Err(Error::NotAFile { path: target.to_owned(), reason });
+    match fs::metadata(target) {
+        Ok(found) if found.is_dir() => refused("is a folder: name a file in it"),
+        Ok(found) if !found.is_file() => {
+            refused("is a device or a pipe, which a backup cannot be written to: name a file")
+        }
+        Ok(_) if !replaced => Err(Error::Exists { path: target.to_owned() }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(file::in_words(target, error)),
     }
 }
 
 fn copy(snapshot: &Snapshot, target: &Path, replaced: bool) -> Result<Backup> {
     let failed = |error| file::in_words(target, error);
-    let exists = || Error::Exists { path: target.to_owned() };
-    if !replaced && target.try_exists().map_err(failed)? {
-        return Err(exists());
-    }
     tables_are_known(snapshot)?;
     let folder = file::folder(target);
+    leftovers::clear_copies(folder);
     let made =
-        tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(leftovers::COPY).tempfile_in(folder).map_err(failed)?;
     let database = file::empty(made.path(), CACHE, target)?;
     let txn = store::begin(&database)?;
-    let mut copy = Copy { snapshot, txn, rows: 0 };
+    let mut copy = Copy { snapshot, target, txn, rows: 0 };
     tables::visit(&mut copy)?;
     let rows = copy.rows;
-    copy.txn.commit()?;
-    database.close()?;
+    copy.txn.commit().map_err(|error| file::about(target, error))?;
+    database.close().map_err(|error| file::about(target, error))?;
+    leftovers::hold(made.as_file());
     made.as_file().sync_all().map_err(failed)?;
     let bytes = made.as_file().metadata().map_err(failed)?.len();
     if replaced {
         made.persist(target).map_err(|other| failed(other.error))?;
     } else {
         made.persist_noclobber(target).map_err(|other| match other.error.kind() {
-            std::io::ErrorKind::AlreadyExists => exists(),
+            ErrorKind::AlreadyExists => Error::Exists { path: target.to_owned() },
             _ => failed(other.error),
         })?;
     }
@@ -93,6 +116,7 @@ fn tables_are_known(snapshot: &Snapshot) -> Result<()> {
 /// Copies each table that it is shown.
 struct Copy<'s> {
     snapshot: &'s Snapshot,
+    target: &'s Path,
     txn: WriteTransaction,
     rows: u64,
 }
@@ -107,7 +131,9 @@ impl Visitor for Copy<'_> {
         let mut to = self.txn.open_table(definition)?;
         for row in from.iter()? {
             let (key, value) = row?;
-            to.insert(key.value(), value.value())?;
+            // What is read is another file.
+            to.insert(key.value(), value.value())
+                .map_err(|error| file::about(self.target, error))?;
             self.rows += 1;
         }
         Ok(())
@@ -144,7 +170,7 @@ mod tests {
             let store = Store::open(&folder.path().join("store"), &options).unwrap();
             crate::store::tests::fill(&store, 3).await;
             let target = folder.path().join("copy");
-            let made = store.backup(&target, false).await.unwrap();
+            let made = store.backup(&target, false, 0).await.unwrap();
             let metadata = std::fs::metadata(&target).unwrap();
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
             assert_eq!(metadata.len(), made.bytes);
@@ -164,7 +190,7 @@ mod tests {
         let options = Options { master_key, ..Options::default() };
         let store = Store::open(&folder.path().join("store"), &options).unwrap();
         let target = folder.path().join("copy");
-        store.backup(&target, false).await.unwrap();
+        store.backup(&target, false, 0).await.unwrap();
         let refused = Store::open(&target, &Options::default()).unwrap_err();
         assert!(matches!(refused, Error::Locked { .. }), "{refused}");
         let refused = check_file(&target, &Options::default()).await.unwrap_err();
@@ -177,12 +203,43 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let target = folder.path().join("copy");
         std::fs::write(&target, "precious").unwrap();
-        let refused = store.backup(&target, false).await.unwrap_err();
+        let refused = store.backup(&target, false, 0).await.unwrap_err();
         assert!(matches!(refused, Error::Exists { .. }), "{refused}");
         assert_eq!(std::fs::read(&target).unwrap(), b"precious");
-        store.backup(&target, true).await.unwrap();
+        store.backup(&target, true, 0).await.unwrap();
         Store::open(&target, &Options::default()).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_not_taken_for_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_memory().unwrap();
+        for replaced in [false, true] {
+            let refused = store.backup(folder.path(), replaced, 0).await.unwrap_err();
+            assert!(matches!(refused, Error::NotAFile { .. }), "{refused}");
+            assert!(refused.to_string().contains("is a folder: name a file in it"), "{refused}");
+        }
+        #[cfg(unix)]
+        {
+            let device = Path::new("/dev/null");
+            let refused = store.backup(device, true, 0).await.unwrap_err();
+            assert!(matches!(refused, Error::NotAFile { .. }), "{refused}");
+            assert!(!fs::metadata(device).unwrap().is_file());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_would_fill_the_stores_own_disk_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
+        let target = folder.path().join("copy");
+        let refused = store.backup(&target, false, u64::MAX / 2).await.unwrap_err();
+        let Error::NoRoom { size, reserve, free, .. } = refused else { panic!("{refused}") };
+        assert_eq!((size, reserve), (fs::metadata(store.path()).unwrap().len(), u64::MAX / 2));
+        assert!(refused.to_string().contains(&free.to_string()), "{refused}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        store.backup(&target, false, 1).await.unwrap();
     }
 
     #[tokio::test]
@@ -191,7 +248,7 @@ mod tests {
         let path = folder.path().join("store");
         let store = Store::open(&path, &Options::default()).unwrap();
         let again = folder.path().join(".").join("store");
-        let refused = store.backup(&again, true).await.unwrap_err();
+        let refused = store.backup(&again, true, 0).await.unwrap_err();
         assert!(matches!(refused, Error::InUse { .. }), "{refused}");
         store.record_events(vec![event(SessionId::generate(1))]).await.unwrap();
     }
@@ -223,7 +280,7 @@ mod tests {
         let target = folder.path().join("copy");
         let release = busy(&store).await;
         crate::store::tests::put_relaxed(&store, b"k", b"v").await;
-        let backup = store.backup(&target, false);
+        let backup = store.backup(&target, false, 0);
         let (made, ()) = tokio::join!(backup, async { release.send(()).unwrap() });
         made.unwrap();
         let copy = Store::open(&target, &Options::default()).unwrap();

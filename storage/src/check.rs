@@ -42,7 +42,7 @@ pub async fn check_file(path: &Path, options: &Options) -> Result<Report> {
 /// Checks pages; says whether the records can be walked.
 fn pages(path: &Path, options: &Options, report: &mut Report) -> Result<bool> {
     let found = file::open_as_it_is(path, options).and_then(|mut database| {
-        file::guarded(path, || {
+        file::guarded(path, move || {
             let sound = database.check_integrity()?;
             Ok((sound, schema::version(&database)?))
         })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Options, Result, store::file};
+use crate::{Options, Result, leftovers, store::file};
 
 /// The size of a file before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub async fn compact(path: &Path, options: &Options) -> Result<Compaction> {
         };
         let before = size()?;
         let mut database = file::open_as_it_is(&path, &options)?;
-        file::guarded(&path, || {
+        leftovers::clear(&path);
+        file::guarded(&path, move || {
             while database.compact()? {}
             Ok(database.close()?)
         })?;

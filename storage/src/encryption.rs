@@ -13,7 +13,6 @@ mod tests;
 mod vault;
 
 pub use master::MasterKey;
-pub(crate) use rewrite::remove_rest;
 pub use rewrite::{Reencryption, reencrypt};
 pub(crate) use vault::{Draft, Vault};
 

@@ -1,6 +1,10 @@
 //! What can go wrong in storage.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::{self, ErrorKind},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// The result of a storage operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,6 +48,32 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Data are in the place where others shall be put.
+    #[error("there are data in `{}` already; `--force` moves them aside", path.display())]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is named cannot be a copy, or be replaced by one.
+    #[error("`{}` {reason}", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is, and what to do.
+        reason: &'static str,
+    },
+    /// A disk has too little room for a copy.
+    #[error("there is no room for a copy in `{}`: {}; make room, or take another disk", path.display(), need(*size, *reserve, *free))]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that the copy may need.
+        size: u64,
+        /// Bytes that shall stay free beside it.
+        reserve: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// A file whose records do not fit together.
     #[error("{count} findings in `{}`, the first one: {first}; `wharf check` lists them all", path.display())]
     Unsound {
@@ -82,7 +112,8 @@ pub enum Error {
     },
     /// Another handle has the file open; one file belongs to one process.
     #[error(
-        "`{}` is in use: another gateway is running on it; stop that one, or give this one a folder of its own",
+        "`{}` is in use by a gateway, or by a command that has not ended: stop the gateway, wait for the command, or take a \
+         folder of its own",
         path.display()
     )]
     InUse {
@@ -110,13 +141,39 @@ pub enum Error {
     #[error("the store is closed")]
     Closed,
     /// A file cannot be reached or the writer cannot be started.
-    #[error("cannot use `{}`: {source}", path.display())]
+    #[error("cannot use `{}`: {source}{}", path.display(), remedy(source))]
     Io {
         /// The file.
         path: PathBuf,
         /// The operating system's answer.
-        source: Arc<std::io::Error>,
+        source: Arc<io::Error>,
     },
+}
+
+/// What to do about an answer of the operating system, where that is known.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull => "; make room on its disk, and try again",
+        ErrorKind::QuotaExceeded => "; raise its owner's quota or make room, and try again",
+        ErrorKind::FileTooLarge => "; raise the limit on the length of files, and try again",
+        ErrorKind::PermissionDenied => {
+            "; it takes the rights of the gateway's user there (a running gateway writes a backup itself)"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "; take another place (a running gateway writes a backup itself, where its service lets it)"
+        }
+        _ => "",
+    }
+}
+
+/// The room that there should be, beside the room that there is.
+fn need(size: u64, reserve: u64, free: u64) -> String {
+    match reserve {
+        0 => format!("it may need {size} bytes, and {free} are free"),
+        _ => format!(
+            "it may need {size} bytes, {reserve} shall stay free beside it (`--disk-refuse`), and {free} are free"
+        ),
+    }
 }
 
 impl Error {
@@ -143,5 +200,30 @@ impl Error {
 impl<E: Into<redb::Error>> From<E> for Error {
     fn from(error: E) -> Self {
         Self::Database(Arc::new(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_operating_system_has_its_path_and_what_to_do() {
+        for (kind, words) in [
+            (ErrorKind::StorageFull, "make room"),
+            (ErrorKind::PermissionDenied, "rights"),
+            (ErrorKind::ReadOnlyFilesystem, "another place"),
+            (ErrorKind::FileTooLarge, "limit"),
+        ] {
+            let source = Arc::new(kind.into());
+            let said = Error::Io { path: "/data/copy".into(), source }.to_string();
+            assert!(
+                said.starts_with("cannot use `/data/copy`: ") && said.contains(words),
+                "{said}"
+            );
+        }
+        let source = Arc::new(ErrorKind::NotFound.into());
+        let said = Error::Io { path: "/data/copy".into(), source }.to_string();
+        assert_eq!(said, "cannot use `/data/copy`: entity not found");
     }
 }

@@ -6,10 +6,13 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, Options, Report, Result, check_file, store::file, store::run_blocking};
+use crate::{
+    Error, Options, Report, Result, check_file, leftovers, room,
+    store::{file, run_blocking},
+};
 
 /// Puts a copy of `source` in the place `path`, once it is checked: [`Error::Unsound`] when anything is found. What is
-/// there is moved to `aside`, or refused with [`Error::Exists`] when that is absent, and with [`Error::InUse`] when a
+/// there is moved to `aside`, or refused with [`Error::Occupied`] when that is absent, and with [`Error::InUse`] when a
 /// gateway runs on it. The source stays as it is.
 pub async fn restore(
     source: &Path,
@@ -18,12 +21,12 @@ pub async fn restore(
     options: &Options,
 ) -> Result<Report> {
     let there = path.try_exists().map_err(|error| file::in_words(path, error))?;
-    if there {
-        drop(unused(path)?);
-        if aside.is_none() {
-            return Err(Error::Exists { path: path.to_owned() });
-        }
+    // Held until the file is away: nothing else begins on what is about to be moved.
+    let held = if there { Some(unused(path)?) } else { None };
+    if there && aside.is_none() {
+        return Err(Error::Occupied { path: path.to_owned() });
     }
+    leftovers::clear(path);
     let (from, beside) = (source.to_owned(), file::folder(path).to_owned());
     let copy = run_blocking(move || copied(&from, &beside)).await?;
     let report = check_file(copy.path(), options).await.map_err(|error| of(source, error))?;
@@ -32,17 +35,16 @@ pub async fn restore(
         return Err(Error::Unsound { path, count: report.count(), first });
     }
     let failed = |error| file::in_words(path, error);
+    leftovers::hold(copy.as_file());
     copy.as_file().sync_all().map_err(failed)?;
     file::give(copy.path(), if there { path } else { file::folder(path) })?;
-    // Held until the file is away: no gateway starts on what is about to be moved.
-    let held = if there { Some(unused(path)?) } else { None };
     if let (true, Some(aside)) = (there, aside) {
         // A link cannot take the place of another file, as a new name could.
         fs::hard_link(path, aside).map_err(|error| file::in_words(aside, error))?;
         copy.persist(path).map_err(|other| failed(other.error))?;
     } else {
         copy.persist_noclobber(path).map_err(|other| match other.error.kind() {
-            ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+            ErrorKind::AlreadyExists => Error::Occupied { path: path.to_owned() },
             _ => failed(other.error),
         })?;
     }
@@ -75,11 +77,21 @@ fn of(source: &Path, error: Error) -> Error {
 }
 
 fn copied(source: &Path, folder: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut from = File::open(source).map_err(|error| file::in_words(source, error))?;
+    let unread = |error| file::in_words(source, error);
+    let mut from = File::open(source).map_err(unread)?;
+    let found = from.metadata().map_err(unread)?;
+    if found.is_dir() {
+        let reason = "is a folder: name the file in it that is a backup";
+        return Err(Error::NotAFile { path: source.to_owned(), reason });
+    }
+    room::for_copy(folder, found.len(), folder, 0)?;
     let failed = |error| file::in_words(folder, error);
     let mut copy =
-        tempfile::Builder::new().prefix(".wharf-copy-").tempfile_in(folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(leftovers::COPY).tempfile_in(folder).map_err(failed)?;
+    leftovers::hold(copy.as_file());
     io::copy(&mut from, &mut copy).map_err(failed)?;
+    // Whoever checks it opens it, which takes the same lock.
+    copy.as_file().unlock().map_err(failed)?;
     Ok(copy)
 }
 
@@ -99,7 +111,7 @@ mod tests {
         let store = Store::open(&path, &options).unwrap();
         let ids = fill(&store, 3).await;
         let before = dumped(&store);
-        store.backup(&copy, false).await.unwrap();
+        store.backup(&copy, false, 0).await.unwrap();
         store.remove_session(ids[0]).await.unwrap();
         let newer = dumped(&store);
 
@@ -107,7 +119,11 @@ mod tests {
         assert!(matches!(refused, Error::InUse { .. }), "{refused}");
         store.close().await.unwrap();
         let refused = restore(&copy, &path, None, &options).await.unwrap_err();
-        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        assert!(matches!(refused, Error::Occupied { .. }), "{refused}");
+        assert!(refused.to_string().contains("moves them aside"), "{refused}");
+        let refused = restore(folder.path(), &path, Some(&aside), &options).await.unwrap_err();
+        assert!(matches!(refused, Error::NotAFile { .. }), "{refused}");
+        assert!(refused.to_string().contains(folder.path().to_str().unwrap()), "{refused}");
 
         restore(&copy, &path, Some(&aside), &options).await.unwrap();
         assert_eq!(dumped(&Store::open(&path, &options).unwrap()), before);
@@ -126,7 +142,7 @@ mod tests {
         let store = Store::open(&path, &options).unwrap();
         fill(&store, 2).await;
         let before = dumped(&store);
-        store.backup(&copy, false).await.unwrap();
+        store.backup(&copy, false, 0).await.unwrap();
         store.close().await.unwrap();
         let bytes = fs::read(&copy).unwrap();
         for broken in [&bytes[..bytes.len() / 2], b"something else".as_slice(), b""] {

@@ -20,10 +20,7 @@ use std::{
 use redb::{Builder, Database, ReadableDatabase, backends::InMemoryBackend};
 
 use crate::{
-    Error, Figures, MasterKey, Result,
-    encryption::{self, Vault},
-    keys::KnownKeys,
-    schema,
+    Error, Figures, MasterKey, Result, encryption::Vault, keys::KnownKeys, leftovers, schema,
     tables::Rows,
 };
 use disk::{Disk, Opener};
@@ -93,7 +90,7 @@ impl Store {
     /// takes.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         let (database, vault) = file::open(path, options)?;
-        encryption::remove_rest(path)?;
+        leftovers::clear(path);
         let (again, options) = (path.to_owned(), Options { verify: false, ..options.clone() });
         let opener = Box::new(move || Ok(file::open(&again, &options)?.0));
         Self::start(database, vault, opener, path, Patience::default())

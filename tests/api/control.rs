@@ -147,6 +147,29 @@ async fn the_socket_is_private_survives_nonsense_and_replaces_one_that_was_left_
 }
 
 #[tokio::test]
+async fn data_that_something_else_works_on_are_said_to_be_in_use_by_a_gateway_or_a_command() {
+    // As a command would, this process has the file open.
+    let (data, store) = Data::new(async |store| store).await;
+    let copy = data.path("copy");
+    store.backup(&copy, false, 0).await.unwrap();
+    for command in [
+        &["key", "list"][..],
+        &["check"],
+        &["compact"],
+        &["restore", copy.to_str().unwrap(), "--force"],
+        &["serve", "--listen", "127.0.0.1:0", "--whatsapp-url", "ws://127.0.0.1:9"],
+    ] {
+        let output = data.command(command).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains("in use") && said.contains("by a command"), "{command:?}: {said}");
+        assert!(said.contains("by a gateway"), "{command:?}: {said}");
+    }
+    store.close().await.unwrap();
+    assert_eq!(shown(&data.command(&["key", "list"]).await).lines().count(), 1);
+}
+
+#[tokio::test]
 async fn expired_events_go_by_themselves() {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let (data, ()) = Data::new(async |store| {

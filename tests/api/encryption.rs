@@ -1,6 +1,11 @@
 //! Data that are encrypted at rest: the keys, the commands, and a gateway that has them or not.
 
-use std::{path::PathBuf, process::Output};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Output,
+};
 
 use tokio::process::Command;
 
@@ -27,8 +32,13 @@ fn refused(output: &Output, words: &str) {
 /// A master key in a file.
 fn key_file(data: &Data, name: &str, digit: char) -> PathBuf {
     let path = data.path(name);
-    std::fs::write(&path, digit.to_string().repeat(64)).unwrap();
+    write_key(&path, digit);
     path
+}
+
+fn write_key(path: &Path, digit: char) {
+    fs::write(path, digit.to_string().repeat(64)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,6 +86,18 @@ async fn data_are_encrypted_and_rotated_and_opened_with_the_right_key_alone() {
     refused(&run(&under(&["key", "list"], first)).await, "another master key");
     assert!(done(&run(&under(&["key", "list"], second)).await).contains("test"));
 
+    // Again with the key of before, with one that never fitted, and with two that do not.
+    let again = done(&data.command(&rotate).await);
+    assert!(again.contains("nothing to do") && again.contains("opens nothing"), "{again}");
+    let third = key_file(&data, "third", '3');
+    let third = third.to_str().unwrap();
+    let strange =
+        ["encryption", "rotate", "--new-master-key-file", second, "--master-key-file", third];
+    let again = done(&data.command(&strange).await);
+    assert!(again.contains("opens nothing") && again.contains("wrong one"), "{again}");
+    let lost = ["encryption", "rotate", "--new-master-key-file", third, "--master-key-file", first];
+    refused(&data.command(&lost).await, "neither the present one");
+
     let disable = under(&["encryption", "disable"], second);
     assert!(done(&run(&disable).await).contains("not encrypted"));
     assert!(done(&data.command(&["key", "list"]).await).contains("test"));
@@ -98,9 +120,28 @@ async fn a_master_key_may_be_in_the_environment_and_new_data_are_encrypted_at_on
     refused(&run(&["key", "list"], "").await, "is encrypted");
     refused(&run(&["key", "list"], &other).await, "another master key");
     assert!(done(&run(&["key", "list"], &key).await).contains("distinctive-name"));
-    let bytes = std::fs::read(folder.path().join("wharf.redb")).unwrap();
+    let bytes = fs::read(folder.path().join("wharf.redb")).unwrap();
     let name = b"distinctive-name";
     assert!(!bytes.windows(name.len()).any(|part| part == name));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_names_what_a_restore_moved_aside_and_removes_what_a_killed_command_left() {
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let aside = data.path("wharf.redb.before-restore-1700000000000");
+    let parts = [data.path("wharf.redb.reencrypted"), data.path(".wharf-copy-AbCdEf")];
+    fs::write(&aside, "what was there").unwrap();
+    for part in &parts {
+        fs::write(part, "half of it").unwrap();
+    }
+    let gateway = data.serve(NOWHERE, &[]).await;
+    assert_eq!(parts.map(|part| part.exists()), [false; 2]);
+    assert_eq!(fs::read(&aside).unwrap(), b"what was there");
+    let log = data.logged();
+    for name in ["before-restore-1700000000000", "wharf.redb.reencrypted", ".wharf-copy-AbCdEf"] {
+        assert!(log.contains(name), "{name}: {log}");
+    }
+    assert!(gateway.terminate().await.success());
 }
 
 #[tokio::test]
@@ -108,7 +149,7 @@ async fn a_command_on_data_that_are_not_there_makes_none() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
     let key = folder.path().join("key");
-    std::fs::write(&key, "1".repeat(64)).unwrap();
+    write_key(&key, '1');
     command.args(["encryption", "enable", "--data"]).arg(folder.path().join("data"));
     refused(
         &command.arg("--master-key-file").arg(&key).output().await.unwrap(),

@@ -57,7 +57,16 @@ async fn a_backup_of_a_running_gateway_brings_its_sessions_back_without_pairing(
     let restore = ["restore", copy.to_str().unwrap()];
     refused(&fleet.data.command(&restore).await, "stop it first");
     refused(&fleet.data.command(&["compact"]).await, "stop it first");
+    let most = u64::MAX.to_string();
+    let elsewhere = fleet.data.path("another");
+    let full = ["backup", elsewhere.to_str().unwrap(), "--disk-refuse", &most];
+    refused(&fleet.data.command(&full).await, "there is no room for a copy");
+    let beside = fleet.data.path("");
+    let folder = ["backup", beside.to_str().unwrap(), "--force"];
+    refused(&fleet.data.command(&folder).await, "is a folder: name a file in it");
     assert!(gateway.terminate().await.success());
+    // Whoever only looks whether a gateway is there is no failed order.
+    assert!(!fleet.data.logged().contains("control socket"), "{}", fleet.data.logged());
 
     refused(&fleet.data.command(&restore).await, "--force");
     let told = done(&fleet.data.command(&[&restore[..], &["--force"]].concat()).await);
@@ -102,7 +111,78 @@ async fn damaged_data_are_refused_at_the_start_and_told_by_a_check() {
         assert!(logged.contains(words), "{logged}");
     }
     assert!(!logged.contains("panicked"), "{logged}");
-    refused(&data.command(&["check"]).await, "cannot be used");
+    let checked = data.command(&["check"]).await;
+    refused(&checked, "cannot be used");
+    assert!(!said(&checked).contains("panicked"), "{}", said(&checked));
+}
+
+/// redb panics about the one byte that says what a page of a tree is.
+#[tokio::test]
+async fn a_check_says_what_is_damaged_and_nothing_of_how_that_was_found() {
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let file = data.path("wharf.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let mut found = 0;
+    for page in (0..whole.len() / 4_096).step_by(whole.len() / 4_096 / 24 + 1) {
+        let mut bytes = whole.clone();
+        bytes[page * 4_096] ^= 0xff;
+        std::fs::write(&file, bytes).unwrap();
+        let checked = data.command(&["check"]).await;
+        assert!(!said(&checked).contains("panicked"), "page {page}: {}", said(&checked));
+        found += usize::from(!checked.status.success());
+    }
+    assert!(found > 0);
+}
+
+#[tokio::test]
+async fn a_restore_that_fails_leaves_no_folder_that_was_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("made").join("for it");
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, "no copy").unwrap();
+    for (source, words) in [
+        (broken, "findings in"),
+        (folder.path().join("absent"), "absent"),
+        (folder.path().to_owned(), "is a folder: name the file in it"),
+    ] {
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_wharf"));
+        let command = program.arg("restore").arg(&source).arg("--data").arg(&data);
+        refused(&command.output().await.unwrap(), words);
+        assert!(!folder.path().join("made").exists());
+    }
+    std::fs::create_dir_all(&data).unwrap();
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_wharf"));
+    let command = program.arg("restore").arg(folder.path()).arg("--data").arg(&data);
+    refused(&command.output().await.unwrap(), "is a folder");
+    assert!(data.exists(), "a folder that was there stays");
+}
+
+/// The limit on the length of files stands for a disk that is full.
+#[tokio::test]
+async fn a_command_that_cannot_write_names_the_file_and_what_to_do() {
+    let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
+    let key = data.path("key");
+    std::fs::write(&key, "1".repeat(64)).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let copy = data.path("copy");
+    let within = async |arguments: &[&str]| {
+        let mut shell = tokio::process::Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]);
+        shell.arg(env!("CARGO_BIN_EXE_wharf")).args(arguments).arg("--data").arg(data.path(""));
+        shell.output().await.unwrap()
+    };
+    let backup = within(&["backup", copy.to_str().unwrap()]).await;
+    refused(&backup, &format!("cannot use `{}`", copy.display()));
+    refused(&backup, "raise the limit");
+    let enable = ["encryption", "enable", "--master-key-file", key.to_str().unwrap()];
+    let enable = within(&enable).await;
+    refused(&enable, &data.path("wharf.redb.reencrypted").display().to_string());
+    refused(&enable, "raise the limit");
+    let mut left: Vec<_> =
+        std::fs::read_dir(data.path("")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["key", "wharf.redb"]);
+    assert!(done(&data.command(&["check"]).await).contains(" 0 findings"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

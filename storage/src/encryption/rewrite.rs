@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::ErrorKind,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use redb::{
@@ -13,7 +12,9 @@ use redb::{
 
 use super::{MasterKey, Vault, vault::is_content};
 use crate::{
-    Options, Result, schema,
+    Options, Result,
+    leftovers::{self, reencrypted},
+    room, schema,
     store::{self, file, run_blocking},
     tables::{self, ENCRYPTION, Visitor},
 };
@@ -50,14 +51,6 @@ pub async fn reencrypt(
     run_blocking(move || rewrite(&path, from.as_ref(), to.as_ref(), MOST_ROWS, &mut || ())).await
 }
 
-/// Removes what an interrupted attempt left beside the file. Only while the file is held open.
-pub(crate) fn remove_rest(path: &Path) -> Result<()> {
-    match fs::remove_file(beside(path)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(file::in_words(path, error)),
-        _ => Ok(()),
-    }
-}
-
 /// [`reencrypt`] with so many rows in a transaction at most; `step` is called after everything that changes a file.
 pub(super) fn rewrite(
     path: &Path,
@@ -69,7 +62,7 @@ pub(super) fn rewrite(
     // Held until the end: no gateway starts meanwhile.
     let options = Options { cache_bytes: CACHE, ..Options::default() };
     let old = file::open_as_it_is(path, &options)?;
-    remove_rest(path)?;
+    leftovers::clear(path);
     let from = match (Vault::unlock(&old, path, from), from) {
         (Ok(vault), _) => vault,
         (Err(error), from) => match Vault::unlock(&old, path, to) {
@@ -81,13 +74,13 @@ pub(super) fn rewrite(
     };
     schema::bring_up_to_date(&old)?;
     let made = copy(&old, path, from, to, most_rows, step).and_then(|rows| {
-        fs::rename(beside(path), path).map_err(|error| file::in_words(path, error))?;
+        fs::rename(reencrypted(path), path).map_err(|error| file::in_words(path, error))?;
         step();
         Ok(rows)
     });
     if made.is_err() {
         // What failed is worth more than what this may say.
-        let _ = remove_rest(path);
+        let _ = fs::remove_file(reencrypted(path));
     }
     let rows = made?;
     file::sync_folder(file::folder(path)).map_err(|error| file::in_words(path, error))?;
@@ -103,16 +96,20 @@ fn copy(
     most_rows: usize,
     step: &mut dyn FnMut(),
 ) -> Result<u64> {
-    let target = beside(path);
+    let target = reencrypted(path);
+    let size = fs::metadata(path).map_err(|error| file::in_words(path, error))?.len();
+    room::for_copy(file::folder(path), size, path, 0)?;
+    let failed = |error| file::about(&target, error);
     let new = file::make(&target, CACHE)?;
     file::give(&target, path)?;
     step();
-    schema::bring_up_to_date(&new)?;
+    schema::bring_up_to_date(&new).map_err(failed)?;
     step();
     let number = from.number() % u8::MAX + 1;
-    let to = Vault::create(&new, path, number, to)?;
+    let to = Vault::create(&new, path, number, to).map_err(failed)?;
     step();
-    let mut copier = Copier { old: old.begin_read()?, new, from, to, most_rows, step, rows: 0 };
+    let old = old.begin_read()?;
+    let mut copier = Copier { old, new, target: &target, from, to, most_rows, step, rows: 0 };
     tables::visit(&mut copier)?;
     let rows = copier.rows;
     drop(copier);
@@ -125,6 +122,8 @@ fn copy(
 struct Copier<'s> {
     old: ReadTransaction,
     new: Database,
+    /// Where that is.
+    target: &'s Path,
     from: Vault,
     to: Vault,
     most_rows: usize,
@@ -140,6 +139,8 @@ impl Copier<'_> {
         definition: TableDefinition<'static, K, V>,
         rows: &mut Range<'_, K, V>,
     ) -> Result<bool> {
+        // What is read is the old file, and what is written the new one.
+        let target = self.target;
         let txn = store::begin(&self.new)?;
         let mut table = txn.open_table(definition)?;
         let (mut count, mut bytes) = (0, 0);
@@ -153,15 +154,17 @@ impl Copier<'_> {
                 let stored = V::as_bytes(&value);
                 let value = self.to.take_over(&self.from, name, place.as_ref(), stored.as_ref())?;
                 bytes += value.len();
-                table.insert(key.value(), V::from_bytes(&value))?;
+                table
+                    .insert(key.value(), V::from_bytes(&value))
+                    .map_err(|error| file::about(target, error))?;
             } else {
-                table.insert(key.value(), value)?;
+                table.insert(key.value(), value).map_err(|error| file::about(target, error))?;
             }
             count += 1;
             self.rows += 1;
         }
         drop(table);
-        txn.commit()?;
+        txn.commit().map_err(|error| file::about(target, error))?;
         (self.step)();
         Ok(count > 0)
     }
@@ -182,11 +185,4 @@ impl Visitor for Copier<'_> {
         while self.copy_some(name, definition, &mut rows)? {}
         Ok(())
     }
-}
-
-/// Where the new file is until it is whole.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".reencrypted");
-    path.with_file_name(name)
 }

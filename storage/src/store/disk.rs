@@ -1,14 +1,11 @@
 //! The open file, which is opened anew after a failure: redb refuses all work once its file has failed it.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::Database;
 use tracing::error;
 
-use crate::{Error, Result, encryption::Vault};
+use crate::{Error, Result, encryption::Vault, panics};
 
 /// Opens the database behind a store once more.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database> + Send + Sync>;
@@ -77,7 +74,7 @@ impl Disk {
             state,
         );
         // Closing the file takes its time: not under the lock. Of a damaged one redb may panic about it.
-        if catch_unwind(AssertUnwindSafe(|| drop(before))).is_err() {
+        if panics::caught(|| drop(before)).is_err() {
             error!("the file could not be closed in order; the next start looks through it");
         }
     }

@@ -3,18 +3,14 @@
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, ErrorKind},
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
 };
 
 use redb::{Builder, Database, DatabaseError};
 
-use super::{
-    Options,
-    snapshot::{damage, words},
-};
-use crate::{Error, Result, encryption::Vault, schema};
+use super::{Options, snapshot::damage};
+use crate::{Error, Result, encryption::Vault, leftovers, panics, schema};
 
 /// Opens the file, which is made if absent, encrypted when there is a master key, and brings its schema up to date. Before
 /// that every page is checked, where the options say so, and the key.
@@ -54,10 +50,11 @@ fn create(path: &Path, options: &Options) -> Result<()> {
     let failed = |error| in_words(path, error);
     let folder = folder(path);
     let made =
-        tempfile::Builder::new().prefix(".wharf-new-").tempfile_in(folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(leftovers::NEW).tempfile_in(folder).map_err(failed)?;
     let database = empty(made.path(), options.cache_bytes, path)?;
-    schema::bring_up_to_date(&database)?;
-    Vault::create(&database, path, 1, options.master_key.as_ref())?;
+    schema::bring_up_to_date(&database)
+        .and_then(|()| Vault::create(&database, path, 1, options.master_key.as_ref()))
+        .map_err(|error| about(path, error))?;
     drop(database);
     match made.persist_noclobber(path) {
         Ok(_) => sync_folder(folder).map_err(failed),
@@ -115,13 +112,25 @@ pub(crate) fn in_words(path: &Path, source: io::Error) -> Error {
 /// Runs what reads a file that may be anything: redb panics about some of what it finds.
 pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match panics::caught(work) {
         Ok(Err(Error::Database(error))) => match damage(&error) {
             Some(reason) => Err(damaged(reason)),
-            None => Err(Error::Database(error)),
+            None => Err(about(path, Error::Database(error))),
         },
         Ok(outcome) => outcome,
-        Err(panic) => Err(damaged(words(&*panic))),
+        Err(words) => Err(damaged(words)),
+    }
+}
+
+/// What failed while this file was read or written; with its path, where it was the operating system that failed.
+pub(crate) fn about(path: &Path, error: impl Into<Error>) -> Error {
+    match error.into() {
+        Error::Database(error) => match Arc::try_unwrap(error) {
+            Ok(redb::Error::Io(source)) => in_words(path, source),
+            Ok(other) => other.into(),
+            Err(shared) => Error::Database(shared),
+        },
+        other => other,
     }
 }
 

@@ -1,16 +1,10 @@
 //! A snapshot for reading, which knows where a reader was when the file turned out to be broken.
 
-use std::{
-    any::Any,
-    cell::RefCell,
-    io::ErrorKind,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{cell::RefCell, io::ErrorKind, sync::Arc};
 
 use redb::{Key, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, TableHandle, Value};
 
-use crate::{Error, Result, encryption::Vault, tables};
+use crate::{Error, Result, encryption::Vault, panics, tables};
 
 /// All tables as they were at one commit, with what their values are encrypted with.
 pub(crate) struct Snapshot {
@@ -50,13 +44,13 @@ impl Snapshot {
     /// Reads. A page that is not what it was when it was written, which redb finds out or panics about, is an error that
     /// names the table.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+        match panics::caught(|| work(self)) {
             Ok(Err(Error::Database(error))) => match damage(&error) {
                 Some(reason) => Err(self.corrupt(reason)),
                 None => Err(Error::Database(error)),
             },
             Ok(outcome) => outcome,
-            Err(panic) => Err(self.corrupt(words(&*panic))),
+            Err(words) => Err(self.corrupt(words)),
         }
     }
 
@@ -80,11 +74,4 @@ pub(super) fn damage(error: &redb::Error) -> Option<String> {
         },
         _ => None,
     }
-}
-
-/// What a panic said.
-pub(super) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("reading it failed").to_owned()
 }
