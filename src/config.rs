@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod admission;
 mod data;
 mod disk;
 mod encryption;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use admission::Admission;
 pub use data::{Backup, Data, Restore};
 pub use disk::Disk;
 pub use encryption::{Encryption, EncryptionCommand, Rotate};
@@ -119,12 +121,15 @@ pub struct Serve {
     /// How long requests under way have to end once the process is told to stop; what is left is cut.
     #[arg(long, env = "WHARF_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = span)]
     pub shutdown_timeout: Duration,
-    /// Memory for the store's cache, in bytes.
-    #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
+    /// Memory for the store's cache.
+    #[arg(long, env = "WHARF_STORE_CACHE", value_name = "SIZE", default_value_t = 64 << 20, value_parser = memory)]
     pub store_cache: usize,
     /// The room on the disk.
     #[command(flatten)]
     pub disk: Disk,
+    /// How much the gateway may carry.
+    #[command(flatten)]
+    pub admission: Admission,
     /// Login tokens.
     #[command(flatten)]
     pub login: Login,
@@ -168,6 +173,7 @@ impl Serve {
             operation_timeout: self.operation_timeout,
             connect_rate: self.connect_rate,
             connects_in_flight: self.connects_in_flight,
+            max_sessions: self.admission.max_sessions,
             ..wharf_actors::Config::default()
         })
     }
@@ -204,6 +210,20 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("must be a whole number, one or more".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let unit = UNITS.iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, *bits)));
+    let (number, bits) = unit.unwrap_or((text, 0));
+    let number: Option<u64> = number.trim_end().parse().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << bits));
+    bytes.ok_or_else(|| "must be a number of bytes, or one such as `512MiB`".to_owned())
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    size(text)?.try_into().map_err(|_| "is more than this machine can address".to_owned())
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -246,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, bytes) in
+            [("0", 0), ("1000", 1_000), ("2KiB", 2_048), ("3 MiB", 3 << 20), ("4GiB", 4 << 30)]
+        {
+            let config = serve(&["--max-memory", text, "--disk-warn", "1TiB"]).unwrap();
+            assert_eq!(
+                (config.admission.max_memory, config.disk.disk_warn),
+                (Some(bytes), 1 << 40)
+            );
+        }
+        let config = serve(&[]).unwrap();
+        assert_eq!(config.admission, Admission::default());
+        assert_eq!(config.store_cache, 64 << 20);
+    }
+
+    #[test]
     fn a_wrong_value_is_named() {
         for (flag, value) in [
             ("--listen", "here"),
@@ -253,6 +289,9 @@ mod tests {
             ("--operation-timeout", "0s"),
             ("--whatsapp-version", "2.3"),
             ("--store-cache", "much"),
+            ("--max-sessions", "0"),
+            ("--max-memory", "4 gigs"),
+            ("--max-memory", "16777216TiB"),
             ("--log-format", "xml"),
             ("--log", "wharf=loudly"),
         ] {

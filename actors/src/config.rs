@@ -41,6 +41,8 @@ pub struct Config {
     pub place_timeout: Duration,
     /// One-time prekeys that a device keeps at WhatsApp.
     pub prekeys: usize,
+    /// Sessions that may be stored, over all organizations; absent: any number.
+    pub max_sessions: Option<usize>,
 }
 
 impl Default for Config {
@@ -61,6 +63,7 @@ impl Default for Config {
             connects_in_flight: 16,
             place_timeout: Duration::from_secs(10),
             prekeys: 200,
+            max_sessions: None,
         }
     }
 }
