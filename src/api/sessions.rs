@@ -155,7 +155,7 @@ async fn create_session(
 ) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
     let start = wanted.start.unwrap_or(false);
     state.disk.admit()?;
-    state.admission.create(&state.sessions, start)?;
+    let _admitted = state.admission.create(&state.sessions, start)?;
     let new = NewSession {
         organization: caller.organization,
         label: wanted.label.filter(|label| !label.is_empty()),
@@ -217,7 +217,7 @@ async fn session_qr(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    state.admission.start(&state.sessions, &handle)?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     let mut response = match handle.qr().await {
         Ok(qr) => show(qr, Form::accepted(&headers))?,
         Err(error) => ApiError::from(error).into_response(),

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -85,6 +85,8 @@ pub(crate) struct Admission {
     memory: Option<u64>,
     descriptors: Option<u64>,
     measured: Mutex<Option<Measured>>,
+    /// Descriptors of sessions that were let through and do not show yet that they start.
+    arriving: AtomicU64,
     refused: [AtomicU64; Limited::ALL.len()],
 }
 
@@ -93,7 +95,7 @@ pub(crate) struct Admission {
 struct Measured {
     at: Instant,
     memory: Option<u64>,
-    /// Those of sessions that were let through since are included.
+    /// With those of sessions that were let through since.
     descriptors: Option<u64>,
 }
 
@@ -131,7 +133,11 @@ impl Admission {
 
     /// Lets a session be made; `starts`: and started. How many are made at once is the store's to bound: see
     /// [`Self::not_made`].
-    pub(crate) fn create(&self, sessions: &Sessions, starts: bool) -> Result<(), ApiError> {
+    pub(crate) fn create(
+        &self,
+        sessions: &Sessions,
+        starts: bool,
+    ) -> Result<Admitted<'_>, ApiError> {
         self.check(Limited::Sessions, sessions, 1)?;
         self.load(sessions, u64::from(starts))
     }
@@ -141,9 +147,9 @@ impl Admission {
         &self,
         sessions: &Sessions,
         session: &SessionHandle,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Admitted<'_>, ApiError> {
         match session.status() {
-            Status::Starting | Status::ScanQrCode | Status::Working => Ok(()),
+            Status::Starting | Status::ScanQrCode | Status::Working => Ok(self.admitted(0)),
             Status::Stopped | Status::Failed | Status::LoggedOut => {
                 self.check(Limited::Sessions, sessions, 0)?;
                 self.load(sessions, 1)
@@ -166,8 +172,8 @@ impl Admission {
     pub(crate) fn usage(&self, limited: Limited, sessions: &Sessions) -> Usage {
         let used = match limited {
             Limited::Sessions => Some(sessions.count() as u64),
-            Limited::Memory => self.measured(sessions, 0).memory,
-            Limited::Descriptors => self.measured(sessions, 0).descriptors,
+            Limited::Memory => self.measure(&mut self.measured(), sessions).memory,
+            Limited::Descriptors => self.measure(&mut self.measured(), sessions).descriptors,
         };
         Usage { used, allowed: self.allowed(limited) }
     }
@@ -191,35 +197,42 @@ impl Admission {
     }
 
     /// Lets through what takes memory, and so many descriptors.
-    fn load(&self, sessions: &Sessions, descriptors: u64) -> Result<(), ApiError> {
+    fn load(&self, sessions: &Sessions, descriptors: u64) -> Result<Admitted<'_>, ApiError> {
         self.check(Limited::Memory, sessions, 0)?;
-        // Taken with the look: of many at once no more than fit find room.
-        let measured = self.measured(sessions, descriptors);
-        let usage = Usage { used: measured.descriptors, allowed: self.descriptors };
+        // Held from the look to the taking: of many at once no more are let through than fit.
+        let mut measured = self.measured();
+        let found = self.measure(&mut measured, sessions);
+        let usage = Usage { used: found.descriptors, allowed: self.descriptors };
         if descriptors > 0 && usage.forbids(descriptors) {
             return Err(self.refuse(Limited::Descriptors, usage));
         }
-        Ok(())
+        found.descriptors = found.descriptors.map(|used| used + descriptors);
+        Ok(self.admitted(descriptors))
     }
 
-    /// What was measured, no longer ago than it holds. Where there is room for `more` descriptors they count as used from
-    /// now on.
-    fn measured(&self, sessions: &Sessions, more: u64) -> Measured {
-        let mut last = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+    fn admitted(&self, descriptors: u64) -> Admitted<'_> {
+        self.arriving.fetch_add(descriptors, Ordering::Relaxed);
+        Admitted { arriving: &self.arriving, descriptors }
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Option<Measured>> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was measured, no longer ago than it holds.
+    fn measure<'a>(&self, last: &'a mut Option<Measured>, sessions: &Sessions) -> &'a mut Measured {
         let now = Instant::now();
-        let found = match *last {
-            Some(found) if now - found.at < HOLDS => found,
-            _ => Measured {
+        if last.is_some_and(|found| now - found.at >= HOLDS) {
+            *last = None;
+        }
+        last.get_or_insert_with(|| {
+            let promised = promised(sessions) + self.arriving.load(Ordering::Relaxed);
+            Measured {
                 at: now,
                 memory: metrics::resident_bytes(),
-                descriptors: metrics::open_descriptors().map(|open| open + promised(sessions)),
-            },
-        };
-        let usage = Usage { used: found.descriptors, allowed: self.descriptors };
-        let taken = if usage.forbids(more) { 0 } else { more };
-        let descriptors = found.descriptors.map(|used| used + taken);
-        *last = Some(Measured { descriptors, ..found });
-        found
+                descriptors: metrics::open_descriptors().map(|open| open + promised),
+            }
+        })
     }
 
     fn refuse(&self, limited: Limited, usage: Usage) -> ApiError {
@@ -230,6 +243,20 @@ impl Admission {
             limited.unit()
         );
         ApiError::beyond(limited.reason(), message)
+    }
+}
+
+/// That a session was let through: to be kept until it shows that it starts, or did not come to it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Admitted<'a> {
+    arriving: &'a AtomicU64,
+    descriptors: u64,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.arriving.fetch_sub(self.descriptors, Ordering::Relaxed);
     }
 }
 

@@ -46,7 +46,7 @@ async fn start_session(
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    state.admission.start(&state.sessions, &handle)?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     Ok(Json(SessionBody::live(handle.start().await?, &state.gateway_id)))
 }
 
@@ -75,7 +75,7 @@ async fn restart_session(
     Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
-    state.admission.start(&state.sessions, &handle)?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     Ok(Json(SessionBody::live(handle.restart().await?, &state.gateway_id)))
 }
 

@@ -71,7 +71,7 @@ async fn session_pairing_code(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    state.admission.start(&state.sessions, &handle)?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     let mut response = match handle.pairing_code(RequestPairingCode { phone: wanted.phone }).await {
         Ok(code) => Json(CodeBody { code }).into_response(),
         Err(error) => ApiError::from(error).into_response(),
