@@ -105,7 +105,7 @@ impl Admission {
         let memory = match config.max_memory {
             Some(0) => None,
             Some(most) => Some(most),
-            None => memory::allowed_by_the_system().map(|most| most - most / 10),
+            None => nine_tenths_of_the_group(),
         };
         Self {
             sessions: config.max_sessions.map(|most| most as u64),
@@ -121,7 +121,7 @@ impl Admission {
             Some(most) => format!("{most} {}", limited.unit()),
             None => format!("any number of {}", limited.unit()),
         });
-        tracing::info!("sessions are taken on up to {}", limits.join(", "));
+        tracing::info!("sessions are taken on up to these limits: {}", limits.join(", "));
         let count = sessions.count();
         if self.sessions.is_some_and(|most| count as u64 > most) {
             tracing::warn!(
@@ -258,6 +258,16 @@ impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         self.arriving.fetch_sub(self.descriptors, Ordering::Relaxed);
     }
+}
+
+/// The limit on memory where none is configured: the rest is for the running sessions to grow.
+fn nine_tenths_of_the_group() -> Option<u64> {
+    let most = memory::allowed_by_the_system()?;
+    let allowed = most - most / 10;
+    tracing::info!(
+        "the process's cgroup may have {most} bytes of memory: no session is taken on beyond nine tenths of it, {allowed}"
+    );
+    Some(allowed)
 }
 
 /// Sessions that shall connect and have no connection yet.
