@@ -1,5 +1,6 @@
 //! The command line and its environment variables. Nothing else reads the environment.
 
+mod admission;
 mod bounds;
 mod data;
 mod disk;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use wharf_actors::TrustedRoots;
 
+pub use admission::Admission;
 pub use bounds::Bounds;
 pub use data::{Backup, Data, Restore};
 pub use disk::Disk;
@@ -124,12 +126,15 @@ pub struct Serve {
     /// How long requests under way have to end once the process is told to stop; what is left is cut.
     #[arg(long, env = "WHARF_SHUTDOWN_TIMEOUT", default_value = "30s", value_parser = span)]
     pub shutdown_timeout: Duration,
-    /// Memory for the store's cache, in bytes.
-    #[arg(long, env = "WHARF_STORE_CACHE", default_value_t = 64 << 20)]
+    /// Memory for the store's cache.
+    #[arg(long, env = "WHARF_STORE_CACHE", value_name = "SIZE", default_value_t = 64 << 20, value_parser = memory)]
     pub store_cache: usize,
     /// The room on the disk.
     #[command(flatten)]
     pub disk: Disk,
+    /// How much the gateway may carry.
+    #[command(flatten)]
+    pub admission: Admission,
     /// Login tokens.
     #[command(flatten)]
     pub login: Login,
@@ -176,6 +181,7 @@ impl Serve {
             prekeys: self.bounds.prekeys,
             session_cache: self.bounds.session_cache,
             syncs_at_once: self.bounds.sync_concurrency,
+            max_sessions: self.admission.max_sessions,
             ..wharf_actors::Config::default()
         })
     }
@@ -212,6 +218,20 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("must be a whole number, one or more".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let unit = UNITS.iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, *bits)));
+    let (number, bits) = unit.unwrap_or((text, 0));
+    let number: Option<u64> = number.trim_end().parse().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << bits));
+    bytes.ok_or_else(|| "must be a number of bytes, or one such as `512MiB`".to_owned())
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    size(text)?.try_into().map_err(|_| "is more than this machine can address".to_owned())
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -254,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, bytes) in
+            [("0", 0), ("1000", 1_000), ("2KiB", 2_048), ("3 MiB", 3 << 20), ("4GiB", 4 << 30)]
+        {
+            let config = serve(&["--max-memory", text, "--disk-warn", "1TiB"]).unwrap();
+            assert_eq!(
+                (config.admission.max_memory, config.disk.disk_warn),
+                (Some(bytes), 1 << 40)
+            );
+        }
+        let config = serve(&[]).unwrap();
+        assert_eq!(config.admission, Admission::default());
+        assert_eq!(config.store_cache, 64 << 20);
+    }
+
+    #[test]
     fn a_wrong_value_is_named() {
         for (flag, value) in [
             ("--listen", "here"),
@@ -264,6 +300,9 @@ mod tests {
             ("--prekeys", "4"),
             ("--session-cache", "100"),
             ("--sync-concurrency", "0"),
+            ("--max-sessions", "0"),
+            ("--max-memory", "4 gigs"),
+            ("--max-memory", "16777216TiB"),
             ("--log-format", "xml"),
             ("--log", "wharf=loudly"),
         ] {

@@ -20,7 +20,7 @@ use wharf_sandbox::Sandbox;
 use wharf_storage::MasterKey;
 
 use crate::{
-    config::{Bounds, CONNECT_RATE, Disk, Http, MetricsListen, Serve},
+    config::{Admission, Bounds, CONNECT_RATE, Disk, Http, MetricsListen, Serve},
     keys,
     server::{self, Error, Result},
 };
@@ -105,6 +105,7 @@ pub async fn run(
         shutdown_timeout: Duration::from_secs(10),
         store_cache: 16 << 20,
         disk: Disk::default(),
+        admission: Admission::default(),
         login: issuer.options(),
     };
     let store = server::open_store(&config.data, Some(config.store_cache), master_key)?;

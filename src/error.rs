@@ -15,11 +15,14 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 pub(crate) use documented::{
-    Aged, Always, Anywhere, Conflicts, InvalidBody, InvalidInput, Live, Missing,
+    Admitted, Aged, Always, Anywhere, Conflicts, InvalidBody, InvalidInput, Live, Missing,
 };
 
 /// How long to wait for a process that is shutting down to be replaced.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long to wait for a gateway that carries as much as it may: something has to end first.
+const FULL_PAUSE: Duration = Duration::from_secs(30);
 
 /// What kind of failure it is. The codes are contract: a client may act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -199,6 +202,11 @@ impl ApiError {
         )
         .with("reason", "disk")
         .retry_after(pause)
+    }
+
+    /// 503 for whatever adds load to a gateway that carries as much as it may.
+    pub(crate) fn beyond(limit: &'static str, message: String) -> Self {
+        Self::new(Code::GatewayUnavailable, message).with("reason", limit).retry_after(FULL_PAUSE)
     }
 
     /// 503 while the store cannot be written, or read.

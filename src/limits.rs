@@ -1,8 +1,10 @@
 //! What nobody may overstep, so that one who floods does not take what the others need.
 
+mod admission;
 mod connections;
 mod descriptors;
 mod failures;
+mod memory;
 mod organizations;
 mod proxies;
 
@@ -10,7 +12,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{config::Http, error::ApiError};
 
+pub(crate) use admission::{Admission, Limited, Usage};
 pub(crate) use connections::Connections;
+pub(crate) use descriptors::raise as raise_descriptors;
 pub(crate) use failures::Failures;
 pub(crate) use organizations::{Organizations, Place};
 pub(crate) use proxies::Proxies;

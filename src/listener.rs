@@ -23,7 +23,7 @@ use tower::Service;
 
 use crate::{
     config::Http,
-    limits::{Connections, Proxies},
+    limits::{self, Connections, Proxies},
     request::ClientAddress,
 };
 use activity::Activity;
@@ -49,6 +49,7 @@ pub(crate) struct Listening {
 /// Serves `app` on `listener` as the gateway serves its own API, within the limits on connections in `http`, until `stop` is
 /// cancelled and what is under way has been answered.
 pub async fn serve(listener: TcpListener, app: Router, http: &Http, stop: CancellationToken) {
+    limits::raise_descriptors();
     Listening::new(app, http, Connections::new(http)).serve(listener, stop).await;
 }
 

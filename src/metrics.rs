@@ -25,7 +25,7 @@ use crate::{
     server::{Error, Result},
 };
 use exposition::Figures;
-pub(crate) use process::Started;
+pub(crate) use process::{Started, open_descriptors, resident_bytes};
 pub(crate) use traffic::{Traffic, route_found};
 
 /// The form of what is answered.

@@ -15,8 +15,15 @@ use wharf_actors::Sessions;
 use wharf_storage::{MasterKey, Options, Store};
 
 use crate::{
-    AppState, api, auth::Login, clock::now_ms, config::Serve, control::Control, disk::Disk,
-    limits::Connections, listener::Listening, metrics, retention,
+    AppState, api,
+    auth::Login,
+    clock::now_ms,
+    config::Serve,
+    control::Control,
+    disk::Disk,
+    limits::{self, Admission, Connections},
+    listener::Listening,
+    metrics, retention,
 };
 
 /// The store's name in the folder of the data.
@@ -184,6 +191,8 @@ pub async fn run(
             "what is stored is not encrypted: see \"Encryption at rest\" in docs/operations.md"
         );
     }
+    // Before the first session connects.
+    limits::raise_descriptors();
     let figures = metrics::bind(&config.http).await?;
     let sessions = Sessions::start(store.clone(), config.actors()?).await?;
     let mut state =
@@ -194,9 +203,12 @@ pub async fn run(
     let disk = Disk::new(config.disk);
     disk.measure(&config.data);
     state = state.with_disk(disk.clone());
+    let connections = Connections::new(&config.http);
+    let admission = Admission::new(&config.admission);
+    admission.tell(&sessions, &connections);
+    state = state.with_admission(admission);
     let draining = state.draining();
     let audit = state.audit.clone();
-    let connections = Connections::new(&config.http);
     let app = api::app(state.clone(), config.http.request_timeout);
     let listening = Listening::new(app, &config.http, Arc::clone(&connections));
     let control = Control::open(&config.data).inspect_err(|error| {

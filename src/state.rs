@@ -16,7 +16,7 @@ use crate::{
     disk::Disk,
     error::ApiError,
     extract::Caller,
-    limits::Limits,
+    limits::{Admission, Limits},
     metrics::{Started, Traffic},
 };
 
@@ -33,6 +33,8 @@ pub struct Parts {
     pub(crate) audit: AuditLog,
     /// How much room there is to store more.
     pub(crate) disk: Disk,
+    /// Whether one more session is taken on.
+    pub(crate) admission: Admission,
     /// The configured name of this node.
     pub(crate) gateway_id: String,
     /// Cancelled once the process is about to end: nothing new is begun.
@@ -69,6 +71,7 @@ impl AppState {
         Self(Arc::new(Parts {
             audit: AuditLog::start(store.clone()),
             disk: Disk::new(config::Disk::default()),
+            admission: Admission::default(),
             store,
             sessions,
             login: None,
@@ -101,6 +104,17 @@ impl AppState {
     pub(crate) fn with_disk(mut self, disk: Disk) -> Self {
         let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
         parts.disk = disk;
+        self
+    }
+
+    /// The same, which minds how much it carries.
+    ///
+    /// # Panics
+    /// When the state has clones already.
+    #[must_use]
+    pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
+        let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
+        parts.admission = admission;
         self
     }
 

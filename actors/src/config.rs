@@ -46,6 +46,8 @@ pub struct Config {
     pub session_cache: usize,
     /// Parts of the history and of the app state that are worked on at once, over all sessions.
     pub syncs_at_once: usize,
+    /// Sessions that may be stored, over all organizations; absent: any number.
+    pub max_sessions: Option<usize>,
 }
 
 impl Default for Config {
@@ -68,6 +70,7 @@ impl Default for Config {
             prekeys: 200,
             session_cache: 8 << 20,
             syncs_at_once: 2,
+            max_sessions: None,
         }
     }
 }

@@ -42,6 +42,12 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// As many sessions are stored as may be.
+    #[error("the gateway has {most} sessions, which is as many as it may have")]
+    Full {
+        /// How many that is.
+        most: usize,
+    },
     /// The owner of the session cannot be reached now.
     #[error("session is not reachable")]
     Unavailable {

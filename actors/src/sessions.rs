@@ -91,6 +91,9 @@ impl Sessions {
     }
 
     /// Makes a session and, when asked, begins its pairing.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when there are as many as may be.
     pub async fn create(&self, new: NewSession) -> Result<SessionView> {
         let now = now_ms();
         let session = Session {
@@ -111,7 +114,10 @@ impl Sessions {
             account: None,
             last_connected_at: None,
         };
-        self.store.add_session(session.clone(), Vec::new()).await?;
+        let most = self.config.max_sessions.unwrap_or(usize::MAX);
+        if !self.store.add_session_within(most, session.clone(), Vec::new()).await? {
+            return Err(Error::Full { most });
+        }
         let (organization, id) = (session.organization.clone(), session.id);
         self.add(session).await?;
         let handle = self.find(&organization, id)?;
@@ -176,6 +182,11 @@ impl Sessions {
             Some(entry) => entry.vitals.view(session),
             None => SessionView { session, last_inbound_at: None, last_ping_ok_at: None },
         }
+    }
+
+    /// How many sessions there are.
+    pub fn count(&self) -> usize {
+        self.registry.len()
     }
 
     /// How many sessions there are, and how they are.

@@ -17,6 +17,7 @@ use crate::{
     AppState,
     clock::now_ms,
     error::{Anywhere, ApiError},
+    limits::{Limited, Usage},
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -53,6 +54,39 @@ struct Ready {
     writable: bool,
     /// How much room the disk has: `ample`, `low`, or `exhausted`, when whatever would make the store grow is refused.
     disk: &'static str,
+    /// How much is used of what bounds how many sessions the gateway takes on.
+    limits: Bounds,
+}
+
+/// What bounds how many sessions the gateway takes on. With more than is allowed sessions go on that run, and no other is
+/// made or started.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessLimits)]
+struct Bounds {
+    /// Sessions that there are.
+    sessions: Bound,
+    /// Bytes that the process occupies.
+    memory: Bound,
+    /// Descriptors that are open, and one for each session that is yet to connect.
+    descriptors: Bound,
+}
+
+/// Something that may be used up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessLimit)]
+struct Bound {
+    /// How much is used; absent where the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u64>,
+    /// How much may be; absent where nothing limits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<u64>,
+}
+
+impl From<Usage> for Bound {
+    fn from(usage: Usage) -> Self {
+        Self { used: usage.used, allowed: usage.allowed }
+    }
 }
 
 /// What is running.
@@ -88,6 +122,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         return Err(ApiError::from(error).unavailable().with("unready", "store"));
     }
     let census = state.sessions.census();
+    let bound = |limited| state.admission.usage(limited, &state.sessions).into();
     Ok(Json(Ready {
         status: "ready",
         sessions: census.sessions,
@@ -97,6 +132,11 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, ApiError> {
         working: census.working,
         writable: state.store.takes_writes(),
         disk: state.disk.room().as_str(),
+        limits: Bounds {
+            sessions: bound(Limited::Sessions),
+            memory: bound(Limited::Memory),
+            descriptors: bound(Limited::Descriptors),
+        },
     }))
 }
 

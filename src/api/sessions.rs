@@ -23,7 +23,7 @@ use super::picture::{self, Form};
 use crate::{
     AppState,
     audit::Made,
-    error::{Always, ApiError, Conflicts, InvalidBody, InvalidInput, Missing},
+    error::{Admitted, Always, ApiError, Conflicts, InvalidBody, InvalidInput, Missing},
     extract::{
         Caller, Fields, FromFields, JsonBody, Manage, ManageAll, Page, Path, Read, SessionPath,
     },
@@ -149,22 +149,25 @@ async fn list_sessions(
 #[utoipa::path(post, path = "/api/v1/sessions", operation_id = "createSession", tag = "sessions",
     request_body = CreateSession,
     security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
-    responses((status = 201, body = SessionBody, description = "The new session"), Always, InvalidBody))]
+    responses((status = 201, body = SessionBody, description = "The new session"), Always, InvalidBody, Admitted))]
 async fn create_session(
     State(state): State<AppState>,
     caller: Caller<ManageAll>,
     JsonBody(wanted): JsonBody<CreateSession>,
 ) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
+    let start = wanted.start.unwrap_or(false);
     state.disk.admit()?;
+    let _admitted = state.admission.create(&state.sessions, start)?;
     let new = NewSession {
         organization: caller.organization,
         label: wanted.label.filter(|label| !label.is_empty()),
         auto_read: wanted.auto_read,
         presence_typing: wanted.presence_typing,
         created_by_user: caller.principal.user(),
-        start: wanted.start.unwrap_or(false),
+        start,
     };
-    let view = state.sessions.create(new).await?;
+    let made = state.sessions.create(new).await;
+    let view = made.map_err(|error| state.admission.not_made(error))?;
     let made = Made { name: "session", id: view.session.id.to_string() };
     Ok((StatusCode::CREATED, Extension(made), Json(SessionBody::live(view, &state.gateway_id))))
 }
@@ -204,7 +207,7 @@ async fn session_me(
     responses(
         (status = 200, description = "The code, in the form that `Accept` prefers", content(
             (QrBody = "application/json"), (Vec<u8> = "image/png"), (String = "image/svg+xml"))),
-        Always, Conflicts,
+        Always, Conflicts, Admitted,
         (status = 404, body = crate::error::ErrorBody,
             description = "There is no such session, or its code is not there yet (`details.reason` is `qr_pending`)"),
     ))]
@@ -216,6 +219,7 @@ async fn session_qr(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     let mut response = match handle.qr().await {
         Ok(qr) => show(qr, Form::accepted(&headers))?,
         Err(error) => ApiError::from(error).into_response(),

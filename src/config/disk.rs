@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::size;
 use crate::server::{Error, Result};
 
 /// A GiB.
@@ -12,11 +13,11 @@ pub(super) const REFUSE: u64 = 256 << 20;
 /// Options about the room on the disk of the data.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Disk {
-    /// Bytes free on the disk of the data below which the log warns.
-    #[arg(long, env = "WHARF_DISK_WARN", default_value_t = WARN)]
+    /// Room on the disk of the data below which the log warns.
+    #[arg(long, env = "WHARF_DISK_WARN", value_name = "SIZE", default_value_t = WARN, value_parser = size)]
     pub disk_warn: u64,
-    /// Bytes free on the disk of the data below which whatever makes the store grow is refused with 503; 0: never.
-    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = REFUSE)]
+    /// Room on the disk of the data below which whatever makes the store grow is refused with 503; 0: never.
+    #[arg(long, env = "WHARF_DISK_REFUSE", value_name = "SIZE", default_value_t = REFUSE, value_parser = size)]
     pub disk_refuse: u64,
 }
 

@@ -65,6 +65,18 @@ impl IntoResponses for Always {
     }
 }
 
+/// What operations that add load may answer: what all may, of which one has more reasons.
+pub(crate) struct Admitted;
+
+impl IntoResponses for Admitted {
+    fn responses() -> Responses {
+        responses(&[(
+            Code::GatewayUnavailable,
+            "Draining or overloaded, or the gateway takes on nothing more (`details.reason` is `disk`, `store`, `max_sessions`, `max_memory` or `max_descriptors`): try again after `Retry-After` seconds",
+        )])
+    }
+}
+
 /// What operations with a checked path or query may answer.
 pub(crate) struct InvalidInput;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use wharf_actors::{Error, Refusal, SettingsFailure};
 
 use super::{ApiError, Code};
-use crate::auth;
+use crate::{auth, limits::Limited};
 
 /// How long to wait when WhatsApp limits the rate and gives no hint.
 const RATE_LIMIT_PAUSE: Duration = Duration::from_mins(1);
@@ -26,6 +26,7 @@ impl From<Error> for ApiError {
             Error::CodeOutstanding { retry_after } => Self::new(Code::Conflict, message)
                 .with("reason", "pairing_code_outstanding")
                 .retry_after(retry_after),
+            Error::Full { .. } => Self::beyond(Limited::Sessions.reason(), message),
             Error::Busy { retry_after } => {
                 Self::new(Code::RateLimited, message).retry_after(retry_after)
             }

@@ -91,6 +91,11 @@ impl Connections {
         self.timed_out.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How many connections may be open.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// How many connections are open.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)

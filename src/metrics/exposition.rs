@@ -14,7 +14,11 @@ use super::{
     page::{NONE, Page, exact},
     process,
 };
-use crate::{AppState, disk::Room, limits::Connections};
+use crate::{
+    AppState,
+    disk::Room,
+    limits::{Connections, Limited},
+};
 
 /// Every status of a session, so that each has a line also when none is in it.
 const STATUSES: [Status; 6] = [
@@ -148,6 +152,30 @@ impl Figures {
         )
     }
 
+    fn admission(&self, page: &mut Page<'_>) -> fmt::Result {
+        let admission = &self.state.admission;
+        let usages = Limited::ALL.map(|one| (one, admission.usage(one, &self.state.sessions)));
+        let labelled = |limited: Limited, figure: Option<u64>| {
+            let figure = usize::try_from(figure?).unwrap_or(usize::MAX);
+            Some(([("limit", limited.as_str())], figure))
+        };
+        page.gauges(
+            "wharf_admission_used",
+            "What is used of what is limited",
+            usages.into_iter().filter_map(|(one, usage)| labelled(one, usage.used)),
+        )?;
+        page.gauges(
+            "wharf_admission_allowed",
+            "What may be used before no more sessions are taken on",
+            usages.into_iter().filter_map(|(one, usage)| labelled(one, usage.allowed)),
+        )?;
+        page.counters(
+            "wharf_admission_refusals",
+            "Sessions that were not made or started, by what there was too much of",
+            Limited::ALL.map(|one| ([("reason", one.reason())], admission.refused(one))),
+        )
+    }
+
     fn store(&self, page: &mut Page<'_>) -> fmt::Result {
         let figures = self.state.store.figures();
         let disk = &self.state.disk;
@@ -230,6 +258,7 @@ impl Collector for Figures {
         let mut page = Page::new(encoder);
         self.http(&mut page)?;
         self.sessions(&mut page)?;
+        self.admission(&mut page)?;
         self.store(&mut page)?;
         self.process(&mut page)
     }

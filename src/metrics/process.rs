@@ -32,14 +32,20 @@ impl Started {
 }
 
 /// Memory that the process occupies, in bytes.
-pub(super) fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
 /// Descriptors that are open.
-pub(super) fn open_descriptors() -> Option<u64> {
+pub(crate) fn open_descriptors() -> Option<u64> {
+    // Linux has told by the length of the folder since 6.2, which costs nothing.
+    if let Some(open) =
+        fs::metadata("/proc/self/fd").ok().map(|all| all.len()).filter(|open| *open > 0)
+    {
+        return Some(open);
+    }
     // The listing itself has one open.
     fs::read_dir("/proc/self/fd").ok().map(|all| (all.count() as u64).saturating_sub(1))
 }

@@ -6,7 +6,7 @@ mod tests;
 
 pub use record::{Account, Reason, Session, SettingsChange, Status, StatusChange, Wanted};
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use crate::{
     Error, NewEvent, Result, SessionId, Store,
@@ -19,12 +19,26 @@ use crate::{
 impl Store {
     /// Stores a new session and the events that tell of it.
     pub async fn add_session(&self, session: Session, events: Vec<NewEvent>) -> Result<()> {
+        self.add_session_within(usize::MAX, session, events).await?;
+        Ok(())
+    }
+
+    /// The same, unless `most` sessions are stored, over all organizations: then false, however many are added at once.
+    pub async fn add_session_within(
+        &self,
+        most: usize,
+        session: Session,
+        events: Vec<NewEvent>,
+    ) -> Result<bool> {
         self.write(move |txn| {
+            if txn.open_table(SESSIONS)?.len()? >= most as u64 {
+                return Ok(false);
+            }
             store(txn, &session)?;
             let key = (session.organization.as_str(), session.id.bytes());
             txn.open_table(SESSIONS_BY_ORGANIZATION)?.insert(key, ())?;
             events::append(txn, &events);
-            Ok(())
+            Ok(true)
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! The gateway over its HTTP surface, against the sandbox.
 #![expect(clippy::unwrap_used, reason = "what cannot be unwrapped in a test is its failure")]
 
+mod admission;
 mod app;
 mod audit;
 mod auth;

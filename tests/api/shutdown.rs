@@ -54,6 +54,8 @@ async fn what_is_under_way_is_answered_before_the_process_ends_in_order() {
     let mut ready = gateway.get("/readyz").await;
     let disk = ready.as_object_mut().unwrap().remove("disk").unwrap();
     assert!(["ample", "low", "exhausted"].contains(&disk.as_str().unwrap()), "{disk}");
+    let limits = ready.as_object_mut().unwrap().remove("limits").unwrap();
+    assert_eq!(limits["sessions"], json!({"used": 1}), "{limits}");
     let all = json!({
         "status": "ready", "sessions": 1, "wanted": 1, "waiting": 0, "connecting": 0, "working": 1,
         "writable": true,

@@ -6,7 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::body::SessionBody;
 use crate::{
     AppState,
-    error::{Always, ApiError, Conflicts, Live, Missing},
+    error::{Admitted, Always, ApiError, Conflicts, Live, Missing},
     extract::{Caller, Manage, Path, SessionPath},
 };
 
@@ -38,7 +38,7 @@ async fn delete_session(
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~start", operation_id = "startSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
     security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
-    responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
+    responses((status = 200, body = SessionBody, description = "The session"), Always, Missing, Admitted))]
 async fn start_session(
     State(state): State<AppState>,
     caller: Caller<Manage>,
@@ -46,6 +46,7 @@ async fn start_session(
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     Ok(Json(SessionBody::live(handle.start().await?, &state.gateway_id)))
 }
 
@@ -67,13 +68,14 @@ async fn stop_session(
 #[utoipa::path(post, path = "/api/v1/sessions/{session}/~restart", operation_id = "restartSession", tag = "sessions",
     params(("session" = String, Path, description = "The session's id")),
     security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
-    responses((status = 200, body = SessionBody, description = "The session"), Always, Missing))]
+    responses((status = 200, body = SessionBody, description = "The session"), Always, Missing, Admitted))]
 async fn restart_session(
     State(state): State<AppState>,
     caller: Caller<Manage>,
     Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     Ok(Json(SessionBody::live(handle.restart().await?, &state.gateway_id)))
 }
 

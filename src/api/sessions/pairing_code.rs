@@ -13,7 +13,7 @@ use wharf_actors::RequestPairingCode;
 
 use crate::{
     AppState,
-    error::{Always, ApiError, Conflicts, InvalidBody, Live, Missing},
+    error::{Admitted, Always, ApiError, Conflicts, InvalidBody, Live, Missing},
     extract::{Caller, Fields, FromFields, JsonBody, Manage, Path, SessionPath},
 };
 
@@ -62,7 +62,7 @@ struct CodeBody {
     request_body = WantedCode,
     security(("bearer" = ["manage"]), ("apiKey" = ["manage"])),
     responses((status = 200, body = CodeBody, description = "The code, which holds for three minutes"),
-        Always, InvalidBody, Missing, Conflicts, Live))]
+        Always, InvalidBody, Missing, Conflicts, Live, Admitted))]
 async fn session_pairing_code(
     State(state): State<AppState>,
     caller: Caller<Manage>,
@@ -71,6 +71,7 @@ async fn session_pairing_code(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
     let mut response = match handle.pairing_code(RequestPairingCode { phone: wanted.phone }).await {
         Ok(code) => Json(CodeBody { code }).into_response(),
         Err(error) => ApiError::from(error).into_response(),

@@ -169,6 +169,25 @@ async fn sessions_are_listed_by_page_and_by_organization() {
 }
 
 #[tokio::test]
+async fn of_many_sessions_added_at_once_no_more_are_stored_than_may_be() {
+    let store = Store::in_memory().unwrap();
+    let there = session("acme", 1);
+    assert!(store.add_session_within(1, there.clone(), vec![]).await.unwrap());
+    let mut adding = tokio::task::JoinSet::new();
+    for at in 2..52 {
+        let (store, another) = (store.clone(), session(&format!("acme{}", at % 3), at));
+        let told = event(&another, at);
+        adding
+            .spawn(async move { store.add_session_within(10, another, vec![told]).await.unwrap() });
+    }
+    let added = adding.join_all().await.into_iter().filter(|added| *added).count();
+    assert_eq!((added, store.sessions().await.unwrap().len()), (9, 10));
+    assert!(store.remove_session(there.id).await.unwrap());
+    assert!(store.add_session_within(10, session("acme", 60), vec![]).await.unwrap());
+    assert!(!store.add_session_within(10, session("acme", 61), vec![]).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_status_is_stored_with_its_event_and_since_moves_with_the_status_only() {
     let store = Store::in_memory().unwrap();
     let added = session("acme", 1);
