@@ -19,6 +19,7 @@ mod request;
 mod retention;
 mod state;
 mod verbs;
+mod workers;
 
 pub mod auth;
 pub mod config;

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -24,6 +25,7 @@ use crate::{
     limits::{self, Admission, Connections},
     listener::Listening,
     metrics, retention,
+    workers::Workers,
 };
 
 /// The store's name in the folder of the data.
@@ -67,6 +69,9 @@ pub enum Error {
          `wharf key create`"
     )]
     Open(SocketAddr),
+    /// The operating system gives no more threads.
+    #[error("the threads of the sessions cannot be started: {0}")]
+    Threads(io::Error),
     /// The listener failed.
     #[error("the listener failed: {0}")]
     Serve(io::Error),
@@ -194,9 +199,13 @@ pub async fn run(
     // Before the first session connects.
     limits::raise_descriptors();
     let figures = metrics::bind(&config.http).await?;
-    let sessions = Sessions::start(store.clone(), config.actors()?).await?;
+    let workers = Workers::start()?;
+    let starting = Sessions::start(store.clone(), config.actors()?);
+    let started = workers.handle().spawn(starting).await;
+    let sessions = started.unwrap_or_else(|stopped| resume_unwind(stopped.into_panic()))?;
     let mut state =
-        AppState::with(store.clone(), sessions.clone(), &config.gateway_id, &config.http);
+        AppState::with(store.clone(), sessions.clone(), &config.gateway_id, &config.http)
+            .with_workers(workers.handle());
     if let Some(settings) = login {
         state = state.with_login(Login::start(settings)?);
     }
@@ -256,6 +265,7 @@ pub async fn run(
     };
     drop(control);
     sessions.shutdown().await;
+    drop(workers);
     if tokio::time::timeout(LAST_ENTRIES, audit.flush()).await.is_err() {
         tracing::error!("the end of the audit log could not be written in time");
     }

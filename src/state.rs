@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wharf_actors::{SessionHandle, Sessions};
 use wharf_storage::{SessionId, Store};
@@ -28,6 +29,8 @@ pub struct AppState(Arc<Parts>);
 pub struct Parts {
     pub(crate) store: Store,
     pub(crate) sessions: Sessions,
+    /// Where the sessions run, if that is not where requests do.
+    pub(crate) workers: Option<Handle>,
     /// What verifies login tokens; without it there are API keys alone.
     pub(crate) login: Option<Login>,
     pub(crate) audit: AuditLog,
@@ -74,6 +77,7 @@ impl AppState {
             admission: Admission::default(),
             store,
             sessions,
+            workers: None,
             login: None,
             gateway_id: gateway_id.to_owned(),
             draining: CancellationToken::new(),
@@ -93,6 +97,17 @@ impl AppState {
     pub fn with_login(mut self, login: Login) -> Self {
         let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
         parts.login = Some(login);
+        self
+    }
+
+    /// The same, whose sessions run apart from requests.
+    ///
+    /// # Panics
+    /// When the state has clones already.
+    #[must_use]
+    pub(crate) fn with_workers(mut self, workers: &Handle) -> Self {
+        let parts = Arc::get_mut(&mut self.0).expect("the state is complete before it is shared");
+        parts.workers = Some(workers.clone());
         self
     }
 

@@ -244,7 +244,8 @@ impl Figures {
                 page.value(name, help, unit, value)?;
             }
         }
-        page.gauge("wharf_runtime_tasks", "Tasks of the async runtime", process::tasks())?;
+        let tasks = process::tasks(self.state.workers.as_ref());
+        page.gauge("wharf_runtime_tasks", "Tasks of the async runtimes", tasks)?;
         if let Some(cpu) = process::cpu_seconds() {
             page.total("process_cpu", "CPU time, of all threads", seconds, cpu)?;
         }

@@ -2,6 +2,8 @@
 
 use std::{fs, time::Instant};
 
+use tokio::runtime::Handle;
+
 /// Units of CPU time a second, as Linux counts them for programs.
 const TICKS: f64 = 100.0;
 
@@ -55,9 +57,10 @@ pub(super) fn most_descriptors() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
-/// Tasks of the async runtime that have not ended.
-pub(super) fn tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+/// Tasks that have not ended, of this runtime and of that of the sessions where they have one.
+pub(super) fn tasks(workers: Option<&Handle>) -> usize {
+    let alive = |runtime: &Handle| runtime.metrics().num_alive_tasks();
+    alive(&Handle::current()) + workers.map_or(0, alive)
 }
 
 /// Seconds of CPU, user and system, of all threads.

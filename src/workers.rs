@@ -1,0 +1,32 @@
+//! The threads of the sessions, apart from those that answer callers: when a whole fleet connects at once, a caller waits for
+//! a thread and not behind a thousand sessions.
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::server::{Error, Result};
+
+/// A runtime for the sessions. What runs on it is cut when this goes.
+#[derive(Debug)]
+pub(crate) struct Workers(Option<Runtime>);
+
+impl Workers {
+    /// As many threads as there are processors.
+    pub(crate) fn start() -> Result<Self> {
+        let runtime = Builder::new_multi_thread().thread_name("sessions").enable_all().build();
+        Ok(Self(Some(runtime.map_err(Error::Threads)?)))
+    }
+
+    /// What starts tasks on it.
+    pub(crate) fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("it is taken by the end alone").handle()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // What would block must not be waited for here: this is a thread of the other runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
