@@ -87,7 +87,7 @@ async fn key(command: KeyCommand, encryption: &Encryption) -> Result<()> {
         Outcome::Revoked { found: true } => Ok(()),
         Outcome::Revoked { found: false } => Err(Error::Config("there is no such key".to_owned())),
         Outcome::Failed { reason } => Err(Error::Control(reason)),
-        Outcome::BackedUp { .. } | Outcome::Checked { .. } => Err(control::unexpected()),
+        _ => Err(control::unexpected()),
     }
 }
 

@@ -25,7 +25,11 @@ use whatsapp_rust::{
 };
 
 use super::TrustedRoots;
-use crate::{clock::now_ms, config::InvalidEndpoint, figures::Counts};
+use crate::{
+    clock::{now_ms, steady_ms},
+    config::InvalidEndpoint,
+    figures::Counts,
+};
 
 /// What a browser sends; WhatsApp expects it from every linked device.
 const WEB_ORIGIN: &str = "https://web.whatsapp.com";
@@ -58,6 +62,8 @@ impl DialFailure {
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     last_frame: AtomicI64,
+    /// When that was by the steady clock, zero for never.
+    heard: AtomicI64,
     last_answer: AtomicI64,
     failure: Mutex<Option<DialFailure>>,
 }
@@ -66,6 +72,17 @@ impl Pulse {
     /// When a frame, or a part of one, last came in, epoch milliseconds.
     pub(crate) fn last_frame(&self) -> Option<i64> {
         Some(self.last_frame.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// When that was by the steady clock.
+    pub(crate) fn heard_at(&self) -> Option<i64> {
+        Some(self.heard.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// Something came in just now.
+    pub(crate) fn hears(&self) {
+        self.last_frame.store(now_ms(), Ordering::Relaxed);
+        self.heard.store(steady_ms(), Ordering::Relaxed);
     }
 
     /// When a probe was last answered, epoch milliseconds.
@@ -206,7 +223,7 @@ impl AsyncRead for Stamped {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before && self.upgraded.load(Ordering::Relaxed) {
-            self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
+            self.pulse.hears();
         }
         polled
     }
