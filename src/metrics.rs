@@ -26,6 +26,7 @@ use crate::{
 };
 use exposition::Figures;
 pub(crate) use process::Started;
+pub use process::tell_allocated;
 pub(crate) use traffic::{Traffic, route_found};
 
 /// The form of what is answered.

@@ -145,11 +145,11 @@ impl Client {
         let inner = whatsapp_rust::Client::builder()
             .with_runtime(Watched(Arc::new(move || alarm.signal(Signal::Panicked))))
             .with_persistence_manager(Arc::clone(&persistence))
-            .with_transport_factory(Dialer {
-                endpoint: Arc::clone(&shared.endpoint),
+            .with_transport_factory(Dialer::new(
+                Arc::clone(&shared.endpoint),
                 pulse,
-                counts: Arc::clone(&shared.counts),
-            })
+                Arc::clone(&shared.counts),
+            ))
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_inbound_durability_hook(CountingHook(inbound))
             .with_skip_history_sync(true)

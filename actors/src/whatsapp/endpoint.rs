@@ -182,11 +182,25 @@ impl Endpoint {
 
 type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
-/// The library's way to a socket, for one session.
+/// The library's way to a socket, for one session. The library's client owns it, so that it is also what counts clients:
+/// one that something still holds on to is counted, whoever has let it go.
 pub(crate) struct Dialer {
-    pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) pulse: Arc<Pulse>,
-    pub(crate) counts: Arc<Counts>,
+    endpoint: Arc<Endpoint>,
+    pulse: Arc<Pulse>,
+    counts: Arc<Counts>,
+}
+
+impl Dialer {
+    pub(crate) fn new(endpoint: Arc<Endpoint>, pulse: Arc<Pulse>, counts: Arc<Counts>) -> Self {
+        counts.client_made();
+        Self { endpoint, pulse, counts }
+    }
+}
+
+impl Drop for Dialer {
+    fn drop(&mut self) {
+        self.counts.client_gone();
+    }
 }
 
 #[async_trait]
