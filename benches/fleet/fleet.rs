@@ -29,6 +29,20 @@ pub(crate) trait Fleet {
     async fn working(&mut self) -> usize;
 }
 
+impl Fleet for Gateway {
+    fn id(&self) -> u32 {
+        self.id()
+    }
+
+    async fn usage(&mut self) -> Usage {
+        Gateway::usage(self).await
+    }
+
+    async fn working(&mut self) -> usize {
+        self.api.working().await
+    }
+}
+
 /// What the process takes up with so many sessions.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Point {

@@ -68,7 +68,7 @@ async fn a_clock_that_jumps_a_year_ends_nothing_and_holds_nothing_up() {
         sandbox.add_phone(&phone).scans(&code).await.unwrap();
         all_work(&gateway, |_| true).await;
 
-        // What hangs is given up in time, and what is lost comes back.
+        // What is lost comes back.
         let before = sandbox.resumptions();
         sandbox.drops_connections().await;
         eventually("all are there again", async || {
