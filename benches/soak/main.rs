@@ -46,6 +46,9 @@ const WARM_UP: Duration = Duration::from_secs(20);
 /// How often the base line is read, and in what rhythm: over more than the 14 s after which an idle session is asked.
 const SAMPLES: usize = 20;
 const RHYTHM: Duration = Duration::from_secs(1);
+/// How often it is looked whether all is back: more seldom than idle threads of the runtime end (10 s), which each question
+/// would keep.
+const GLANCE: Duration = Duration::from_secs(12);
 /// How long what was used has to come back: connections of callers, and threads that idle, end by then.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -183,7 +186,7 @@ async fn base_line(gateway: &mut Gateway, sessions: usize) -> BaseLine {
 /// Waits until what is alive is what was, for a bounded time; gives what there is then.
 async fn comes_back(gateway: &mut Gateway, before: &BaseLine, sessions: usize) -> Sample {
     rests(gateway, sessions).await;
-    let (begun, mut rhythm) = (Instant::now(), tokio::time::interval(RHYTHM));
+    let (begun, mut rhythm) = (Instant::now(), tokio::time::interval(GLANCE));
     loop {
         rhythm.tick().await;
         let sample = Sample::of(gateway).await;
