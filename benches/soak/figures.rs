@@ -1,7 +1,5 @@
 //! What is alive in the gateway at one moment, and whether it has come back to what it was.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use crate::gateway::{Gateway, told};
@@ -87,22 +85,24 @@ impl BaseLine {
         exceeded.map(|(_, (name, _))| *name).collect()
     }
 
-    /// All in lines: before, after each phase, and what is allowed.
+    /// All in lines: before, what is allowed, and after each phase.
     pub(crate) fn table(&self, phases: &[(&str, Sample)]) -> String {
-        let mut text = format!("\n{:<18} {:>24} {:>14}", "", "before", "allowed");
-        let mut add = |part: String| text.write_str(&part).expect("a string takes all");
-        phases.iter().for_each(|(name, _)| add(format!(" {name:>14}")));
+        let row =
+            |name: &str, before: &str, allowed: &str, cell: &dyn Fn(&str, &Sample) -> String| {
+                let cells =
+                    phases.iter().map(|(phase, sample)| format!("{:>14}", cell(phase, sample)));
+                let cells: Vec<String> = cells.collect();
+                format!("{name:<18} {before:>24} {allowed:>14} {}", cells.join(" "))
+            };
+        let mut rows = vec![row("", "before", "allowed", &|phase, _| phase.to_owned())];
         for (place, (name, _)) in COUNTED.iter().enumerate() {
-            let range = format!("{}..{}", shown(self.least[place]), shown(self.most[place]));
-            add(format!("\n{name:<18} {range:>24} {:>14}", shown(self.allowed(place))));
-            phases
-                .iter()
-                .for_each(|(_, sample)| add(format!(" {:>14}", shown(sample.counts[place]))));
+            let before = format!("{}..{}", shown(self.least[place]), shown(self.most[place]));
+            let allowed = shown(self.allowed(place));
+            rows.push(row(name, &before, &allowed, &|_, sample| shown(sample.counts[place])));
         }
-        add(format!("\n{:<18} {:>24} {:>14}", "resident bytes", self.resident, "-"));
-        phases.iter().for_each(|(_, sample)| add(format!(" {:>14}", sample.resident)));
-        text.push('\n');
-        text
+        let resident = self.resident.to_string();
+        rows.push(row("resident bytes", &resident, "", &|_, sample| sample.resident.to_string()));
+        format!("\n{}\n", rows.join("\n"))
     }
 }
 
