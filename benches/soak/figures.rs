@@ -90,7 +90,7 @@ impl BaseLine {
         let row =
             |name: &str, before: &str, allowed: &str, cell: &dyn Fn(&str, &Sample) -> String| {
                 let cells =
-                    phases.iter().map(|(phase, sample)| format!("{:>14}", cell(phase, sample)));
+                    phases.iter().map(|(phase, sample)| format!("{:>15}", cell(phase, sample)));
                 let cells: Vec<String> = cells.collect();
                 format!("{name:<18} {before:>24} {allowed:>14} {}", cells.join(" "))
             };

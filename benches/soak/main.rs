@@ -119,7 +119,15 @@ async fn soak(options: &Options) -> ExitCode {
     println!("{} minutes of traffic: {answers:?}", options.minutes);
     let after_traffic = comes_back(&mut gateway, &before, sessions.len()).await;
 
-    let phases = [("after cycles", after_cycles), ("after traffic", after_traffic)];
+    // What a client remembers of what it saw goes with it.
+    cycles::run(&gateway.api, &sessions, sessions.len()).await;
+    let after_restart = comes_back(&mut gateway, &before, sessions.len()).await;
+
+    let phases = [
+        ("after cycles", after_cycles),
+        ("after traffic", after_traffic),
+        ("after a restart", after_restart),
+    ];
     println!("{}", before.table(&phases));
     let mut left: Vec<String> = Vec::new();
     for (phase, sample) in &phases {
@@ -133,6 +141,7 @@ async fn soak(options: &Options) -> ExitCode {
                 "minutes": options.minutes,
             },
             "before": before, "afterCycles": phases[0].1, "afterTraffic": phases[1].1,
+            "afterRestart": phases[2].1,
             "answers": answers, "storeBytes": data.bytes(), "left": left,
         });
         let text = serde_json::to_string_pretty(&figures).expect("figures are JSON");

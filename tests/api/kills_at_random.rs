@@ -78,11 +78,18 @@ async fn killed_under_load(
     callers.join_all().await.into_iter().collect()
 }
 
-/// Asserts that the store has, of every place, the last change that was answered, or the one that was under way.
-async fn has_all(gateway: &Gateway, answered: &BTreeMap<Place, usize>, round: usize) {
-    let events = gateway.all("/api/v1/events", "after").await;
+/// Asserts that the store has, of every place, the last change that was answered, or the one that was under way, and that
+/// each is told behind the `last` event of the rounds before.
+async fn has_all(
+    gateway: &Gateway,
+    answered: &BTreeMap<Place, usize>,
+    round: usize,
+    last: &mut String,
+) {
+    let events = gateway.all_after("/api/v1/events", "after", last).await;
     let ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
     assert!(ids.is_sorted_by(|one, next| one < next), "events out of order");
+    assert!(ids.first().is_none_or(|first| *first > last.as_str()), "events out of order");
     for (place, &turns) in answered {
         let stored = gateway.get(&place.path).await;
         let found = &stored[place.field];
@@ -92,6 +99,9 @@ async fn has_all(gateway: &Gateway, answered: &BTreeMap<Place, usize>, round: us
         if place.field == "subject" {
             told_once(&events, place, round, turns + usize::from(under_way));
         }
+    }
+    if let Some(newest) = ids.last() {
+        (*newest).clone_into(last);
     }
 }
 
@@ -123,6 +133,7 @@ async fn a_kill_at_any_moment_under_load_loses_nothing_that_was_answered_encrypt
     assert!(encrypted.data.command(&enable).await.status.success());
 
     let sides = [(&sandbox, &plain, &[][..]), (&other, &encrypted, &with_key[..])];
+    let mut last = [String::new(), String::new()];
     for round in 0..rounds(4) {
         let (sandbox, fleet, options) = sides[round % sides.len()];
         let places: Arc<[Place]> = Place::all(fleet).into();
@@ -133,7 +144,7 @@ async fn a_kill_at_any_moment_under_load_loses_nothing_that_was_answered_encrypt
 
         // WhatsApp is away: what the store says is what it kept.
         let gateway = fleet.data.serve(NOWHERE, options).await;
-        has_all(&gateway, &answered, round).await;
+        has_all(&gateway, &answered, round, &mut last[round % sides.len()]).await;
         gateway.kill_9().await;
     }
     for (sandbox, fleet, options) in sides {

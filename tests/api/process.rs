@@ -237,7 +237,12 @@ impl Gateway {
 
     /// Everything that a list holds, page after page.
     pub(crate) async fn all(&self, path: &str, parameter: &str) -> Vec<Value> {
-        let (mut found, mut cursor) = (Vec::new(), String::new());
+        self.all_after(path, parameter, "").await
+    }
+
+    /// Everything that it holds behind this cursor.
+    pub(crate) async fn all_after(&self, path: &str, parameter: &str, after: &str) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), after.to_owned());
         loop {
             let from =
                 if cursor.is_empty() { String::new() } else { format!("&{parameter}={cursor}") };
