@@ -24,15 +24,22 @@ static AHEAD: AtomicI64 = AtomicI64::new(0);
 )]
 pub fn now_ms() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-    #[cfg(feature = "sandbox")]
-    let now = now.saturating_add(AHEAD.load(Ordering::Relaxed)).max(0);
-    now
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX).saturating_add(ahead()).max(0)
 }
 
 /// The steady clock: milliseconds since it was first read, by which no two processes can agree.
 pub(crate) fn steady_ms() -> i64 {
     i64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn ahead() -> i64 {
+    0
+}
+
+#[cfg(feature = "sandbox")]
+fn ahead() -> i64 {
+    AHEAD.load(Ordering::Relaxed)
 }
 
 /// Sets the wall clock of this process so far ahead of the system's, or back, as an operator or a time server would.
