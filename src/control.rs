@@ -73,6 +73,12 @@ pub enum Order {
     },
     /// Look whether all that is stored fits together.
     Check,
+    /// Set the gateway's wall clock ahead of the system's, or back, for tests of what that does.
+    #[cfg(feature = "sandbox")]
+    SetClockAhead {
+        /// By how much.
+        milliseconds: i64,
+    },
 }
 
 impl Order {
@@ -81,6 +87,8 @@ impl Order {
         match self {
             Self::CreateKey { .. } | Self::ListKeys { .. } | Self::RevokeKey { .. } => PATIENCE,
             Self::Backup { .. } | Self::Check => LONG_PATIENCE,
+            #[cfg(feature = "sandbox")]
+            Self::SetClockAhead { .. } => PATIENCE,
         }
     }
 }
@@ -116,6 +124,9 @@ pub enum Outcome {
         /// What was found.
         report: Report,
     },
+    /// The clock was set.
+    #[cfg(feature = "sandbox")]
+    ClockSet,
     /// It failed.
     Failed {
         /// In words.
@@ -220,6 +231,11 @@ async fn perform(store: &Store, order: Order, least: u64) -> Result<Outcome> {
             Outcome::BackedUp { rows: backup.rows, bytes: backup.bytes }
         }
         Order::Check => Outcome::Checked { report: store.check().await? },
+        #[cfg(feature = "sandbox")]
+        Order::SetClockAhead { milliseconds } => {
+            wharf_actors::set_clock_ahead(milliseconds);
+            Outcome::ClockSet
+        }
     })
 }
 

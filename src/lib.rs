@@ -37,5 +37,6 @@ pub mod upkeep;
 pub use api::{app, app_with, document, text as document_text};
 pub use extract::Authenticated;
 pub use listener::serve;
+pub use metrics::tell_allocated;
 pub use server::{Error, Result, open_store, run};
 pub use state::AppState;

@@ -25,6 +25,7 @@ use crate::{
     server::{Error, Result},
 };
 use exposition::Figures;
+pub use process::tell_allocated;
 pub(crate) use process::{Started, open_descriptors, resident_bytes};
 pub(crate) use traffic::{Traffic, route_found};
 

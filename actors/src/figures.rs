@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::Instant,
 };
 
@@ -21,6 +21,8 @@ const MICROSECONDS: &[u64] = &[
 pub struct Figures {
     /// How many sessions have each status, with its reason.
     pub sessions: BTreeMap<(&'static str, Option<&'static str>), usize>,
+    /// Clients of the protocol library that are there: one for each session that runs, and those that are ending.
+    pub clients: usize,
     /// How many dials had each outcome: `connected`, or what failed.
     pub dials: Vec<(&'static str, u64)>,
     /// Connections that ended and were begun anew without anybody asking for it.
@@ -102,6 +104,7 @@ const GIVEN_UP: usize = 2;
 /// The counts themselves, shared by all sessions of a process.
 #[derive(Debug)]
 pub(crate) struct Counts {
+    clients: AtomicUsize,
     dials: [AtomicU64; DIALS.len()],
     reconnects: AtomicU64,
     operations: [[Histogram; OUTCOMES.len()]; Kind::ALL.len()],
@@ -111,6 +114,7 @@ impl Default for Counts {
     fn default() -> Self {
         let histogram = |_| Histogram::new(MICROSECONDS);
         Self {
+            clients: AtomicUsize::new(0),
             dials: Default::default(),
             reconnects: AtomicU64::new(0),
             operations: std::array::from_fn(|_| std::array::from_fn(histogram)),
@@ -119,6 +123,16 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// A client of the library is made.
+    pub(crate) fn client_made(&self) {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A client of the library is gone, with all that it held.
+    pub(crate) fn client_gone(&self) {
+        self.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// A dial is over.
     pub(crate) fn dialled(&self, failure: Option<DialFailure>) {
         let place = match failure {
@@ -153,6 +167,7 @@ impl Counts {
         });
         Figures {
             sessions: BTreeMap::new(),
+            clients: self.clients.load(Ordering::Relaxed),
             dials: dials.map(|(name, count)| (*name, count.load(Ordering::Relaxed))).collect(),
             reconnects: self.reconnects.load(Ordering::Relaxed),
             operations: operations.filter(|one| one.microseconds.count() > 0).collect(),

@@ -45,7 +45,7 @@ impl SessionHandle {
 
     /// What the session is doing.
     pub fn status(&self) -> Status {
-        self.vitals.observed.borrow().status
+        self.vitals.seen().status
     }
 
     /// Whether live actions can be tried.

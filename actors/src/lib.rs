@@ -24,6 +24,9 @@ mod supervisor;
 mod whatsapp;
 
 pub use admissions::ConnectFigures;
+pub use clock::now_ms;
+#[cfg(feature = "sandbox")]
+pub use clock::set_clock_ahead;
 pub use command::{
     ApplySettings, Census, FetchInvite, NewSession, Qr, RequestPairingCode, RevokeInvite,
     SessionView,

@@ -8,8 +8,9 @@ use tokio::sync::{Mutex, watch};
 use wharf_storage::{Reason, Session, SessionId, Status};
 
 use crate::{
+    clock::steady_ms,
     command::SessionView,
-    session::SessionMessage,
+    session::{LONGEST_SILENCE, SessionMessage},
     whatsapp::{Inbound, Meter, Pulse},
 };
 
@@ -29,7 +30,7 @@ pub(crate) struct Entry {
 
 /// The parts of a session that outlive a crash of its actor.
 pub(crate) struct Vitals {
-    /// The status that every reader sees; sent by the actor, and by the supervisor while there is none.
+    /// The status as it was last decided, see [`Self::seen`]; sent by the actor, and by the supervisor while there is none.
     pub(crate) observed: watch::Sender<Observed>,
     /// The socket's signs of life.
     pub(crate) pulse: Arc<Pulse>,
@@ -57,10 +58,27 @@ pub(crate) struct Observed {
     pub(crate) since: i64,
 }
 
+impl Observed {
+    /// The same as readers may see it at `now`, when something was last heard at `heard`, both by the steady clock: a
+    /// session whose process was stopped meanwhile may not have come to withdraw what it said before.
+    fn seen(self, heard: Option<i64>, now: i64) -> Self {
+        let silent = heard.is_none_or(|heard| now.saturating_sub(heard) > LONGEST_SILENCE);
+        match self.status {
+            Status::Working if silent => Self { status: Status::Starting, ..self },
+            _ => self,
+        }
+    }
+}
+
 impl Vitals {
+    /// What the session is doing, as every reader sees it.
+    pub(crate) fn seen(&self) -> Observed {
+        self.observed.borrow().seen(self.pulse.heard_at(), steady_ms())
+    }
+
     /// A stored session with what its owner knows of it at this moment.
     pub(crate) fn view(&self, mut session: Session) -> SessionView {
-        let observed = *self.observed.borrow();
+        let observed = self.seen();
         session.status = observed.status;
         session.status_reason = observed.reason;
         session.since = observed.since;
@@ -83,5 +101,21 @@ impl Vitals {
             #[cfg(feature = "sandbox")]
             trap: AtomicBool::new(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_nothing_was_heard_of_for_too_long_is_not_seen_to_work() {
+        let works = Observed { status: Status::Working, reason: None, since: 7 };
+        assert_eq!(works.seen(Some(10_000), 100_000), works);
+        let silent = Observed { status: Status::Starting, ..works };
+        assert_eq!(works.seen(Some(10_000), 100_001), silent);
+        assert_eq!(works.seen(None, 100_000), silent);
+        let rests = Observed { status: Status::Stopped, reason: None, since: 7 };
+        assert_eq!(rests.seen(None, 100_000), rests);
     }
 }

@@ -31,6 +31,10 @@ use crate::{
     whatsapp::{Failure, MintedCode, Shared, Signal},
 };
 
+/// The longest silence, in milliseconds, after which a session may say that it works: what the contract promises. Only a
+/// session whose process was stopped meanwhile comes near it.
+pub(crate) const LONGEST_SILENCE: i64 = 90_000;
+
 /// What a session can be told. Messages that belong to one connection carry its generation, so that a late one of an
 /// older connection changes nothing.
 pub(crate) enum SessionMessage {

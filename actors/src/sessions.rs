@@ -197,7 +197,7 @@ impl Sessions {
         for entry in self.registry.iter() {
             census.sessions += 1;
             census.wanted += usize::from(entry.vitals.wanted.load(Ordering::Relaxed));
-            let working = entry.vitals.observed.borrow().status == Status::Working;
+            let working = entry.vitals.seen().status == Status::Working;
             census.working += usize::from(working);
         }
         census
@@ -212,7 +212,7 @@ impl Sessions {
     pub fn figures(&self) -> Figures {
         let mut figures = self.counts.figures();
         for entry in self.registry.iter() {
-            let observed = *entry.vitals.observed.borrow();
+            let observed = entry.vitals.seen();
             figures.add_session(observed.status, observed.reason);
         }
         figures

@@ -51,6 +51,25 @@ impl Written {
     }
 }
 
+impl Fleet for Gateway {
+    fn id(&self) -> u32 {
+        self.id()
+    }
+
+    async fn usage(&mut self) -> Usage {
+        Gateway::usage(self).await
+    }
+
+    async fn working(&mut self) -> usize {
+        self.api.working().await
+    }
+
+    async fn written(&mut self) -> Option<Written> {
+        let (writes, commits) = self.api.writes().await;
+        Some(Written { writes, commits })
+    }
+}
+
 /// What the process takes up with so many sessions.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Point {

@@ -10,11 +10,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{
-    fleet::{Fleet, Written},
-    sandbox::Control,
-    usage::Usage,
-};
+use crate::{sandbox::Control, usage::Usage};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wharf");
 
@@ -99,6 +95,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+
+    /// What the process takes up.
+    pub(crate) async fn usage(&self) -> Usage {
+        let tasks = told(&self.api.metrics().await, "wharf_runtime_tasks");
+        Usage::of(self.id(), tasks)
+    }
+
     /// Ends it in order.
     pub(crate) async fn stops(mut self) {
         let number = self.id().to_string();
@@ -109,40 +116,10 @@ impl Gateway {
     }
 }
 
-impl Fleet for Gateway {
-    fn id(&self) -> u32 {
-        self.child.id().expect("the process runs")
-    }
-
-    async fn usage(&mut self) -> Usage {
-        let tasks = value_of("wharf_runtime_tasks", &self.api.metrics().await);
-        Usage::of(self.id(), Some(tasks))
-    }
-
-    async fn working(&mut self) -> usize {
-        self.api.working().await
-    }
-
-    async fn written(&mut self) -> Option<Written> {
-        let text = self.api.metrics().await;
-        Some(Written {
-            writes: value_of("wharf_store_batch_writes_sum", &text),
-            commits: value_of("wharf_store_batches_total{outcome=\"committed\"}", &text),
-        })
-    }
-}
-
-/// The value of a series that counts whole things.
-fn value_of(series: &str, metrics: &str) -> u64 {
-    let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    let whole = |value: &str| value.strip_suffix(".0").unwrap_or(value).parse().ok();
-    value.and_then(whole).expect("the gateway tells it as a whole number")
-}
-
 /// The gateway's API.
 #[derive(Clone)]
 pub(crate) struct Api {
-    client: Client,
+    pub(crate) client: Client,
     base: String,
     metrics: String,
     key: String,
@@ -171,7 +148,7 @@ impl Api {
     }
 
     /// How many sessions work.
-    async fn working(&self) -> usize {
+    pub(crate) async fn working(&self) -> usize {
         let ready = self.does(Method::GET, "/readyz", None).await;
         ready["working"].as_u64().and_then(|count| usize::try_from(count).ok()).expect("a number")
     }
@@ -186,12 +163,22 @@ impl Api {
         self.call(Method::PATCH, group, Some(&json!({"subject": subject}))).await.0
     }
 
-    async fn metrics(&self) -> String {
+    /// Writes of the store since the process started, and commits.
+    pub(crate) async fn writes(&self) -> (u64, u64) {
+        let text = self.metrics().await;
+        let told = |series| told(&text, series).expect("the gateway tells it");
+        let commits = "wharf_store_batches_total{outcome=\"committed\"}";
+        (told("wharf_store_batch_writes_sum"), told(commits))
+    }
+
+    /// All figures, as text.
+    pub(crate) async fn metrics(&self) -> String {
         let answer = self.client.get(&self.metrics).send().await.expect("the metrics answer");
         answer.text().await.expect("metrics are text")
     }
 
-    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Asks until the answer is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut rhythm = tokio::time::interval(Duration::from_millis(50));
         for _ in 0..2_400 {
             rhythm.tick().await;
@@ -203,13 +190,20 @@ impl Api {
         panic!("{path} did not become what it should within two minutes");
     }
 
-    async fn does(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+    /// Does what must succeed.
+    pub(crate) async fn does(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let (status, answer) = self.call(method, path, body).await;
         assert!(status.is_success(), "{path}: {status} {answer}");
         answer
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+    /// Status and body of an answer; the body is null when it is none.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
         let request =
             self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
         let request = match body {
@@ -221,4 +215,11 @@ impl Api {
         let bytes = answer.bytes().await.expect("the answer is whole");
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
+}
+
+/// A figure without labels, among all.
+pub(crate) fn told(figures: &str, name: &str) -> Option<u64> {
+    let value = figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    let whole = value.split('.').next().unwrap_or(value);
+    whole.parse().ok()
 }

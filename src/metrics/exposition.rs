@@ -116,6 +116,11 @@ impl Figures {
                 ([("status", status), ("reason", reason.unwrap_or_default())], count)
             }),
         )?;
+        page.gauge(
+            "wharf_whatsapp_clients",
+            "Clients of the protocol library that are there",
+            figures.clients,
+        )?;
         page.counters(
             "wharf_whatsapp_dials",
             "Connections to WhatsApp that were tried, by outcome",
@@ -236,6 +241,12 @@ impl Figures {
                 "Memory that the process occupies",
                 Some(&Unit::Bytes),
                 known(process::resident_bytes()),
+            ),
+            (
+                "wharf_allocated",
+                "Memory that is allocated",
+                Some(&Unit::Bytes),
+                known(process::allocated_bytes()),
             ),
             ("process_open_fds", "Open descriptors", None, known(process::open_descriptors())),
             ("process_max_fds", "The limit on them", None, known(process::most_descriptors())),

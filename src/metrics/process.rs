@@ -1,11 +1,24 @@
 //! The process as the operating system sees it. Where the system has no `/proc` there is nothing to tell.
 
-use std::{fs, time::Instant};
+use std::{fs, sync::OnceLock, time::Instant};
 
 use tokio::runtime::Handle;
 
 /// Units of CPU time a second, as Linux counts them for programs.
 const TICKS: f64 = 100.0;
+
+/// What counts allocated bytes, in a program that does.
+static ALLOCATED: OnceLock<fn() -> usize> = OnceLock::new();
+
+/// Has the figures tell how many bytes are allocated; the first one to be named counts.
+pub fn tell_allocated(count: fn() -> usize) {
+    ALLOCATED.get_or_init(|| count);
+}
+
+/// Bytes that are allocated, where they are counted.
+pub(super) fn allocated_bytes() -> Option<u64> {
+    ALLOCATED.get().map(|count| count() as u64)
+}
 
 /// When the process started, by both clocks.
 #[derive(Debug, Clone, Copy)]

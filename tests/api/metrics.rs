@@ -66,7 +66,12 @@ async fn the_figures_tell_what_happened_and_nothing_of_whom() {
     assert_eq!(gateway.call("POST", &stop, None).await.unwrap().0, 200);
     let _open = begun(gateway.address(), "").await;
 
-    let text = scraped(&fleet.data).await;
+    let text = eventually("the client of the stopped session is gone", async || {
+        let text = scraped(&fleet.data).await;
+        let clients = value(&text, "wharf_whatsapp_clients");
+        if clients == Some(1.0) { Ok(text) } else { Err(text) }
+    })
+    .await;
     let request = |method: &str, route: &str, code: u16| {
         format!(
             "wharf_http_requests_total{{method=\"{method}\",route=\"{route}\",code=\"{code}\"}}"

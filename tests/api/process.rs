@@ -9,7 +9,11 @@ use std::{
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
-use wharf::keys;
+use wharf::{
+    config::Encryption,
+    control::{self, Order, Outcome},
+    keys,
+};
 use wharf_storage::{Options, Store};
 
 use crate::{
@@ -87,6 +91,13 @@ impl Data {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
         command.args(arguments).arg("--data").arg(self.folder.path());
         command.output().await.unwrap()
+    }
+
+    /// Sets the wall clock of the gateway that runs on the data so far ahead of the system's, or back.
+    pub(crate) async fn sets_clock_ahead(&self, milliseconds: i64) {
+        let order = Order::SetClockAhead { milliseconds };
+        let set = control::execute(self.folder.path(), order, &Encryption::default()).await;
+        assert!(matches!(set, Ok(Outcome::ClockSet)));
     }
 
     /// A file or socket among the data.
@@ -226,7 +237,12 @@ impl Gateway {
 
     /// Everything that a list holds, page after page.
     pub(crate) async fn all(&self, path: &str, parameter: &str) -> Vec<Value> {
-        let (mut found, mut cursor) = (Vec::new(), String::new());
+        self.all_after(path, parameter, "").await
+    }
+
+    /// Everything that it holds behind this cursor.
+    pub(crate) async fn all_after(&self, path: &str, parameter: &str, after: &str) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), after.to_owned());
         loop {
             let from =
                 if cursor.is_empty() { String::new() } else { format!("&{parameter}={cursor}") };
@@ -256,6 +272,11 @@ impl Gateway {
     /// Waits until the process has ended.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// The end of the process, whenever that is.
+    pub(crate) async fn has_ended(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
     }
 
     /// How far into a file the process may write from now on; none: anywhere.

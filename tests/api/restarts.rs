@@ -6,6 +6,7 @@ use serde_json::json;
 use wharf_sandbox::{Config, Sandbox};
 
 use crate::{
+    app::eventually,
     fleet::{Fleet, all_work},
     process::{Gateway, random, rounds},
 };
@@ -86,5 +87,38 @@ async fn started_while_whatsapp_refuses_or_hangs_every_session_is_back_later() {
         all_work(&gateway, |_| true).await;
         assert!(gateway.terminate().await.success());
     }
+    fleet.was_never_paired_again(&sandbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatsapp_comes_back_with_another_key_to_a_gateway_that_runs_or_is_away_and_nobody_is_paired_again()
+ {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 5, 1).await;
+    let whatsapp = sandbox.ws_url();
+    let mut gateway = fleet.data.serve(&whatsapp, &[]).await;
+    for away in [false, true] {
+        all_work(&gateway, |_| true).await;
+        let before = sandbox.fallbacks();
+        if away {
+            gateway.kill_9().await;
+            sandbox.restarts().await.unwrap();
+            gateway = fleet.data.serve(&whatsapp, &[]).await;
+        } else {
+            sandbox.restarts().await.unwrap();
+        }
+        // Each knows the old key, and learns the new one.
+        eventually("five handshakes that fell back", async || match sandbox.fallbacks() - before {
+            5 => Ok(()),
+            other => Err(format!("{other} of them")),
+        })
+        .await;
+        all_work(&gateway, |_| true).await;
+        let (session, group) = &fleet.groups[0];
+        let path = format!("/api/v1/sessions/{session}/groups/{group}");
+        let body = json!({"subject": format!("Away: {away}")});
+        assert_eq!(gateway.call("PATCH", &path, Some(&body)).await.unwrap().0, 204);
+    }
+    assert!(gateway.terminate().await.success());
     fleet.was_never_paired_again(&sandbox);
 }

@@ -6,7 +6,7 @@ use tokio::task::AbortHandle;
 
 use super::{SessionMessage, SessionState, machine::Input};
 use crate::{
-    clock::now_ms,
+    clock::steady_ms,
     error::Result,
     whatsapp::{Failure, Link},
 };
@@ -24,14 +24,14 @@ impl Drop for Alarm {
 }
 
 impl SessionState {
-    /// When anything last came from WhatsApp.
+    /// When anything last came from WhatsApp, by the steady clock.
     fn heard_at(&self) -> i64 {
-        self.vitals.pulse.last_frame().unwrap_or(0)
+        self.vitals.pulse.heard_at().unwrap_or(0)
     }
 
     /// Sets the timer for what is due next. One that rings earlier is left alone: it sets the next.
     pub(super) fn set_alarm(&mut self) {
-        let now = now_ms();
+        let now = steady_ms();
         let Some(due) = self.machine.due(self.heard_at(), now) else {
             self.alarm = Alarm::default();
             return;

@@ -14,7 +14,7 @@ use super::{
     operations::not_connected,
 };
 use crate::{
-    clock::now_ms,
+    clock::steady_ms,
     command::RequestPairingCode,
     error::{Error, Refusal, Result},
     whatsapp::{Client, Failure, MintedCode},
@@ -28,7 +28,7 @@ pub(super) struct PairingCode {
     /// Tells it from an earlier one whose answer comes late.
     request: u64,
     phone: String,
-    /// When WhatsApp must have answered, epoch milliseconds.
+    /// When WhatsApp must have answered, by the steady clock.
     deadline: i64,
     stage: Stage,
 }
@@ -38,7 +38,7 @@ enum Stage {
     Awaited(Vec<Reply>),
     /// WhatsApp was asked.
     Asked(Vec<Reply>),
-    /// It holds until then.
+    /// It holds until then, by the steady clock.
     Shown { code: String, until: i64 },
 }
 
@@ -80,7 +80,7 @@ impl SessionState {
         command: RequestPairingCode,
         reply: Reply,
     ) -> Result<(), ActorProcessingErr> {
-        let now = now_ms();
+        let now = steady_ms();
         if let Some(known) = &mut self.pairing_code
             && let Some(until) = known.holds_until(now)
         {
@@ -118,7 +118,7 @@ impl SessionState {
         let Stage::Awaited(replies) = &mut wanted.stage else { return };
         wanted.stage = Stage::Asked(std::mem::take(replies));
         let (request, phone) = (wanted.request, wanted.phone.clone());
-        let left = u64::try_from(wanted.deadline.saturating_sub(now_ms())).unwrap_or(0);
+        let left = u64::try_from(wanted.deadline.saturating_sub(steady_ms())).unwrap_or(0);
         let generation = self.current.load(Ordering::Acquire);
         let actor = self.myself.clone();
         tokio::spawn(self.vitals.meter.timed(async move {
@@ -153,7 +153,7 @@ impl SessionState {
             }
         };
         let valid = i64::try_from(minted.valid.as_millis()).unwrap_or(i64::MAX);
-        let until = now_ms().saturating_add(valid);
+        let until = steady_ms().saturating_add(valid);
         for reply in asked.replies() {
             drop(reply.send(Ok(minted.code.clone())));
         }

@@ -9,7 +9,7 @@ use super::{
     machine::{Input, Word},
 };
 use crate::{
-    clock::now_ms,
+    clock::{now_ms, steady_ms},
     command::Qr,
     error::{Error, Result},
 };
@@ -17,12 +17,20 @@ use crate::{
 /// What a caller is told to wait for a code that is under way.
 const QR_RETRY: Duration = Duration::from_secs(1);
 
+/// A code to scan that WhatsApp has given.
+#[derive(Debug)]
+pub(super) struct ShownQr {
+    qr: Qr,
+    /// Until when it holds, by the steady clock: what callers are told is a date, and the date may change.
+    until: i64,
+}
+
 impl SessionState {
     /// The code to scan; see [`crate::SessionHandle::qr`].
     pub(super) async fn show_qr(&mut self) -> Result<Qr> {
         self.must_be_unpaired()?;
-        if let Some(qr) = self.qr.as_ref().filter(|qr| qr.expires_at > now_ms()) {
-            return Ok(qr.clone());
+        if let Some(shown) = self.qr.as_ref().filter(|shown| shown.until > steady_ms()) {
+            return Ok(shown.qr.clone());
         }
         self.feed(Input::Start).await?;
         Err(Error::QrPending { retry_after: QR_RETRY })
@@ -42,15 +50,16 @@ impl SessionState {
         code: String,
         valid: Duration,
     ) -> Result<()> {
-        let at = now_ms();
-        let expires_at = at.saturating_add(i64::try_from(valid.as_millis()).unwrap_or(i64::MAX));
-        let word = Word::Code { until: expires_at };
-        let effects = self.machine.take(Input::Heard { generation, word }, at);
+        let (at, now) = (now_ms(), steady_ms());
+        let valid = i64::try_from(valid.as_millis()).unwrap_or(i64::MAX);
+        let (expires_at, until) = (at.saturating_add(valid), now.saturating_add(valid));
+        let word = Word::Code { until };
+        let effects = self.machine.take(Input::Heard { generation, word }, now);
         if effects.is_empty() {
             return Ok(());
         }
         let event = self.events.qr(&code, at);
-        self.qr = Some(Qr { code, expires_at });
+        self.qr = Some(ShownQr { qr: Qr { code, expires_at }, until });
         self.carry_out(effects, vec![event]).await?;
         self.ask_for_pairing_code();
         Ok(())

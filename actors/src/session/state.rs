@@ -18,11 +18,11 @@ use super::{
     ending::{Unlinking, Waiting},
     machine::{Effect, Input, Limits, Machine, Stored},
     operations::{Job, Lane},
+    pairing::ShownQr,
 };
 use crate::{
     admissions::{Application, Place},
-    clock::now_ms,
-    command::Qr,
+    clock::{now_ms, steady_ms},
     config::Config,
     error::{Error, Result},
     event::Events,
@@ -56,7 +56,7 @@ pub(crate) struct SessionState {
     pub(super) application: Option<Application>,
     /// The generation that the client's signals belong to.
     pub(super) current: Arc<AtomicU64>,
-    pub(super) qr: Option<Qr>,
+    pub(super) qr: Option<ShownQr>,
     /// A code to type that was asked for.
     pub(super) pairing_code: Option<PairingCode>,
     pub(super) code_requests: u64,
@@ -92,7 +92,7 @@ impl SessionState {
             },
             Limits::of(&args.config),
             args.given_up,
-            now_ms(),
+            steady_ms(),
         );
         let mut state = Self {
             myself,
@@ -134,7 +134,7 @@ impl SessionState {
 
     /// Tells the machine something and does what it answers.
     pub(super) async fn feed(&mut self, input: Input) -> Result<()> {
-        let effects = self.machine.take(input, now_ms());
+        let effects = self.machine.take(input, steady_ms());
         self.carry_out(effects, Vec::new()).await
     }
 

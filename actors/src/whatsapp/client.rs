@@ -158,12 +158,12 @@ impl Client {
         let (inner, handed) = whatsapp_rust::Client::builder()
             .with_runtime_arc(Arc::clone(&runtime))
             .with_persistence_manager(Arc::clone(&persistence))
-            .with_transport_factory(Dialer {
-                endpoint: Arc::clone(&shared.endpoint),
+            .with_transport_factory(Dialer::new(
+                Arc::clone(&shared.endpoint),
                 pulse,
-                meter: Arc::clone(&meter),
-                counts: Arc::clone(&shared.counts),
-            })
+                Arc::clone(&meter),
+                Arc::clone(&shared.counts),
+            ))
             .with_http_client_arc(Arc::clone(&shared.http))
             .with_inbound_durability_hook(CountingHook(inbound))
             .with_cache_config(shared.caches.clone())

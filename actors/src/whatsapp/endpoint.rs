@@ -25,7 +25,11 @@ use whatsapp_rust::{
 };
 
 use super::{TrustedRoots, meter::Meter};
-use crate::{clock::now_ms, config::InvalidEndpoint, figures::Counts};
+use crate::{
+    clock::{now_ms, steady_ms},
+    config::InvalidEndpoint,
+    figures::Counts,
+};
 
 /// What a browser sends; WhatsApp expects it from every linked device.
 const WEB_ORIGIN: &str = "https://web.whatsapp.com";
@@ -58,6 +62,8 @@ impl DialFailure {
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     last_frame: AtomicI64,
+    /// When that was by the steady clock, zero for never.
+    heard: AtomicI64,
     last_answer: AtomicI64,
     failure: Mutex<Option<DialFailure>>,
 }
@@ -66,6 +72,17 @@ impl Pulse {
     /// When a frame, or a part of one, last came in, epoch milliseconds.
     pub(crate) fn last_frame(&self) -> Option<i64> {
         Some(self.last_frame.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// When that was by the steady clock.
+    pub(crate) fn heard_at(&self) -> Option<i64> {
+        Some(self.heard.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// Something came in just now.
+    pub(crate) fn hears(&self) {
+        self.last_frame.store(now_ms(), Ordering::Relaxed);
+        self.heard.store(steady_ms(), Ordering::Relaxed);
     }
 
     /// When a probe was last answered, epoch milliseconds.
@@ -174,12 +191,31 @@ impl Endpoint {
 
 type Socket = (Arc<dyn Transport>, async_channel::Receiver<TransportEvent>);
 
-/// The library's way to a socket, for one session.
+/// The library's way to a socket, for one session. The library's client owns it, so that it is also what counts clients:
+/// one that something still holds on to is counted, whoever has let it go.
 pub(crate) struct Dialer {
-    pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) pulse: Arc<Pulse>,
-    pub(crate) meter: Arc<Meter>,
-    pub(crate) counts: Arc<Counts>,
+    endpoint: Arc<Endpoint>,
+    pulse: Arc<Pulse>,
+    meter: Arc<Meter>,
+    counts: Arc<Counts>,
+}
+
+impl Dialer {
+    pub(crate) fn new(
+        endpoint: Arc<Endpoint>,
+        pulse: Arc<Pulse>,
+        meter: Arc<Meter>,
+        counts: Arc<Counts>,
+    ) -> Self {
+        counts.client_made();
+        Self { endpoint, pulse, meter, counts }
+    }
+}
+
+impl Drop for Dialer {
+    fn drop(&mut self) {
+        self.counts.client_gone();
+    }
 }
 
 #[async_trait]
@@ -231,7 +267,7 @@ impl AsyncRead for Stamped {
         if received > 0 {
             self.meter.received(received);
             if self.upgraded.load(Ordering::Relaxed) {
-                self.pulse.last_frame.store(now_ms(), Ordering::Relaxed);
+                self.pulse.hears();
             }
         }
         polled

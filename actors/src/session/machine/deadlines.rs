@@ -5,7 +5,7 @@ use std::time::Duration;
 use wharf_storage::{Reason, Status};
 
 use super::{Connection, Effect, Machine, Then, Verdict, moves::By};
-use crate::{config::Config, whatsapp::DialFailure};
+use crate::{config::Config, session::LONGEST_SILENCE, whatsapp::DialFailure};
 
 /// How long a connection that was told to end may take before it is cut.
 pub(super) const END_GRACE: i64 = 10_000;
@@ -121,6 +121,12 @@ impl Open {
         out.push(Effect::Hang);
     }
 
+    /// Whether an answer, asked for now, might come too late for a session that says all the while that it works.
+    fn is_lost(&self, heard: i64, now: i64, limits: &Limits) -> bool {
+        let silence = now.saturating_sub(heard.max(self.begun_at));
+        silence.saturating_add(limits.probe_timeout) > LONGEST_SILENCE
+    }
+
     /// When there is something to ask or to give up, unless WhatsApp says something before.
     fn next_probe(&self, heard: i64, limits: &Limits) -> i64 {
         match self.probed_at {
@@ -190,15 +196,15 @@ impl Machine {
                 }
                 let silent = heard > now || now >= open.next_probe(heard, &limits);
                 match open.probed_at {
-                    Some(_) if silent => {
-                        open.hang(now, out);
-                        self.go(By::Session, Status::Starting, None, out);
-                    }
-                    None if silent => {
+                    _ if !silent => {}
+                    None if !open.is_lost(heard, now, &limits) => {
                         open.probed_at = Some(now);
                         out.push(Effect::Probe { generation });
                     }
-                    _ => {}
+                    _ => {
+                        open.hang(now, out);
+                        self.go(By::Session, Status::Starting, None, out);
+                    }
                 }
             }
             Status::Starting if hopeless.is_some() => {
@@ -303,6 +309,19 @@ mod tests {
         let mut machine = working();
         assert_eq!(machine.due(3_600_000, 1_000), Some(21_000));
         assert_eq!(tick(&mut machine, 3_600_000, 21_000), [Effect::Probe { generation: 1 }]);
+    }
+
+    #[test]
+    fn after_a_stop_of_the_process_it_is_asked_only_while_the_answer_may_come_in_time() {
+        let mut machine = working();
+        assert_eq!(tick(&mut machine, 0, 70_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(machine.due(0, 70_000), Some(90_000));
+        let lost = [Effect::Hang, Effect::Show { status: Status::Starting, reason: None }];
+        let mut machine = working();
+        assert_eq!(tick(&mut machine, 0, 70_001), lost);
+        // What waited in the socket meanwhile is a sign of life like any other.
+        let mut machine = working();
+        assert_eq!(tick(&mut machine, 3_600_000, 3_600_001), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use proptest::{
 use wharf_storage::{Reason, Status, Wanted};
 
 use super::{Effect, Input, Limits, Machine, Stored, Verdict, Word};
-use crate::whatsapp::DialFailure;
+use crate::{session::LONGEST_SILENCE, whatsapp::DialFailure};
 
 const LIMITS: Limits = Limits {
     connect: 60_000,
@@ -44,6 +44,8 @@ enum Step {
     Frame,
     /// Time passes.
     Pass(i64),
+    /// Time passes while the process is stopped.
+    Sleep(i64),
     /// The process ends, and another takes the session up.
     Crash {
         given_up: bool,
@@ -87,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(failure, linked)| Step::End { failure, linked }),
         2 => Just(Step::Frame),
         4 => (1..100_000_i64).prop_map(Step::Pass),
+        1 => (1..200_000_i64).prop_map(Step::Sleep),
         1 => prop::bool::weighted(0.3).prop_map(|given_up| Step::Crash { given_up }),
     ]
 }
@@ -109,6 +112,8 @@ struct World {
     /// A start that waits for the end of a run.
     promised: bool,
     attempts: u32,
+    /// Whether the process was stopped at some time.
+    slept: bool,
 }
 
 impl World {
@@ -132,6 +137,7 @@ impl World {
             leaving: false,
             promised: false,
             attempts: 0,
+            slept: false,
         };
         world.carry_out(effects);
         world
@@ -157,6 +163,7 @@ impl World {
             Step::End { failure, linked } => self.end(*failure, *linked),
             Step::Frame => self.heard = self.now,
             Step::Pass(time) => self.pass(*time),
+            Step::Sleep(time) => self.sleep(*time),
             Step::Crash { given_up } => self.crash(*given_up),
         }
         if rests(before.0) && !by_caller {
@@ -206,6 +213,16 @@ impl World {
             self.feed(Input::Tick { heard: self.heard, failure: None });
         }
         self.now = end;
+    }
+
+    /// Time passes, and the machine is told afterwards, if it wanted to be.
+    fn sleep(&mut self, time: i64) {
+        let due = self.machine.due(self.heard, self.now);
+        self.now += time;
+        if due.is_some_and(|due| due <= self.now) {
+            self.feed(Input::Tick { heard: self.heard, failure: None });
+        }
+        self.slept = true;
     }
 
     fn crash(&mut self, given_up: bool) {
@@ -269,10 +286,9 @@ impl World {
             Status::Working => {
                 assert!(self.run.is_some(), "it works without a connection");
                 let silence = self.now - self.heard;
-                assert!(
-                    silence <= LIMITS.probe_after + LIMITS.probe_timeout,
-                    "{silence} ms of silence"
-                );
+                let within = LIMITS.probe_after + LIMITS.probe_timeout;
+                let longest = if self.slept { LONGEST_SILENCE } else { within };
+                assert!(silence <= longest, "{silence} ms of silence");
             }
             Status::Failed | Status::LoggedOut => assert!(reason.is_some()),
             Status::Stopped => {
