@@ -30,7 +30,7 @@ fn refused(output: &Output, words: &str) {
 }
 
 /// A master key in a file.
-fn key_file(data: &Data, name: &str, digit: char) -> PathBuf {
+pub(crate) fn key_file(data: &Data, name: &str, digit: char) -> PathBuf {
     let path = data.path(name);
     write_key(&path, digit);
     path

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use wharf_sandbox::{Config, Sandbox};
 
 use crate::{
+    encryption::key_file,
     fleet::{Fleet, all_work},
     process::{Caller, Gateway, random, rounds},
 };
@@ -126,8 +127,7 @@ async fn a_kill_at_any_moment_under_load_loses_nothing_that_was_answered_encrypt
     let plain = Fleet::new(&sandbox, SESSIONS, GROUPS).await;
     let other = Sandbox::start(Config::default()).await.unwrap();
     let encrypted = Fleet::new(&other, SESSIONS, GROUPS).await;
-    let key = encrypted.data.path("master");
-    std::fs::write(&key, "1".repeat(64)).unwrap();
+    let key = key_file(&encrypted.data, "master", '1');
     let with_key = ["--master-key-file", key.to_str().unwrap()];
     let enable: Vec<&str> = ["encryption", "enable"].into_iter().chain(with_key).collect();
     assert!(encrypted.data.command(&enable).await.status.success());

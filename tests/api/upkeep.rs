@@ -7,6 +7,7 @@ use wharf_sandbox::{Config, Sandbox};
 
 use crate::{
     app::eventually,
+    encryption::key_file,
     fleet::{Fleet, all_work},
     process::Data,
 };
@@ -161,9 +162,7 @@ async fn a_restore_that_fails_leaves_no_folder_that_was_not_there() {
 #[tokio::test]
 async fn a_command_that_cannot_write_names_the_file_and_what_to_do() {
     let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
-    let key = data.path("key");
-    std::fs::write(&key, "1".repeat(64)).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = key_file(&data, "key", '1');
     let copy = data.path("copy");
     let within = async |arguments: &[&str]| {
         let mut shell = tokio::process::Command::new("sh");
