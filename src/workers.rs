@@ -5,6 +5,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::server::{Error, Result};
 
+/// How much the threads of the sessions give way to the others of the process.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 /// A runtime for the sessions. What runs on it is cut when this goes.
 #[derive(Debug)]
 pub(crate) struct Workers(Option<Runtime>);
@@ -12,13 +16,26 @@ pub(crate) struct Workers(Option<Runtime>);
 impl Workers {
     /// As many threads as there are processors.
     pub(crate) fn start() -> Result<Self> {
-        let runtime = Builder::new_multi_thread().thread_name("sessions").enable_all().build();
+        let runtime = Builder::new_multi_thread()
+            .thread_name("sessions")
+            .on_thread_start(give_way)
+            .enable_all()
+            .build();
         Ok(Self(Some(runtime.map_err(Error::Threads)?)))
     }
 
     /// What starts tasks on it.
     pub(crate) fn handle(&self) -> &Handle {
         self.0.as_ref().expect("it is taken by the end alone").handle()
+    }
+}
+
+/// Whoever answers a caller goes first on a processor that is wanted by both. Elsewhere than on Linux niceness is the whole
+/// process's, and is left alone.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!("the threads of the sessions have the priority of all others: {error}");
     }
 }
 

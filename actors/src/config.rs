@@ -22,8 +22,8 @@ pub struct Config {
     pub operation_timeout: Duration,
     /// How long one attempt may take from the dial to a code or to a working session.
     pub connect_timeout: Duration,
-    /// Silence after which WhatsApp is asked whether it is there. The protocol library asks by itself after 15 to 45 s of
-    /// silence: most answers are ones that we see, and few questions are asked twice.
+    /// Silence after which WhatsApp is asked whether it is there. The protocol library asks an idle connection by itself, 15 to
+    /// 30 s after anything came, and what it hears is heard by us: to ask as often again would double what idleness costs.
     pub probe_after: Duration,
     /// How long its answer may take before the connection counts as dead: nothing is `working` after a silence of both.
     pub probe_timeout: Duration,
@@ -59,7 +59,7 @@ impl Default for Config {
             device_name: "Wharf".to_owned(),
             operation_timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_mins(1),
-            probe_after: Duration::from_secs(20),
+            probe_after: Duration::from_secs(32),
             probe_timeout: Duration::from_secs(20),
             pairing_timeout: Duration::from_mins(3),
             backoff_base: Duration::from_millis(500),

@@ -276,29 +276,29 @@ mod tests {
     #[test]
     fn silence_is_asked_about_and_an_answer_or_any_frame_ends_the_question() {
         let mut machine = working();
-        assert_eq!(machine.due(0, 0), Some(20_000));
-        assert_eq!(tick(&mut machine, 5_000, 20_000), []);
-        assert_eq!(tick(&mut machine, 5_000, 25_000), [Effect::Probe { generation: 1 }]);
-        machine.take(Input::Heard { generation: 1, word: Word::Answered }, 26_000);
-        assert_eq!(machine.due(26_000, 26_000), Some(46_000));
-        assert_eq!(tick(&mut machine, 26_000, 46_000), [Effect::Probe { generation: 1 }]);
-        assert_eq!(tick(&mut machine, 52_000, 71_999), []);
+        assert_eq!(machine.due(0, 0), Some(32_000));
+        assert_eq!(tick(&mut machine, 5_000, 32_000), []);
+        assert_eq!(tick(&mut machine, 5_000, 37_000), [Effect::Probe { generation: 1 }]);
+        machine.take(Input::Heard { generation: 1, word: Word::Answered }, 38_000);
+        assert_eq!(machine.due(38_000, 38_000), Some(70_000));
+        assert_eq!(tick(&mut machine, 38_000, 70_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(tick(&mut machine, 76_000, 95_999), []);
         assert_eq!(machine.status(), Status::Working);
     }
 
     #[test]
     fn a_question_without_an_answer_ends_the_connection_and_one_that_does_not_end_is_cut() {
         let mut machine = working();
-        tick(&mut machine, 0, 20_000);
-        assert_eq!(machine.due(0, 20_000), Some(40_000));
-        let effects = tick(&mut machine, 0, 40_000);
+        tick(&mut machine, 0, 32_000);
+        assert_eq!(machine.due(0, 32_000), Some(52_000));
+        let effects = tick(&mut machine, 0, 52_000);
         assert_eq!(
             effects,
             [Effect::Hang, Effect::Show { status: Status::Starting, reason: None }]
         );
-        assert_eq!(tick(&mut machine, 0, 50_000), [Effect::Cut]);
+        assert_eq!(tick(&mut machine, 0, 62_000), [Effect::Cut]);
         let ended = Input::Ended { generation: 1, failure: None, linked: true };
-        let effects = machine.take(ended, 50_001);
+        let effects = machine.take(ended, 62_001);
         // A client that was cut runs no more.
         assert!(effects.contains(&Effect::Discard), "{effects:?}");
         assert!(effects.contains(&Effect::Connect { generation: 2, attempt: Some(0) }));
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_makes_nobody_wait() {
         let mut machine = working();
-        assert_eq!(machine.due(3_600_000, 1_000), Some(21_000));
-        assert_eq!(tick(&mut machine, 3_600_000, 21_000), [Effect::Probe { generation: 1 }]);
+        assert_eq!(machine.due(3_600_000, 1_000), Some(33_000));
+        assert_eq!(tick(&mut machine, 3_600_000, 33_000), [Effect::Probe { generation: 1 }]);
     }
 
     #[test]

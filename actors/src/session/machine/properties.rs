@@ -13,7 +13,7 @@ const LIMITS: Limits = Limits {
     connect: 60_000,
     place: 10_000,
     pairing: 180_000,
-    probe_after: 20_000,
+    probe_after: 32_000,
     probe_timeout: 20_000,
 };
 /// Longer than anything that has an end may take.
