@@ -284,6 +284,14 @@ mod tests {
                 (Some(bytes), 1 << 40)
             );
         }
+        let all = ["--disk-refuse", "1MiB", "--store-cache", "2MiB", "--session-cache", "3MiB"];
+        let config = serve(&all).unwrap();
+        let sizes = (config.disk.disk_refuse, config.store_cache, config.bounds.session_cache);
+        assert_eq!(sizes, (1 << 20, 2 << 20, 3 << 20));
+        // A command on the data may have the same environment as the gateway.
+        let command = ["wharf", "backup", "--disk-refuse", "4MiB", "copy"];
+        let backup = Cli::try_parse_from(command).unwrap().command;
+        assert!(matches!(&backup, Command::Backup(backup) if backup.disk_refuse == 4 << 20));
         let config = serve(&[]).unwrap();
         assert_eq!(config.admission, Admission::default());
         assert_eq!(config.store_cache, 64 << 20);

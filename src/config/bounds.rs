@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::at_least_one;
+use super::{at_least_one, memory};
 
 /// One-time prekeys that a device keeps at WhatsApp, unless told otherwise.
 const PREKEYS: usize = 200;
@@ -22,7 +22,7 @@ pub struct Bounds {
     #[arg(long, env = "WHARF_PREKEYS", default_value_t = PREKEYS, value_parser = prekeys)]
     pub prekeys: usize,
     /// Bytes that the caches of one session may take, about; memory is taken for what is in them alone.
-    #[arg(long, env = "WHARF_SESSION_CACHE", default_value_t = SESSION_CACHE, value_parser = session_cache)]
+    #[arg(long, env = "WHARF_SESSION_CACHE", value_name = "SIZE", default_value_t = SESSION_CACHE, value_parser = session_cache)]
     pub session_cache: usize,
     /// Parts of histories and app states that are worked on at once, over all sessions.
     #[arg(long, env = "WHARF_SYNC_CONCURRENCY", default_value_t = SYNCS_AT_ONCE, value_parser = at_least_one)]
@@ -41,6 +41,6 @@ fn prekeys(text: &str) -> Result<usize, String> {
 }
 
 fn session_cache(text: &str) -> Result<usize, String> {
-    let bytes = text.parse().ok().filter(|bytes| *bytes >= LEAST_SESSION_CACHE);
-    bytes.ok_or_else(|| "must be a number of bytes, 65536 or more".to_owned())
+    let bytes = Some(memory(text)?).filter(|bytes| *bytes >= LEAST_SESSION_CACHE);
+    bytes.ok_or_else(|| "must be 64KiB or more".to_owned())
 }

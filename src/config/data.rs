@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::disk::REFUSE;
+use super::{disk::REFUSE, size};
 
 /// Options of `backup`.
 #[derive(Debug, Clone, Args)]
@@ -15,9 +15,9 @@ pub struct Backup {
     /// Replace the file if there is one.
     #[arg(long)]
     pub force: bool,
-    /// Bytes that must stay free on the disk of the data when the copy is made there too. A running gateway leaves its own
+    /// Room that must stay free on the disk of the data when the copy is made there too. A running gateway leaves its own
     /// `--disk-refuse` free in any case.
-    #[arg(long, env = "WHARF_DISK_REFUSE", default_value_t = REFUSE)]
+    #[arg(long, env = "WHARF_DISK_REFUSE", value_name = "SIZE", default_value_t = REFUSE, value_parser = size)]
     pub disk_refuse: u64,
     /// What is copied.
     #[command(flatten)]
