@@ -199,6 +199,8 @@ pub async fn run(
     // Before the first session connects.
     limits::raise_descriptors();
     let figures = metrics::bind(&config.http).await?;
+    // Whatever can be refused is, before the first session begins.
+    let login = login.map(Login::start).transpose()?;
     let workers = Workers::start()?;
     let starting = Sessions::start(store.clone(), config.actors()?);
     let started = workers.handle().spawn(starting).await;
@@ -206,8 +208,8 @@ pub async fn run(
     let mut state =
         AppState::with(store.clone(), sessions.clone(), &config.gateway_id, &config.http)
             .with_workers(workers.handle());
-    if let Some(settings) = login {
-        state = state.with_login(Login::start(settings)?);
+    if let Some(login) = login {
+        state = state.with_login(login);
     }
     let disk = Disk::new(config.disk);
     disk.measure(&config.data);

@@ -16,11 +16,14 @@ pub(crate) struct Workers(Option<Runtime>);
 impl Workers {
     /// As many threads as there are processors.
     pub(crate) fn start() -> Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .thread_name("sessions")
-            .on_thread_start(give_way)
-            .enable_all()
-            .build();
+        let mut builder = Builder::new_multi_thread();
+        builder.thread_name("sessions").enable_all();
+        #[cfg(target_os = "linux")]
+        {
+            let usual = niceness();
+            builder.on_thread_start(move || give_way(usual));
+        }
+        let runtime = builder.build();
         Ok(Self(Some(runtime.map_err(Error::Threads)?)))
     }
 
@@ -30,11 +33,17 @@ impl Workers {
     }
 }
 
-/// Whoever answers a caller goes first on a processor that is wanted by both. Elsewhere than on Linux niceness is the whole
-/// process's, and is left alone.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
+/// The niceness that this process was started with.
+#[cfg(target_os = "linux")]
+fn niceness() -> i32 {
+    rustix::process::getpriority_process(None).unwrap_or_default()
+}
+
+/// Whoever answers a caller goes first on a processor that is wanted by both. A thread begins as nice as the one that starts
+/// it, so this sets what it is to be and adds nothing. Elsewhere than on Linux niceness is the whole process's, and is left alone.
+#[cfg(target_os = "linux")]
+fn give_way(usual: i32) {
+    if let Err(error) = rustix::process::setpriority_process(None, usual + NICENESS) {
         tracing::debug!("the threads of the sessions have the priority of all others: {error}");
     }
 }

@@ -157,7 +157,7 @@ async fn create_session(
 ) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
     let start = wanted.start.unwrap_or(false);
     state.disk.admit()?;
-    let _admitted = state.admission.create(&state.sessions, start)?;
+    let admitted = state.admission.create(&state.sessions, start)?;
     let new = NewSession {
         organization: caller.organization,
         label: wanted.label.filter(|label| !label.is_empty()),
@@ -167,6 +167,7 @@ async fn create_session(
         start,
     };
     let made = state.sessions.create(new).await;
+    admitted.ends(made.is_ok());
     let view = made.map_err(|error| state.admission.not_made(error))?;
     let made = Made { name: "session", id: view.session.id.to_string() };
     Ok((StatusCode::CREATED, Extension(made), Json(SessionBody::live(view, &state.gateway_id))))
@@ -219,8 +220,10 @@ async fn session_qr(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    let _admitted = state.admission.start(&state.sessions, &handle)?;
-    let mut response = match handle.qr().await {
+    let admitted = state.admission.start(&state.sessions, &handle)?;
+    let code = handle.qr().await;
+    admitted.ends_with(&handle);
+    let mut response = match code {
         Ok(qr) => show(qr, Form::accepted(&headers))?,
         Err(error) => ApiError::from(error).into_response(),
     };

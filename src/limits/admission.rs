@@ -148,13 +148,11 @@ impl Admission {
         sessions: &Sessions,
         session: &SessionHandle,
     ) -> Result<Admitted<'_>, ApiError> {
-        match session.status() {
-            Status::Starting | Status::ScanQrCode | Status::Working => Ok(self.admitted(0)),
-            Status::Stopped | Status::Failed | Status::LoggedOut => {
-                self.check(Limited::Sessions, sessions, 0)?;
-                self.load(sessions, 1)
-            }
+        if runs(session) {
+            return Ok(self.admitted(0));
         }
+        self.check(Limited::Sessions, sessions, 0)?;
+        self.load(sessions, 1)
     }
 
     /// The answer when a session was not made, which may be for those that were made at the same time.
@@ -212,7 +210,14 @@ impl Admission {
 
     fn admitted(&self, descriptors: u64) -> Admitted<'_> {
         self.arriving.fetch_add(descriptors, Ordering::Relaxed);
-        Admitted { arriving: &self.arriving, descriptors }
+        Admitted { admission: self, descriptors, came_to_it: false }
+    }
+
+    /// What was let through came to nothing.
+    fn take_back(&self, descriptors: u64) {
+        if let Some(found) = self.measured().as_mut() {
+            found.descriptors = found.descriptors.map(|used| used.saturating_sub(descriptors));
+        }
     }
 
     fn measured(&self) -> MutexGuard<'_, Option<Measured>> {
@@ -250,14 +255,36 @@ impl Admission {
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Admitted<'a> {
-    arriving: &'a AtomicU64,
+    admission: &'a Admission,
     descriptors: u64,
+    came_to_it: bool,
+}
+
+impl Admitted<'_> {
+    /// The session starts, or it does not: then it takes nothing.
+    pub(crate) fn ends(mut self, starts: bool) {
+        self.came_to_it = starts;
+    }
+
+    /// The same by what the session shows.
+    pub(crate) fn ends_with(self, session: &SessionHandle) {
+        self.ends(runs(session));
+    }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        self.arriving.fetch_sub(self.descriptors, Ordering::Relaxed);
+        if self.descriptors > 0 {
+            self.admission.arriving.fetch_sub(self.descriptors, Ordering::Relaxed);
+            if !self.came_to_it {
+                self.admission.take_back(self.descriptors);
+            }
+        }
     }
+}
+
+fn runs(session: &SessionHandle) -> bool {
+    matches!(session.status(), Status::Starting | Status::ScanQrCode | Status::Working)
 }
 
 /// The limit on memory where none is configured: the rest is for the running sessions to grow.

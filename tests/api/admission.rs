@@ -131,6 +131,28 @@ async fn with_more_sessions_than_may_be_those_that_shall_run_do_and_no_other_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_nothing_takes_nothing_away() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 1, 1).await;
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    let session = &fleet.sessions[0];
+    assert_eq!(verb(&gateway, session, "stop").await.0, 200);
+    let used = async || {
+        let limits = gateway.get("/readyz").await["limits"].take();
+        limits["descriptors"]["used"].as_u64().unwrap()
+    };
+    let before = used().await;
+    // It is linked already, so none of these starts it.
+    for _ in 0..100 {
+        let path = format!("/api/v1/sessions/{session}/qr");
+        assert_eq!(gateway.call("GET", &path, None).await.unwrap().0, 409);
+    }
+    let after = used().await;
+    assert!(after < before + 50, "{before} descriptors before, {after} after");
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_memory_a_gateway_takes_on_nothing_and_what_runs_goes_on() {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let fleet = Fleet::new(&sandbox, 2, 1).await;

@@ -215,10 +215,13 @@ impl Client {
         Link { inner: Arc::clone(&self.inner), counts: Arc::clone(&self.counts) }
     }
 
-    /// Writes the device state out, strictly. The library does not do so after a pairing by itself.
+    /// Writes the device state out, and answers once it is on disk. The library does not do so after a pairing by itself, and
+    /// its own way out answers at once while another save is under way.
     pub(crate) async fn flush(&self) -> Result<()> {
+        let device = self.persistence.get_device_snapshot().to_serializable();
         self.persistence
-            .flush()
+            .backend()
+            .save(&device)
             .await
             .map_err(|error| Error::Internal(format!("the device state is not saved: {error}")))
     }
@@ -234,6 +237,10 @@ impl Client {
     pub(crate) async fn close(mut self) {
         if tokio::time::timeout(CLOSE_GRACE, self.inner.disconnect()).await.is_err() {
             tracing::warn!("a client did not say good-bye in {CLOSE_GRACE:?}");
+        }
+        // The next client loads what is on disk, so a save that is under way is waited for.
+        if let Err(error) = self.flush().await {
+            tracing::warn!("a client ends, and {error}");
         }
         if let Some(run) = self.run.take() {
             run.end().await;
