@@ -220,10 +220,8 @@ async fn session_qr(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    let admitted = state.admission.start(&state.sessions, &handle)?;
-    let code = handle.qr().await;
-    admitted.ends_with(&handle);
-    let mut response = match code {
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
+    let mut response = match handle.qr().await {
         Ok(qr) => show(qr, Form::accepted(&headers))?,
         Err(error) => ApiError::from(error).into_response(),
     };

@@ -139,20 +139,20 @@ impl Admission {
         starts: bool,
     ) -> Result<Admitted<'_>, ApiError> {
         self.check(Limited::Sessions, sessions, 1)?;
-        self.load(sessions, u64::from(starts))
+        self.load(sessions, u64::from(starts), None)
     }
 
     /// Lets a session be started. One that runs adds nothing.
-    pub(crate) fn start(
-        &self,
+    pub(crate) fn start<'a>(
+        &'a self,
         sessions: &Sessions,
-        session: &SessionHandle,
-    ) -> Result<Admitted<'_>, ApiError> {
+        session: &'a SessionHandle,
+    ) -> Result<Admitted<'a>, ApiError> {
         if runs(session) {
-            return Ok(self.admitted(0));
+            return Ok(self.admitted(0, Some(session)));
         }
         self.check(Limited::Sessions, sessions, 0)?;
-        self.load(sessions, 1)
+        self.load(sessions, 1, Some(session))
     }
 
     /// The answer when a session was not made, which may be for those that were made at the same time.
@@ -195,7 +195,12 @@ impl Admission {
     }
 
     /// Lets through what takes memory, and so many descriptors.
-    fn load(&self, sessions: &Sessions, descriptors: u64) -> Result<Admitted<'_>, ApiError> {
+    fn load<'a>(
+        &'a self,
+        sessions: &Sessions,
+        descriptors: u64,
+        session: Option<&'a SessionHandle>,
+    ) -> Result<Admitted<'a>, ApiError> {
         self.check(Limited::Memory, sessions, 0)?;
         // Held from the look to the taking: of many at once no more are let through than fit.
         let mut measured = self.measured();
@@ -205,12 +210,16 @@ impl Admission {
             return Err(self.refuse(Limited::Descriptors, usage));
         }
         found.descriptors = found.descriptors.map(|used| used + descriptors);
-        Ok(self.admitted(descriptors))
+        Ok(self.admitted(descriptors, session))
     }
 
-    fn admitted(&self, descriptors: u64) -> Admitted<'_> {
+    fn admitted<'a>(
+        &'a self,
+        descriptors: u64,
+        session: Option<&'a SessionHandle>,
+    ) -> Admitted<'a> {
         self.arriving.fetch_add(descriptors, Ordering::Relaxed);
-        Admitted { admission: self, descriptors, came_to_it: false }
+        Admitted { admission: self, descriptors, session, made: false }
     }
 
     /// What was let through came to nothing.
@@ -252,23 +261,19 @@ impl Admission {
 }
 
 /// That a session was let through: to be kept until it shows that it starts, or did not come to it.
-#[derive(Debug)]
 #[must_use]
 pub(crate) struct Admitted<'a> {
     admission: &'a Admission,
     descriptors: u64,
-    came_to_it: bool,
+    /// The session, where there is one already: it shows whether it starts.
+    session: Option<&'a SessionHandle>,
+    made: bool,
 }
 
 impl Admitted<'_> {
-    /// The session starts, or it does not: then it takes nothing.
-    pub(crate) fn ends(mut self, starts: bool) {
-        self.came_to_it = starts;
-    }
-
-    /// The same by what the session shows.
-    pub(crate) fn ends_with(self, session: &SessionHandle) {
-        self.ends(runs(session));
+    /// The session was made, or it was not: then it takes nothing.
+    pub(crate) fn ends(mut self, made: bool) {
+        self.made = made;
     }
 }
 
@@ -276,7 +281,7 @@ impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if self.descriptors > 0 {
             self.admission.arriving.fetch_sub(self.descriptors, Ordering::Relaxed);
-            if !self.came_to_it {
+            if !self.made && !self.session.is_some_and(runs) {
                 self.admission.take_back(self.descriptors);
             }
         }

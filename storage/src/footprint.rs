@@ -5,11 +5,8 @@ use redb::{Key, Range};
 use crate::{
     Result, SessionId, Store,
     store::Snapshot,
-    tables::{EVENTS, FIRST_ID, GROUPS, LAST_ID, MEMBERS, SESSIONS, WA_ALL},
+    tables::{ABOVE_ALL, EVENTS, FIRST_ID, GROUPS, LAST_ID, MEMBERS, SESSIONS, WA_ALL},
 };
-
-/// Above every text inside a key: those are ASCII.
-const ABOVE_ALL: &str = "\u{10ffff}";
 
 /// Rows that are counted before the counting ends: it reads them all, and shall not take long.
 const COUNTED: u64 = 50_000;

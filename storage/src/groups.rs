@@ -20,9 +20,8 @@ use std::ops::Bound;
 
 use crate::{
     GroupJid, Result, SessionId, Store,
-    tables::{GROUPS, MEMBERS},
+    tables::{ABOVE_ALL, GROUPS, MEMBERS},
 };
-use rows::ABOVE_ALL;
 
 impl Store {
     /// A group; `None` when it is not stored or was left.

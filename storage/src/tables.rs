@@ -21,6 +21,9 @@ pub(crate) const FIRST_ID: Id = [0; 16];
 /// No ULID is above.
 pub(crate) const LAST_ID: Id = [u8::MAX; 16];
 
+/// Above every address inside a key: those are ASCII.
+pub(crate) const ABOVE_ALL: &str = "\u{10ffff}";
+
 /// Table: the schema number. Key: `version`. Value: the number, bare, so that every release can read it.
 pub(crate) const SCHEMA: TableDefinition<&str, u32> = TableDefinition::new("schema");
 

@@ -46,10 +46,8 @@ async fn start_session(
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    let admitted = state.admission.start(&state.sessions, &handle)?;
-    let view = handle.start().await;
-    admitted.ends_with(&handle);
-    Ok(Json(SessionBody::live(view?, &state.gateway_id)))
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
+    Ok(Json(SessionBody::live(handle.start().await?, &state.gateway_id)))
 }
 
 /// Stop a session: it stays linked, and is started again by `:start` alone. Answers once its connection is gone.
@@ -77,10 +75,8 @@ async fn restart_session(
     Path(path): Path<SessionPath>,
 ) -> Result<Json<SessionBody>, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
-    let admitted = state.admission.start(&state.sessions, &handle)?;
-    let view = handle.restart().await;
-    admitted.ends_with(&handle);
-    Ok(Json(SessionBody::live(view?, &state.gateway_id)))
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
+    Ok(Json(SessionBody::live(handle.restart().await?, &state.gateway_id)))
 }
 
 /// Take the device off the account at WhatsApp. A session that is not connected is logged out here alone: its phone

@@ -71,10 +71,8 @@ async fn session_pairing_code(
 ) -> Result<Response, ApiError> {
     let (_, handle) = state.session(&caller, &path.session)?;
     state.disk.admit()?;
-    let admitted = state.admission.start(&state.sessions, &handle)?;
-    let code = handle.pairing_code(RequestPairingCode { phone: wanted.phone }).await;
-    admitted.ends_with(&handle);
-    let mut response = match code {
+    let _admitted = state.admission.start(&state.sessions, &handle)?;
+    let mut response = match handle.pairing_code(RequestPairingCode { phone: wanted.phone }).await {
         Ok(code) => Json(CodeBody { code }).into_response(),
         Err(error) => ApiError::from(error).into_response(),
     };

@@ -6,11 +6,9 @@ use super::{Group, Member};
 use crate::{
     Error, GroupJid, Result, SessionId,
     store::Txn,
-    tables::{COUNTERS, GROUPS, Id, MEMBERS},
+    tables::{ABOVE_ALL, COUNTERS, GROUPS, Id, MEMBERS},
 };
 
-/// Above every address: those are ASCII.
-pub(super) const ABOVE_ALL: &str = "\u{10ffff}";
 const LAST_ROW: &str = "last_row";
 
 type Members<'t> = Table<'t, (Id, &'static str, &'static str), &'static [u8]>;

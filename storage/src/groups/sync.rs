@@ -5,15 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Group, GroupDiff, GroupSnapshot, Member, MemberSnapshot,
-    rows::{ABOVE_ALL, GroupRows},
-};
+use super::{Group, GroupDiff, GroupSnapshot, Member, MemberSnapshot, rows::GroupRows};
 use crate::{
     GroupJid, NewEvent, Result, SessionId, Store,
     events::append,
     store::{FEW_ROWS, Snapshot},
-    tables::{GROUPS, MEMBERS},
+    tables::{ABOVE_ALL, GROUPS, MEMBERS},
 };
 
 impl Store {
@@ -112,10 +109,8 @@ fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) ->
         let member: Member = txn.vault().decode(&MEMBERS, &key.value(), value.value())?;
         let (_, jid, lid) = key.value();
         // Looked up, not taken out: what is taken out would have to outlive this row.
-        let same = members.get(&(jid, lid)).is_some_and(|listed| {
-            let phone = listed.phone.is_none() || listed.phone == member.phone;
-            phone && listed.role == member.role
-        });
+        let same =
+            members.get(&(jid, lid)).is_some_and(|listed| listed_member(listed, &member) == member);
         stored += 1;
         if !same {
             return Ok(false);
@@ -263,6 +258,16 @@ pub(super) fn new_member(id: i64, listed: &MemberSnapshot, at: i64) -> Member {
     }
 }
 
+/// A stored member with what the list says of it.
+fn listed_member(listed: &MemberSnapshot, known: &Member) -> Member {
+    Member {
+        lid: listed.lid.clone(),
+        phone: listed.phone.clone().or_else(|| known.phone.clone()),
+        role: listed.role,
+        ..known.clone()
+    }
+}
+
 /// Stores what the listing says of a known member; false when nothing of it is new.
 pub(super) fn update_member(
     rows: &mut GroupRows<'_>,
@@ -271,12 +276,7 @@ pub(super) fn update_member(
     listed: &MemberSnapshot,
     at: i64,
 ) -> Result<bool> {
-    let mut member = Member {
-        lid: listed.lid.clone(),
-        phone: listed.phone.clone().or_else(|| known.phone.clone()),
-        role: listed.role,
-        ..known.clone()
-    };
+    let mut member = listed_member(listed, known);
     if member == *known {
         return Ok(false);
     }

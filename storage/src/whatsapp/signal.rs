@@ -1,7 +1,7 @@
 //! Keys and sessions of the Signal protocol. All of it is on disk before it is answered for: a message key used twice
 //! or a prekey handed out twice cannot be repaired.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -106,31 +106,22 @@ impl SignalStore for Backend {
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
-        let mut places: Vec<_> = ids.iter().copied().zip(0..).collect();
-        places.sort_unstable();
-        let mut found: Vec<Option<Vec<u8>>> = vec![None; ids.len()];
+        let mut found: BTreeMap<_, Option<Vec<u8>>> = ids.iter().map(|id| (*id, None)).collect();
         // After each login the library reads all there are: one walk through them costs less than a search for each.
         let walk = self.store.read(|txn| {
             for row in WA_PREKEYS.range_in(txn, &self.key([]))? {
                 let (key, value) = row?;
-                let place = match key.value().last_chunk() {
-                    Some(id) => {
-                        let id = u32::from_be_bytes(*id);
-                        places.binary_search_by_key(&id, |(id, _)| *id)
-                    }
-                    None => continue,
-                };
-                if let Ok(place) = place {
-                    let value = WA_PREKEYS.value_of(txn, key.value(), value.value())?;
-                    found[places[place].1] = Some(value);
+                let (key, value) = (key.value(), value.value());
+                let id = key.last_chunk().map(|id| u32::from_be_bytes(*id));
+                if let Some(place) = id.and_then(|id| found.get_mut(&id)) {
+                    *place = Some(WA_PREKEYS.value_of(txn, key, value)?);
                 }
             }
             Ok(())
         });
         walk.map_err(failed)?;
         ids.iter()
-            .zip(found)
-            .filter_map(|(id, value)| Some((*id, value?)))
+            .filter_map(|id| Some((*id, found.remove(id)??)))
             .map(|(id, value)| Ok((id, prekey_record(value)?)))
             .collect()
     }
