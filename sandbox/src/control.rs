@@ -21,6 +21,7 @@ mod logins;
 mod loopback;
 mod pairing;
 mod phones;
+mod presence;
 mod server;
 mod streams;
 
@@ -37,6 +38,8 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/connections", put(connections::set_of_phone))
         .route("/phones/{name}/end-streams", post(streams::end_of_phone))
         .route("/phones/{name}/expire-code", post(pairing::expire_code))
+        .route("/phones/{name}/presence", put(presence::set))
+        .route("/phones/{name}/chat-state", post(presence::show))
         .route("/phones/{name}/ban", put(logins::ban).delete(logins::pardon))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))

@@ -21,5 +21,5 @@ pub(crate) use group::Group;
 pub use group::Role;
 pub use levers::{GroupLever, NewGroup};
 pub(crate) use levers::{add, change_as, describe};
-pub(crate) use people::of_name as person;
+pub(crate) use people::{chat, of_name as person};
 pub(crate) use registry::Groups;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{fs, io};
 
 use clap::Parser;
@@ -30,6 +31,9 @@ struct Arguments {
     /// How many QR codes a client may show one after the other.
     #[arg(long, env = "WHARF_SANDBOX_QR_REFS", value_name = "COUNT", default_value_t = Config::default().qr_refs)]
     qr_refs: usize,
+    /// How many seconds what somebody types waits for a device that is away.
+    #[arg(long, env = "CHATSTATE_TTL_SECS", value_name = "SECONDS", default_value_t = Config::default().chat_state_ttl.as_secs())]
+    chat_state_ttl: u64,
     /// What to log, on standard error.
     #[arg(long, env = "WHARF_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
     log: EnvFilter,
@@ -39,8 +43,9 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr).init();
-    let Arguments { listen, tls, qr_refs, certificate_file, .. } = arguments;
-    let sandbox = Sandbox::start(Config { listen, tls, qr_refs }).await?;
+    let Arguments { listen, tls, qr_refs, certificate_file, chat_state_ttl, .. } = arguments;
+    let chat_state_ttl = Duration::from_secs(chat_state_ttl);
+    let sandbox = Sandbox::start(Config { listen, tls, qr_refs, chat_state_ttl }).await?;
     if let (Some(file), Some(certificate)) = (certificate_file, sandbox.certificate_pem()) {
         fs::write(&file, certificate)
             .map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;

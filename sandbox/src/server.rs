@@ -6,6 +6,7 @@ mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{State as Held, WebSocketUpgrade};
@@ -14,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::state::{self, Shared};
-use crate::{Result, connection, control, levers, pairing};
+use crate::{Result, connection, control, levers, pairing, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -33,11 +34,18 @@ pub struct Config {
     pub tls: bool,
     /// How many QR codes a client may show one after the other; by default six, as the real server gives.
     pub qr_refs: usize,
+    /// How long what somebody types waits for a device that is away; by default 30 seconds.
+    pub chat_state_ttl: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 0).into(), tls: false, qr_refs: pairing::REFERENCES }
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            tls: false,
+            qr_refs: pairing::REFERENCES,
+            chat_state_ttl: presence::CHAT_STATE_TTL,
+        }
     }
 }
 
@@ -51,7 +59,11 @@ impl Sandbox {
     /// Starts a server without accounts.
     pub async fn start(config: Config) -> Result<Self> {
         let state = Shared::default();
-        state::lock(&state).pairings.references = config.qr_refs;
+        {
+            let mut state = state::lock(&state);
+            state.pairings.references = config.qr_refs;
+            state.board.chat_state_ttl = config.chat_state_ttl;
+        }
         let front = Front::open(&config, state.clone()).await?;
         Ok(Self { front, state })
     }

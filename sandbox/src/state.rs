@@ -5,6 +5,7 @@ mod device;
 mod handshakes;
 mod links;
 mod network;
+mod queue;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -15,12 +16,14 @@ pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use links::{LinkId, Links, Opened};
 pub(crate) use network::Network;
+pub(crate) use queue::Missed;
 
 use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::logins::Refusals;
 use crate::pairing::Pairings;
+use crate::presence::{self, Board};
 use crate::stanza::Push;
 
 /// The state as its users hold it; lock it with [`lock`].
@@ -30,6 +33,7 @@ pub(crate) type Shared = Arc<Mutex<State>>;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
+    pub(crate) board: Board,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) handshakes: Handshakes,
@@ -78,24 +82,58 @@ impl State {
         }
     }
 
-    /// Hands a stanza to one device. It is kept until the device has acknowledged it.
+    /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it.
     pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {
         let Some(device) = self.accounts.device_mut(addr) else { return };
-        if let Some(link) = device.listening() {
-            self.links.send(link, Arc::clone(&node));
-        }
-        device.keep(node);
-    }
-
-    /// Sends a device what it missed and how much that was, and everything else from then on.
-    pub(crate) fn replay(&mut self, addr: DeviceAddr) {
-        let Some(device) = self.accounts.device_mut(addr) else { return };
-        let Some(link) = device.link else { return };
-        let missed = device.start_listening();
-        let count = missed.len();
-        for node in missed {
+        if device.queue.keep(Arc::clone(&node))
+            && let Some(link) = device.link
+        {
             self.links.send(link, node);
         }
-        self.links.send(link, crate::connection::login::offline_done(count));
+    }
+
+    /// Hands a stanza to one device if it listens; what is gone by tomorrow is not kept.
+    pub(crate) fn tell(&mut self, addr: DeviceAddr, node: Arc<Node>) {
+        if let Some(link) = self.accounts.device(addr).and_then(Device::listening) {
+            self.links.send(link, node);
+        }
+    }
+
+    /// The device takes stanzas from now on: first what it missed.
+    pub(crate) fn replay(&mut self, addr: DeviceAddr) {
+        if let Some(device) = self.accounts.device_mut(addr) {
+            device.queue.start();
+        }
+        self.catch_up(addr);
+    }
+
+    /// The device asks for more of what it missed.
+    pub(crate) fn more(&mut self, addr: DeviceAddr, count: usize) {
+        if let Some(device) = self.accounts.device_mut(addr) {
+            device.queue.ask(count);
+        }
+        self.catch_up(addr);
+    }
+
+    /// The device has what this `ack` or `receipt` names.
+    pub(crate) fn acknowledge(&mut self, addr: DeviceAddr, word: &Node) {
+        if let Some(device) = self.accounts.device_mut(addr) {
+            device.queue.acknowledge(word);
+        }
+        self.catch_up(addr);
+    }
+
+    /// Sends what may be sent of what a device missed, and at the end how much that was.
+    fn catch_up(&mut self, addr: DeviceAddr) {
+        let Some(device) = self.accounts.device_mut(addr) else { return };
+        let Some(link) = device.link else { return };
+        let released = device.queue.release();
+        for node in released.stanzas {
+            self.links.send(link, node);
+        }
+        if let Some(count) = released.done {
+            self.links.send(link, crate::connection::login::offline_done(count));
+            presence::catch_up(self, addr);
+        }
     }
 }

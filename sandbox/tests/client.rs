@@ -1,6 +1,7 @@
 //! A real client, linked to a phone of the sandbox.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,7 +10,11 @@ use whatsapp_rust::client::Client;
 use whatsapp_rust::http::UreqHttpClient;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
-use whatsapp_rust::types::events::{ChannelEventHandler, Event, EventInterest, Subscription};
+use whatsapp_rust::types::events::{
+    ChannelEventHandler, Event, EventInterest, InboundMessage, Subscription,
+};
+use whatsapp_rust::types::message::MessageInfo;
+use whatsapp_rust::wacore::proto_helpers::MessageExt;
 use whatsapp_rust::wacore::store::InMemoryBackend;
 use whatsapp_rust::{ErrorChainExt, TokioRuntime};
 
@@ -20,6 +25,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct Device {
     pub(crate) client: Arc<Client>,
     events: Receiver<Arc<Event>>,
+    /// Read, and not yet asked for.
+    letters: Mutex<VecDeque<Letter>>,
     run: JoinHandle<()>,
     store: Arc<InMemoryBackend>,
     _subscription: Subscription,
@@ -59,7 +66,7 @@ impl Device {
         let subscription = client.subscribe(EventInterest::ALL, handler);
         let running = client.clone();
         let run = tokio::spawn(async move { running.run().await });
-        Self { client, events, run, store, _subscription: subscription }
+        Self { client, events, letters: Mutex::default(), run, store, _subscription: subscription }
     }
 
     /// Where the client keeps itself, all of it written: by itself it saves only when it disconnects.
@@ -82,6 +89,36 @@ impl Device {
         self.sees(|event| matches!(event, Event::Connected(_)).then_some(())).await;
     }
 
+    /// The next message that the client decrypts and that has a text; events before it are gone, messages of one batch
+    /// come one after the other.
+    pub(crate) async fn reads(&self) -> Letter {
+        if let Some(letter) = self.letters.lock().unwrap().pop_front() {
+            return letter;
+        }
+        let mut batch = self
+            .sees(|event| match event {
+                Event::Messages(batch) => {
+                    let letters: VecDeque<Letter> =
+                        batch.messages.iter().filter_map(Letter::of).collect();
+                    (!letters.is_empty()).then_some(letters)
+                }
+                _ => None,
+            })
+            .await;
+        let first = batch.pop_front().expect("it is not empty");
+        self.letters.lock().unwrap().append(&mut batch);
+        first
+    }
+
+    /// What the server says to a message that the client has sent: the number with which it refuses, if it does.
+    pub(crate) async fn answered(&self, id: &str) -> Option<String> {
+        self.sees(|event| match event {
+            Event::ServerAck(ack) if ack.id == id => Some(ack.error.clone()),
+            _ => None,
+        })
+        .await
+    }
+
     /// Waits for an event and returns what `pick` makes of it; those before it are gone.
     pub(crate) async fn sees<T>(&self, pick: impl Fn(&Event) -> Option<T>) -> T {
         let found = async {
@@ -93,6 +130,20 @@ impl Device {
             }
         };
         tokio::time::timeout(DEADLINE, found).await.expect("the event did not come in time")
+    }
+}
+
+/// A message as its reader has it.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) text: String,
+    pub(crate) info: Arc<MessageInfo>,
+}
+
+impl Letter {
+    fn of(inbound: &InboundMessage) -> Option<Self> {
+        let text = inbound.message.text_content()?.to_owned();
+        Some(Self { text, info: Arc::clone(&inbound.info) })
     }
 }
 

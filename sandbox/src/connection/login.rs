@@ -8,9 +8,9 @@ use waproto::whatsapp::ClientPayload;
 use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
 use crate::logins::{self, LoginFailure};
-use crate::state::{DeviceAddr, LinkId, State};
+use crate::state::{DeviceAddr, LinkId, Missed, State};
 use crate::streams::{self, StreamEnd};
-use crate::{clock, pairing};
+use crate::{clock, pairing, presence};
 
 /// Reads the client's payload, and sends what it is to hear first.
 pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &[u8]) {
@@ -53,10 +53,11 @@ fn pair(
 
 fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), LoginFailure> {
     logins::refusal(state, Some(addr.account)).map_or(Ok(()), Err)?;
+    presence::gone(state, addr);
     let Some(device) = state.accounts.device_mut(addr) else { return Ok(()) };
     let replaced = device.log_in(link);
     state.links.log_in(link, addr);
-    let missed = device.missed();
+    let missed = device.queue.missed();
     if let Some(old) = replaced {
         streams::end(state, old, StreamEnd::Replaced);
     }
@@ -83,15 +84,16 @@ fn refuse(state: &mut State, link: LinkId, failure: &LoginFailure) {
     state.links.close(link);
 }
 
-/// Announces what waits for the client: notifications count as such, everything else as messages.
-fn offline_preview((notifications, others): (usize, usize)) -> Node {
+/// Announces what waits for the client.
+fn offline_preview(missed: Missed) -> Node {
+    let Missed { messages, receipts, notifications, calls } = missed;
     let preview = NodeBuilder::new("offline_preview")
-        .attr("count", notifications + others)
-        .attr("message", others)
+        .attr("count", messages + receipts + notifications + calls)
+        .attr("message", messages)
         .attr("notification", notifications)
-        .attr("receipt", 0)
+        .attr("receipt", receipts)
         .attr("appdata", 0)
-        .attr("call", 0)
+        .attr("call", calls)
         .attr("status", 0)
         .build();
     NodeBuilder::new("ib").children([preview]).build()

@@ -22,6 +22,17 @@ pub(crate) struct NewBody {
     admins: Vec<String>,
     #[serde(default)]
     members: Vec<String>,
+    /// How its members are named: `lid`, or `pn` as in groups from before LIDs.
+    #[serde(default)]
+    addressing: Addressing,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Addressing {
+    #[default]
+    Lid,
+    Pn,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +120,9 @@ pub(crate) async fn add(
     let mut group = NewGroup::new(body.subject).owner(body.owner);
     group = body.admins.into_iter().fold(group, NewGroup::admin);
     group = body.members.into_iter().fold(group, NewGroup::member);
+    if matches!(body.addressing, Addressing::Pn) {
+        group = group.by_phone_number();
+    }
     let gid = groups::add(&shared, group).map_err(|error| Error::NotFound(error.to_string()))?;
     Ok((StatusCode::CREATED, read(&shared, &gid)?))
 }

@@ -13,6 +13,7 @@ use super::request::{self, Create, Request};
 use super::stanza::Parts;
 use super::{invite, members, people, stanza as node};
 use crate::clock;
+use crate::relay::Addressing;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
 
@@ -72,6 +73,7 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
         others: others.collect(),
         description: create.description,
         options: create.options,
+        addressing: Addressing::Lid,
         invite: invite::fresh_code(),
     };
     let at_ms = clock::now_ms();

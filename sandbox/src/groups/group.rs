@@ -3,6 +3,8 @@
 use serde::Serialize;
 use wacore_binary::Jid;
 
+use crate::relay::Addressing;
+
 /// A person in a group, under all the names a group needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Person {
@@ -100,6 +102,8 @@ pub(crate) struct Group {
     pub(crate) announce: bool,
     pub(crate) locked: bool,
     pub(crate) options: Options,
+    /// How its members are named.
+    pub(crate) addressing: Addressing,
     pub(crate) creator: Person,
     pub(crate) created_at_ms: i64,
     pub(crate) invite: String,
@@ -125,6 +129,7 @@ impl Group {
             announce: false,
             locked: false,
             options: Options::default(),
+            addressing: Addressing::Lid,
             creator,
             created_at_ms: at_ms,
             invite,

@@ -6,6 +6,7 @@ use super::change::{Change, Refusal};
 use super::group::{Group, Options, Person, Role};
 use super::registry::Founding;
 use super::{answer, invite, people};
+use crate::relay::Addressing;
 use crate::state::{self, Shared};
 use crate::{Sandbox, clock};
 
@@ -15,12 +16,18 @@ pub struct NewGroup {
     subject: String,
     owner: Option<String>,
     others: Vec<(String, Role)>,
+    addressing: Addressing,
 }
 
 impl NewGroup {
     /// A group of this subject, nobody in it yet.
     pub fn new(subject: impl Into<String>) -> Self {
-        Self { subject: subject.into(), owner: None, others: Vec::new() }
+        Self {
+            subject: subject.into(),
+            owner: None,
+            others: Vec::new(),
+            addressing: Addressing::Lid,
+        }
     }
 
     /// Its creator, by account name. A group needs one.
@@ -41,6 +48,13 @@ impl NewGroup {
     #[must_use]
     pub fn member(mut self, name: impl Into<String>) -> Self {
         self.others.push((name.into(), Role::Member));
+        self
+    }
+
+    /// Addresses its members by phone number, as groups from before LIDs do; otherwise by LID.
+    #[must_use]
+    pub fn by_phone_number(mut self) -> Self {
+        self.addressing = Addressing::Phone;
         self
     }
 }
@@ -81,6 +95,7 @@ pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
         others: others.collect::<Result<_, _>>()?,
         description: None,
         options: Options::default(),
+        addressing: new.addressing,
         invite: invite::fresh_code(),
     };
     let at_ms = clock::now_ms();

@@ -9,6 +9,7 @@ use super::change::{self, Change, Refusal};
 use super::group::{Description, Group, Member, Options, Person, Role};
 use super::stanza;
 use crate::journal::Journal;
+use crate::relay::Addressing;
 
 /// What the members' devices are to hear.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Founding {
     /// Id and text.
     pub(crate) description: Option<(String, String)>,
     pub(crate) options: Options,
+    pub(crate) addressing: Addressing,
     /// The invite code.
     pub(crate) invite: String,
 }
@@ -77,6 +79,7 @@ impl Groups {
         let creator = founding.creator;
         let mut group = Group::new(id, founding.subject, creator.clone(), founding.invite, at_ms);
         group.options = founding.options;
+        group.addressing = founding.addressing;
         group.description = founding.description.map(|(id, text)| Description {
             id,
             text,
@@ -95,13 +98,10 @@ impl Groups {
         for name in &to {
             self.by_member.entry(name.clone()).or_default().insert(group.id.clone());
         }
-        let action = stanza::created(&group);
-        self.by_id.insert(group.id.clone(), group);
         let id = self.next_notice();
-        Ok((
-            gid.clone(),
-            Notice { to, node: stanza::notification(&gid, &id, &creator, at_ms, action) },
-        ))
+        let node = stanza::notification(&group, &id, &creator, at_ms, stanza::created(&group));
+        self.by_id.insert(group.id.clone(), group);
+        Ok((gid, Notice { to, node }))
     }
 
     /// Changes a group if its author may, writes it into the journal and says who is to hear of it.
@@ -122,9 +122,10 @@ impl Groups {
         group.apply(author, change, at_ms);
         let (action, to) =
             before.unwrap_or_else(|| (stanza::action(group, author, change), names(group)));
+        let node = stanza::notification(group, &id, author, at_ms, action);
         self.index(gid.user.as_str(), author, change);
         journal.record(at_ms, &author.name, change.operation(), &gid.to_string(), change.detail());
-        Ok(Notice { to, node: stanza::notification(gid, &id, author, at_ms, action) })
+        Ok(Notice { to, node })
     }
 
     fn next_notice(&mut self) -> String {
@@ -174,6 +175,7 @@ mod tests {
             others: vec![(person("shop"), Role::Admin), (person("mia"), Role::Member)],
             description: None,
             options: Options::default(),
+            addressing: Addressing::Lid,
             invite: "code".into(),
         };
         let (gid, notice) = groups.found(&mut journal, founding, 1).expect("a good subject");

@@ -2,11 +2,12 @@
 //!
 //! Texts of enumerations are string content, not bytes: clients read nothing else there.
 
+use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
 
 use super::change::Change;
 use super::group::{Description, Group, Member, Person};
+use crate::relay::Addressing;
 
 /// Which parts of a `group` node were asked for.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +21,11 @@ impl Parts {
     pub(crate) const ALL: Self = Self { participants: true, description: true };
 }
 
-/// The `group` node. The group addresses its members by LID and names their phone numbers beside it.
+/// The `group` node. The group addresses its members by LID and names their phone numbers beside it, or by phone number.
 pub(crate) fn group(group: &Group, parts: Parts) -> Node {
     let mut children = Vec::with_capacity(group.members.len() + 4);
     if parts.participants {
-        children.extend(group.members.iter().map(member));
+        children.extend(group.members.iter().map(|member| self::member(group.addressing, member)));
     }
     if group.announce {
         children.push(NodeBuilder::new("announcement").build());
@@ -36,35 +37,49 @@ pub(crate) fn group(group: &Group, parts: Parts) -> Node {
     if parts.description
         && let Some(current) = &group.description
     {
-        children.push(description(current));
+        children.push(description(group.addressing, current));
     }
-    NodeBuilder::new("group")
+    let node = NodeBuilder::new("group")
         .attr("id", group.id.as_str())
-        .attr("addressing_mode", "lid")
+        .attr("addressing_mode", group.addressing.wire())
         .attr("subject", group.subject.text.as_str())
         .attr("s_t", seconds(group.subject.at_ms))
-        .attr("s_o", &group.subject.author.lid)
-        .attr("s_o_pn", &group.subject.author.phone)
         .attr("creation", seconds(group.created_at_ms))
-        .attr("creator", &group.creator.lid)
-        .attr("creator_pn", &group.creator.phone)
-        .attr("size", group.members.len())
-        .children(children)
-        .build()
+        .attr("size", group.members.len());
+    let node = name(node, group.addressing, &group.subject.author, "s_o", "s_o_pn");
+    name(node, group.addressing, &group.creator, "creator", "creator_pn").children(children).build()
 }
 
 /// The notification that tells devices of a change somebody made.
-pub(crate) fn notification(gid: &Jid, id: &str, author: &Person, at_ms: i64, action: Node) -> Node {
-    NodeBuilder::new("notification")
-        .attr("from", gid)
+pub(crate) fn notification(
+    group: &Group,
+    id: &str,
+    author: &Person,
+    at_ms: i64,
+    action: Node,
+) -> Node {
+    let node = NodeBuilder::new("notification")
+        .attr("from", group.jid())
         .attr("type", "w:gp2")
         .attr("id", id)
-        .attr("participant", &author.lid)
-        .attr("participant_pn", &author.phone)
-        .attr("addressing_mode", "lid")
-        .attr("t", seconds(at_ms))
-        .children([action])
-        .build()
+        .attr("addressing_mode", group.addressing.wire())
+        .attr("t", seconds(at_ms));
+    let node = name(node, group.addressing, author, "participant", "participant_pn");
+    node.children([action]).build()
+}
+
+/// Names a person as the group does. Beside a LID stands the phone number; beside a phone number nothing.
+fn name(
+    node: NodeBuilder,
+    way: Addressing,
+    person: &Person,
+    attr: &'static str,
+    beside: &'static str,
+) -> NodeBuilder {
+    match way {
+        Addressing::Lid => node.attr(attr, &person.lid).attr(beside, &person.phone),
+        Addressing::Phone => node.attr(attr, &person.phone),
+    }
 }
 
 /// What a new group's notification carries.
@@ -79,18 +94,18 @@ pub(crate) fn created(group: &Group) -> Node {
 pub(crate) fn action(group: &Group, author: &Person, change: &Change) -> Node {
     let flag = |on: bool, yes, no| NodeBuilder::new(if on { yes } else { no }).build();
     match change {
-        Change::Subject(subject) => NodeBuilder::new("subject")
-            .attr("subject", subject.as_str())
-            .attr("s_t", seconds(group.subject.at_ms))
-            .attr("s_o", &author.lid)
-            .attr("s_o_pn", &author.phone)
-            .build(),
+        Change::Subject(subject) => {
+            let node = NodeBuilder::new("subject")
+                .attr("subject", subject.as_str())
+                .attr("s_t", seconds(group.subject.at_ms));
+            name(node, group.addressing, author, "s_o", "s_o_pn").build()
+        }
         Change::Description { id, .. } => group.description.as_ref().map_or_else(
             || {
                 let delete = NodeBuilder::new("delete").build();
                 NodeBuilder::new("description").attr("id", id.as_str()).children([delete]).build()
             },
-            description,
+            |current| description(group.addressing, current),
         ),
         Change::Announce(on) => flag(*on, "announcement", "not_announcement"),
         Change::Locked(on) => flag(*on, "locked", "unlocked"),
@@ -111,25 +126,30 @@ pub(crate) fn invite(code: &str) -> Node {
 }
 
 fn members<'a>(tag: &'static str, group: &Group, names: impl Iterator<Item = &'a str>) -> Node {
-    NodeBuilder::new(tag).children(names.filter_map(|name| group.member(name)).map(member)).build()
+    let members = names.filter_map(|name| group.member(name));
+    NodeBuilder::new(tag)
+        .children(members.map(|member| self::member(group.addressing, member)))
+        .build()
 }
 
-fn member(member: &Member) -> Node {
-    let node = NodeBuilder::new("participant")
-        .attr("jid", &member.person.lid)
-        .attr("phone_number", &member.person.phone);
+fn member(way: Addressing, member: &Member) -> Node {
+    let Person { lid, phone, .. } = &member.person;
+    let node = NodeBuilder::new("participant");
+    let node = match way {
+        Addressing::Lid => node.attr("jid", lid).attr("phone_number", phone),
+        Addressing::Phone => node.attr("jid", phone).attr("lid", lid),
+    };
     match member.role.wire() {
         Some(role) => node.attr("type", role).build(),
         None => node.build(),
     }
 }
 
-fn description(description: &Description) -> Node {
-    NodeBuilder::new("description")
+fn description(way: Addressing, description: &Description) -> Node {
+    let node = NodeBuilder::new("description")
         .attr("id", description.id.as_str())
-        .attr("participant", &description.author.lid)
-        .attr("participant_pn", &description.author.phone)
-        .attr("t", seconds(description.at_ms))
+        .attr("t", seconds(description.at_ms));
+    name(node, way, &description.author, "participant", "participant_pn")
         .children([NodeBuilder::new("body").string_content(description.text.as_str()).build()])
         .build()
 }
@@ -166,6 +186,7 @@ mod tests {
     use wacore::iq::groups::GroupInfoResponse;
     use wacore::protocol::ProtocolNode;
     use wacore::stanza::groups::{GroupNotification, GroupNotificationAction};
+    use wacore_binary::Jid;
 
     use super::*;
 
@@ -192,7 +213,7 @@ mod tests {
             crew.apply(&person("boss"), change, 9_000);
         }
         let action = action(&crew, &person("boss"), change);
-        let node = notification(&crew.jid(), "n1", &person("boss"), 9_000, action);
+        let node = notification(&crew, "n1", &person("boss"), 9_000, action);
         GroupNotification::try_from_node_ref(&node.as_node_ref()).expect("a notification")
     }
 

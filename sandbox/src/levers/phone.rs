@@ -51,6 +51,13 @@ impl Phone {
         account.devices.iter().map(linked).collect()
     }
 
+    /// How many messages the device of this number has not acknowledged yet; 0 for a device that is not there.
+    pub fn unacknowledged(&self, device: u16) -> usize {
+        let state = state::lock(&self.shared);
+        let device = state.accounts.by_name(&self.name).and_then(|account| account.device(device));
+        device.map_or(0, |device| device.queue.missed().messages)
+    }
+
     /// Unlinks every device of the account, as its owner does in the phone's settings; returns how many there were.
     pub fn unlinks(&self) -> usize {
         let mut state = state::lock(&self.shared);
@@ -127,7 +134,7 @@ impl Phone {
         freeze(&mut state, account)
     }
 
-    fn known(&self) -> (MutexGuard<'_, State>, AccountId) {
+    pub(crate) fn known(&self) -> (MutexGuard<'_, State>, AccountId) {
         let state = state::lock(&self.shared);
         let Some(account) = state.accounts.by_name(&self.name).map(|account| account.id) else {
             drop(state);

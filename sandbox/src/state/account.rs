@@ -56,6 +56,16 @@ impl Account {
         self.devices.iter().find(|device| device.id == id)
     }
 
+    /// Whether there is a device of this number; 0 is the phone.
+    pub(crate) fn has(&self, id: u16) -> bool {
+        id == 0 || self.device(id).is_some()
+    }
+
+    /// The numbers of the phone and of every linked device.
+    pub(crate) fn all_devices(&self) -> impl Iterator<Item = u16> + '_ {
+        std::iter::once(0).chain(self.devices.iter().map(|device| device.id))
+    }
+
     /// The lowest number that no device has; `None` if the account is full.
     pub(crate) fn free_device(&self) -> Option<u16> {
         (1..=MAX_DEVICES).find(|id| self.device(*id).is_none())

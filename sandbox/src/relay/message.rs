@@ -1,0 +1,279 @@
+//! Who gets a message, and as whose.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+use wacore::messages::MessageUtils;
+use wacore_binary::{Jid, Node, Server};
+
+use super::nack::Nack;
+use super::sent::{Listed, Sent};
+use super::stanza::{self, Addresses, Addressing, Letter};
+use crate::clock;
+use crate::state::{Account, AccountId, DeviceAddr, State};
+
+/// What a message leads to.
+struct Relayed {
+    /// In the order in which they are handed on.
+    letters: Vec<(DeviceAddr, Arc<Node>)>,
+    /// The hash of the devices that there are, if the sender knows of others: it then asks for them anew.
+    phash: Option<String>,
+}
+
+/// Takes a message from a device and hands it to everybody whom it is for; returns the sender's `ack`.
+pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
+    let ack = stanza::ack("message", node).attr("t", clock::now());
+    let relayed = {
+        let device = state.accounts.device(from);
+        Sent::read(node, device).and_then(|sent| relay(state, from, &sent).map(|done| (sent, done)))
+    };
+    match relayed {
+        Ok((sent, Relayed { letters, phash })) => {
+            record(state, from, &sent, letters.len());
+            for (addr, letter) in letters {
+                state.deliver(addr, letter);
+            }
+            match phash {
+                Some(phash) => ack.attr("phash", phash).build(),
+                None => ack.build(),
+            }
+        }
+        Err(nack) => ack.attr("error", nack.code()).build(),
+    }
+}
+
+fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
+    let Some(account) = state.accounts.get(from.account) else { return };
+    let kind = crate::stanza::attr(sent.node, "type");
+    let detail = json!({ "id": sent.id, "type": kind, "device": from.device, "devices": devices });
+    let to = sent.to.to_string();
+    state.journal.record(clock::now_ms(), &account.name, "message", &to, detail);
+}
+
+fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+    match sent.to.server {
+        Server::Group => to_group(state, from, sent),
+        Server::Broadcast => to_status(state, from, sent),
+        Server::Pn | Server::Lid => {
+            let peer = crate::stanza::attr(sent.node, "category").as_deref() == Some("peer");
+            let bare = sent.listed.is_empty();
+            if bare && (peer || sent.to.device != 0 || sent.recipient.is_some()) {
+                to_device(state, from, sent)
+            } else {
+                to_person(state, from, sent)
+            }
+        }
+        _ => Err(Nack::Malformed),
+    }
+}
+
+/// To a person: the devices of both that the sender has encrypted for.
+fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+    let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
+    let you = state.accounts.by_jid(&sent.to).ok_or(Nack::NotFound)?;
+    let way = Addressing::of(&sent.to).ok_or(Nack::Malformed)?;
+    let addresses = vec![
+        ("from", way.device(me, from.device).into()),
+        (way.other_name("sender_pn", "sender_lid"), way.other(me).into()),
+    ];
+    let letter = Letter::new(sent, &me.push_name, addresses);
+    if sent.listed.is_empty() {
+        // Without a list it is for the phone, the only device that everybody has.
+        let phone = DeviceAddr { account: you.id, device: 0 };
+        let letters = vec![(phone, letter.with(&sent.ciphertexts).into())];
+        return Ok(Relayed { letters, phash: None });
+    }
+    let own = Letter::new(sent, &me.push_name, copied(me, you, from, way));
+    let mut letters = Vec::with_capacity(sent.listed.len());
+    let mut known = BTreeSet::new();
+    for listed in &sent.listed {
+        let owner = state.accounts.by_jid(&listed.jid).ok_or(Nack::Malformed)?;
+        let addr = DeviceAddr { account: owner.id, device: listed.jid.device };
+        let letter = match owner.id {
+            id if id == me.id => &own,
+            // Phone numbers in a message to a LID, or the other way round.
+            id if id == you.id && listed.jid.server == sent.to.server => &letter,
+            _ => return Err(Nack::Malformed),
+        };
+        if addr != from && owner.has(addr.device) && known.insert((addr.account, addr.device)) {
+            letters.push((addr, letter.with(&listed.ciphertexts).into()));
+        }
+    }
+    let real: Vec<(&Account, u16)> = [you, me]
+        .into_iter()
+        .take(if you.id == me.id { 1 } else { 2 })
+        .flat_map(|account| account.all_devices().map(move |device| (account, device)))
+        .filter(|(account, device)| (account.id, *device) != (from.account, from.device))
+        .collect();
+    let fresh = listed_as(&sent.listed, &known, &real);
+    let jids = real.iter().map(|(account, device)| way.device(account, *device));
+    let phash = (!fresh).then(|| phash(jids)).flatten();
+    Ok(Relayed { letters, phash })
+}
+
+/// Whether the sender has listed each of these devices, and nothing else.
+fn listed_as(
+    listed: &[Listed],
+    known: &BTreeSet<(AccountId, u16)>,
+    real: &[(&Account, u16)],
+) -> bool {
+    listed.len() == real.len()
+        && real.iter().all(|(account, device)| known.contains(&(account.id, *device)))
+}
+
+/// The addresses of the copy for the sender's own other devices: it names the chat.
+fn copied(me: &Account, you: &Account, from: DeviceAddr, way: Addressing) -> Addresses {
+    vec![
+        ("from", way.device(me, from.device).into()),
+        ("recipient", way.person(you).into()),
+        (way.other_name("peer_recipient_pn", "peer_recipient_lid"), way.other(you).into()),
+    ]
+}
+
+/// To one device: once more, because it could not read the message, or between the devices of one account.
+fn to_device(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+    let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
+    let you = state.accounts.by_jid(&sent.to).ok_or(Nack::NotFound)?;
+    let way = Addressing::of(&sent.to).ok_or(Nack::Malformed)?;
+    let peer = crate::stanza::attr(sent.node, "category").is_some();
+    let target = DeviceAddr { account: you.id, device: sent.to.device };
+    // Only an account's own devices talk of its affairs.
+    if (peer || sent.recipient.is_some()) && you.id != me.id || target == from {
+        return Err(Nack::Malformed);
+    }
+    if !you.has(target.device) {
+        return Err(Nack::NotFound);
+    }
+    let mut addresses: Addresses = vec![("from", way.device(me, from.device).into())];
+    match &sent.recipient {
+        Some(chat) => addresses.push(("recipient", chat.to_non_ad().into())),
+        None if you.id != me.id => {
+            addresses.push((way.other_name("sender_pn", "sender_lid"), way.other(me).into()));
+        }
+        None => {}
+    }
+    let letter = Letter::new(sent, &me.push_name, addresses);
+    Ok(Relayed { letters: vec![(target, letter.with(&sent.ciphertexts).into())], phash: None })
+}
+
+/// To a group: every device of every member, but for the one that sends. Those that are listed get the key of the
+/// sender before what is encrypted with it.
+fn to_group(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+    let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
+    let group = state.groups.find(&sent.to).map_err(|_| Nack::NotFound)?;
+    let role = group.role_of(&me.name).map_err(|_| Nack::NotAllowed)?;
+    if group.announce && !role.is_admin() {
+        return Err(Nack::NotAllowed);
+    }
+    let way = group.addressing;
+    if crate::stanza::attr(sent.node, "addressing_mode").is_some_and(|mode| mode != way.wire()) {
+        return Err(Nack::StaleAddressing);
+    }
+    let letter = Letter::new(sent, &me.push_name, in_chat(&sent.to, me, from, way, true));
+    let members =
+        group.members.iter().filter_map(|member| state.accounts.by_name(&member.person.name));
+    if let Some(participant) = &sent.participant {
+        let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
+        let member = members.map(|account| account.id).any(|id| id == asked.account);
+        let letters = vec![(asked, letter.with(&sent.ciphertexts).into())];
+        return if member { Ok(Relayed { letters, phash: None }) } else { Err(Nack::NotFound) };
+    }
+    let devices: Vec<(&Account, u16)> = members
+        .flat_map(|account| account.all_devices().map(move |device| (account, device)))
+        .collect();
+    let letters = fan_out(
+        state,
+        from,
+        sent,
+        &letter,
+        devices.iter().map(|(account, device)| DeviceAddr { account: account.id, device: *device }),
+    )?;
+    let real = phash(devices.iter().map(|(account, device)| way.device(account, *device)));
+    let theirs = crate::stanza::attr(sent.node, "phash");
+    let phash = real.filter(|real| theirs.is_some_and(|theirs| theirs != *real));
+    Ok(Relayed { letters, phash })
+}
+
+/// To those who may see the sender's status: the people and devices that it lists.
+fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+    let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
+    if sent.to != Jid::status_broadcast() || sent.listed.is_empty() {
+        return Err(Nack::Malformed);
+    }
+    if sent.node.attrs.contains_key("addressing_mode") {
+        return Err(Nack::Invalid);
+    }
+    let first = sent.listed.first().and_then(|listed| Addressing::of(&listed.jid));
+    let way = first.ok_or(Nack::Malformed)?;
+    let letter = Letter::new(sent, &me.push_name, in_chat(&sent.to, me, from, way, false));
+    if let Some(participant) = &sent.participant {
+        let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
+        let letters = vec![(asked, letter.with(&sent.ciphertexts).into())];
+        return Ok(Relayed { letters, phash: None });
+    }
+    let mut people = BTreeSet::from([me.id]);
+    for listed in &sent.listed {
+        people.insert(state.accounts.by_jid(&listed.jid).ok_or(Nack::Malformed)?.id);
+    }
+    let devices = people.into_iter().filter_map(|id| state.accounts.get(id)).flat_map(|account| {
+        account.all_devices().map(|device| DeviceAddr { account: account.id, device })
+    });
+    Ok(Relayed { letters: fan_out(state, from, sent, &letter, devices)?, phash: None })
+}
+
+/// One letter for all who have the sender's key already, and one each for those that get it now.
+fn fan_out(
+    state: &State,
+    from: DeviceAddr,
+    sent: &Sent,
+    letter: &Letter,
+    devices: impl Iterator<Item = DeviceAddr>,
+) -> Result<Vec<(DeviceAddr, Arc<Node>)>, Nack> {
+    let mut keyed = std::collections::HashMap::with_capacity(sent.listed.len());
+    for listed in sent.listed.iter().filter(|listed| !listed.ciphertexts.is_empty()) {
+        let addr = device_of(state, &listed.jid).ok_or(Nack::Malformed)?;
+        keyed.insert(addr, listed);
+    }
+    let shared: Arc<Node> = letter.with(&sent.ciphertexts).into();
+    let letters = devices.filter(|addr| *addr != from).filter_map(|addr| {
+        let Some(listed) = keyed.get(&addr) else {
+            return (!sent.ciphertexts.is_empty()).then(|| (addr, Arc::clone(&shared)));
+        };
+        let both: Vec<&Node> =
+            listed.ciphertexts.iter().chain(&sent.ciphertexts).copied().collect();
+        Some((addr, letter.with(&both).into()))
+    });
+    Ok(letters.collect())
+}
+
+/// The addresses of a message in a chat of many.
+fn in_chat(
+    chat: &Jid,
+    me: &Account,
+    from: DeviceAddr,
+    way: Addressing,
+    says_mode: bool,
+) -> Addresses {
+    let mut addresses: Addresses = vec![
+        ("from", chat.clone().into()),
+        ("participant", way.device(me, from.device).into()),
+        (way.other_name("participant_pn", "participant_lid"), way.other(me).into()),
+    ];
+    if says_mode {
+        addresses.push(("addressing_mode", way.wire().into()));
+    }
+    addresses
+}
+
+/// The device at an address, known or not.
+fn device_of(state: &State, jid: &Jid) -> Option<DeviceAddr> {
+    let account = state.accounts.by_jid(jid)?;
+    Some(DeviceAddr { account: account.id, device: jid.device })
+}
+
+/// The hash by which a sender finds out that it does not know all devices.
+fn phash(devices: impl Iterator<Item = Jid>) -> Option<String> {
+    let devices: Vec<Jid> = devices.collect();
+    MessageUtils::participant_list_hash(&devices).ok()
+}

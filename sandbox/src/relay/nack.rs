@@ -1,0 +1,32 @@
+//! Why a message is not taken.
+
+/// A refusal; its number is the `error` of the `ack`.
+///
+/// The names are of `wacore` 0.7 (`protocol/nack.rs`, and what `whatsapp-rust`'s `node_io.rs` says of each number).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nack {
+    /// Addressed in a way that does not hold together: a device of somebody else among the recipient's, a `status` tag,
+    /// phone numbers in a message to a LID.
+    Malformed,
+    /// Nobody has this address.
+    NotFound,
+    /// Not in the group, or not among those who may write in it (`server returned error 420`, whatsmeow issue 380).
+    NotAllowed,
+    /// The group addresses its members in the other way by now.
+    StaleAddressing,
+    /// A field is missing or has a form that the server does not take (`SmaxInvalid`).
+    Invalid,
+}
+
+impl Nack {
+    /// The number on the wire.
+    pub(crate) fn code(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::NotFound => 404,
+            Self::NotAllowed => 420,
+            Self::StaleAddressing => 421,
+            Self::Invalid => 479,
+        }
+    }
+}

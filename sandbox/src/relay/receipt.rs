@@ -1,0 +1,128 @@
+//! Who hears that a message has arrived, was read, or has to be sent once more.
+
+use tracing::warn;
+use wacore_binary::{Jid, Node, NodeValue, Server};
+
+use super::sent::jid;
+use super::stanza::{self, Addresses, Addressing};
+use crate::stanza::attr;
+use crate::state::{Account, AccountId, DeviceAddr, State};
+
+/// Whom a receipt concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The author, on all their devices.
+    Author,
+    /// The author, and the reader's other devices: what one has read the others show as read.
+    AuthorAndOwn,
+    /// The one device that is named.
+    Device,
+    /// The reader's other devices only: nobody else is to know.
+    Own,
+}
+
+impl Reach {
+    /// By the type of the receipt; types are those of whatsapp-rust 0.7 (`types/presence.rs`).
+    fn of(kind: Option<&str>) -> Option<Self> {
+        Some(match kind {
+            None | Some("inactive" | "view") => Self::Author,
+            Some("read" | "played") => Self::AuthorAndOwn,
+            Some("read-self" | "played-self") => Self::Own,
+            Some(
+                "sender" | "retry" | "enc_rekey_retry" | "peer_msg" | "hist_sync" | "server-error",
+            ) => Self::Device,
+            Some(_) => return None,
+        })
+    }
+}
+
+/// Takes a receipt from a device: the message is off its queue, and those whom it concerns hear of it. Returns the
+/// device's `ack`.
+pub(crate) fn receipt(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
+    state.acknowledge(from, node);
+    let kind = attr(node, "type");
+    if let Some(reach) = Reach::of(kind.as_deref()) {
+        for (addr, addresses) in concerned(state, from, node, reach).unwrap_or_default() {
+            state.deliver(addr, stanza::receipt(node, addresses).into());
+        }
+    } else {
+        warn!(kind, "a receipt of a type that is not known");
+    }
+    let mut ack = stanza::ack("receipt", node);
+    for name in ["type", "participant"] {
+        if let Some(value) = node.attrs.get(name) {
+            ack = ack.attr(name, value.clone());
+        }
+    }
+    ack.build()
+}
+
+type Letters = Vec<(DeviceAddr, Addresses)>;
+
+fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Option<Letters> {
+    let me = state.accounts.get(from.account)?;
+    let to = jid(node, "to")?;
+    let participant = jid(node, "participant");
+    let in_chat = matches!(to.server, Server::Group | Server::Broadcast);
+    // In a chat of many the author is named beside it; among two the author is the other one.
+    let author = if in_chat { participant.clone()? } else { to.clone() };
+    let way = Addressing::of(&author)?;
+    let account = state.accounts.by_jid(&author)?;
+    let theirs = if in_chat {
+        named(&to, me, from, way)
+    } else {
+        let mut addresses = vec![("from", NodeValue::from(way.device(me, from.device)))];
+        addresses.extend(jid(node, "recipient").map(|chat| ("recipient", chat.into())));
+        addresses
+    };
+    let own = || {
+        let addresses = if in_chat {
+            named(&to, me, from, way)
+        } else {
+            let chat = account.id != me.id;
+            let mut addresses = vec![("from", NodeValue::from(way.device(me, from.device)))];
+            addresses.extend(chat.then(|| ("recipient", to.to_non_ad().into())));
+            addresses
+        };
+        others(me, from).map(move |addr| (addr, addresses.clone()))
+    };
+    Some(match reach {
+        Reach::Device => {
+            let named = DeviceAddr { account: account.id, device: author.device };
+            if named == from { Vec::new() } else { vec![(named, theirs)] }
+        }
+        Reach::Own => own().collect(),
+        Reach::Author => of_author(account, from, &theirs).collect(),
+        Reach::AuthorAndOwn => {
+            let both =
+                of_author(account, from, &theirs).chain(own().filter(|_| account.id != me.id));
+            both.collect()
+        }
+    })
+}
+
+fn of_author<'a>(
+    account: &'a Account,
+    from: DeviceAddr,
+    addresses: &'a Addresses,
+) -> impl Iterator<Item = (DeviceAddr, Addresses)> + 'a {
+    others(account, from).map(|addr| (addr, addresses.clone()))
+}
+
+/// All devices of an account, but for this one.
+fn others(account: &Account, from: DeviceAddr) -> impl Iterator<Item = DeviceAddr> + '_ {
+    let id: AccountId = account.id;
+    account
+        .all_devices()
+        .map(move |device| DeviceAddr { account: id, device })
+        .filter(move |addr| *addr != from)
+}
+
+/// The addresses of a receipt in a chat of many.
+fn named(chat: &Jid, me: &Account, from: DeviceAddr, way: Addressing) -> Addresses {
+    vec![
+        ("from", chat.clone().into()),
+        ("participant", way.device(me, from.device).into()),
+        (way.other_name("participant_pn", "participant_lid"), way.other(me).into()),
+    ]
+}

@@ -1,0 +1,88 @@
+//! What comes while a device is away: nothing is lost, and the order stays.
+
+use whatsapp_rust::Jid;
+use whatsapp_rust::types::events::Event;
+use whatsapp_rust::types::presence::ReceiptType;
+
+use crate::client::Device;
+use crate::groups::{crew, links};
+
+/// More than a primer and a batch of the client.
+const MANY: usize = 230;
+
+fn lid(device: &Device) -> Jid {
+    device.client.lid().unwrap().to_non_ad()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_comes_in_order_in_batches_and_is_counted() {
+    let (sandbox, gid) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    let to = lid(&mia);
+    shop.client.send_text(to.clone(), "hello").await.unwrap();
+    assert_eq!(mia.reads().await.text, "hello");
+    let store = mia.saved().await;
+    drop(mia);
+    sandbox.phone("mia").drops_connections().await;
+
+    for number in 0..MANY {
+        shop.client.send_text(to.clone(), number.to_string()).await.unwrap();
+    }
+    sandbox.group(&gid.to_string()).sets_subject("Night shift");
+    let last = shop.client.send_text(gid.clone(), "in the group").await.unwrap();
+    assert_eq!(shop.answered(&last.message_id).await, None);
+
+    let mia = Device::stored_in(store, &sandbox.ws_url()).await;
+    let preview = mia
+        .sees(|event| match event {
+            Event::OfflineSyncPreview(preview) => Some(preview.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(usize::try_from(preview.messages).unwrap() > MANY, "{preview:?}");
+    assert_eq!(preview.notifications, 1);
+    for number in 0..MANY {
+        let letter = mia.reads().await;
+        assert_eq!(letter.text, number.to_string());
+        assert!(letter.info.is_offline);
+    }
+    assert_eq!(mia.reads().await.text, "in the group");
+    let count = mia
+        .sees(|event| match event {
+            Event::OfflineSyncCompleted(done) => Some(done.count),
+            _ => None,
+        })
+        .await;
+    assert_eq!(count, preview.total);
+    // From then on it is told at once.
+    shop.client.send_text(to, "live").await.unwrap();
+    let letter = mia.reads().await;
+    assert_eq!((letter.text.as_str(), letter.info.is_offline), ("live", false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_does_not_come_again() {
+    let (sandbox, _) = crew().await;
+    let second = links(&sandbox, "shop").await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    let sent = shop.client.send_text(lid(&mia), "hello").await.unwrap().message_id;
+    assert_eq!(mia.reads().await.text, "hello");
+    assert_eq!(second.reads().await.text, "hello");
+    // The receipts of both have passed the server when they are here.
+    let mut missing = vec![ReceiptType::Inactive, ReceiptType::Sender];
+    while !missing.is_empty() {
+        let kind = shop
+            .sees(|event| match event {
+                Event::Receipt(receipt) if receipt.message_ids.contains(&sent) => {
+                    Some(receipt.r#type.clone())
+                }
+                _ => None,
+            })
+            .await;
+        missing.retain(|other| *other != kind);
+    }
+    for (device, phone) in [(&mia, "mia"), (&second, "shop")] {
+        let number = device.client.pn().unwrap().device;
+        assert_eq!(sandbox.phone(phone).unacknowledged(number), 0, "{phone}");
+    }
+}

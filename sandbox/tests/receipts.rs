@@ -1,0 +1,85 @@
+//! Receipts: who hears that a message arrived, was read, or could not be read.
+
+use whatsapp_rust::Jid;
+use whatsapp_rust::types::events::{Event, Receipt};
+use whatsapp_rust::types::presence::ReceiptType;
+
+use crate::client::Device;
+use crate::groups::{crew, links};
+
+async fn hears(device: &Device, id: &str, kind: ReceiptType) -> Receipt {
+    device
+        .sees(|event| match event {
+            Event::Receipt(receipt)
+                if receipt.r#type == kind && receipt.message_ids.iter().any(|one| one == id) =>
+            {
+                Some(receipt.clone())
+            }
+            _ => None,
+        })
+        .await
+}
+
+fn lid(device: &Device) -> Jid {
+    device.client.lid().unwrap().to_non_ad()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_author_hears_that_a_message_arrived_and_was_read() {
+    let (sandbox, _) = crew().await;
+    let (second, shop) = (links(&sandbox, "shop").await, links(&sandbox, "shop").await);
+    let (mia, tablet) = (links(&sandbox, "mia").await, links(&sandbox, "mia").await);
+    mia.client.presence().set_available().await.unwrap();
+
+    let sent = shop.client.send_text(lid(&mia), "hello").await.unwrap().message_id;
+    let letter = mia.reads().await;
+    let delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
+    assert_eq!(delivered.source.sender.to_non_ad(), lid(&mia));
+    hears(&second, &sent, ReceiptType::Delivered).await;
+
+    mia.client.mark_as_read(&letter.info.source.chat, None, &[&sent]).await.unwrap();
+    assert_eq!(hears(&shop, &sent, ReceiptType::Read).await.source.chat.to_non_ad(), lid(&mia));
+    // The reader's other device learns it, too.
+    assert_eq!(hears(&tablet, &sent, ReceiptType::Read).await.source.sender.to_non_ad(), lid(&mia));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_in_a_group_goes_to_the_author_and_names_the_reader() {
+    let (sandbox, gid) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    mia.client.presence().set_available().await.unwrap();
+    let sent = shop.client.send_text(gid.clone(), "hello").await.unwrap().message_id;
+    let letter = mia.reads().await;
+    let delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
+    assert_eq!(
+        (delivered.source.chat, delivered.source.sender),
+        (gid.clone(), lid(&mia).with_device(1))
+    );
+    let sender = letter.info.source.sender.clone();
+    mia.client.mark_as_read(&gid, Some(&sender), &[&sent]).await.unwrap();
+    assert_eq!(
+        hears(&shop, &sent, ReceiptType::Read).await.source.sender,
+        lid(&mia).with_device(1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_asked_for_and_sent_once_more() {
+    let (sandbox, gid) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    for to in [lid(&mia), gid] {
+        shop.client.send_text(to.clone(), "first").await.unwrap();
+        assert_eq!(mia.reads().await.text, "first");
+        // The reader loses what it needs to read what comes from there.
+        let author = lid(&shop).with_device(1);
+        mia.client.signal().delete_sessions(std::slice::from_ref(&author)).await.unwrap();
+        if to.server == wacore_binary::Server::Group {
+            mia.client.signal().delete_sender_key(&to, &author).await.unwrap();
+        }
+        let sent = shop.client.send_text(to.clone(), "again").await.unwrap().message_id;
+        let letter = mia.reads().await;
+        assert_eq!((letter.text.as_str(), &letter.info.id), ("again", &sent), "{to}");
+        shop.client.send_text(to.clone(), "and on").await.unwrap();
+        assert_eq!(mia.reads().await.text, "and on");
+    }
+}
