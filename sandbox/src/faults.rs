@@ -9,6 +9,8 @@ use wacore_binary::Node;
 
 pub(crate) use operation::Operation;
 
+use crate::state::AccountId;
+
 /// What goes wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault(Effect);
@@ -118,42 +120,61 @@ fn usual_text(code: u16) -> &'static str {
 /// Faults that no request has met yet, in the order in which they were ordered.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    ordered: VecDeque<Ordered>,
+    ordered: VecDeque<Rule>,
 }
 
-#[derive(Debug)]
-struct Ordered {
-    operation: Operation,
-    left: usize,
-    fault: Fault,
+/// What is to go wrong, whose, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) operation: Operation,
+    /// Only what the devices of this account ask for; of anybody if there is none.
+    pub(crate) account: Option<AccountId>,
+    /// How many requests still meet it; all of them, for good, if there is no number.
+    pub(crate) left: Option<usize>,
+    /// How likely a request meets it, from 0 to 1.
+    pub(crate) chance: f64,
+    pub(crate) fault: Fault,
+}
+
+impl Rule {
+    /// The next so many requests of this kind, whoever makes them.
+    pub(crate) fn next(operation: Operation, count: usize, fault: Fault) -> Self {
+        Self { operation, account: None, left: Some(count), chance: 1.0, fault }
+    }
+
+    fn concerns(&self, from: Option<AccountId>, stanza: &Node) -> bool {
+        self.account.is_none_or(|account| from == Some(account)) && self.operation.covers(stanza)
+    }
 }
 
 impl Faults {
-    /// The next `count` requests of this kind meet the fault.
-    pub(crate) fn order(&mut self, operation: Operation, count: usize, fault: Fault) {
-        if count > 0 {
-            self.ordered.push_back(Ordered { operation, left: count, fault });
+    /// From now on the rule holds.
+    pub(crate) fn order(&mut self, rule: Rule) {
+        if rule.left != Some(0) {
+            self.ordered.push_back(rule);
         }
     }
 
-    /// The fault that a request meets, which is then used up: the one ordered first of those that concern it.
-    pub(crate) fn meet(&mut self, iq: &Node) -> Option<Effect> {
-        if self.ordered.is_empty() {
-            return None;
-        }
-        let position = self.ordered.iter().position(|ordered| ordered.operation.covers(iq))?;
-        let ordered = &mut self.ordered[position];
-        let Fault(effect) = ordered.fault.clone();
-        ordered.left -= 1;
-        if ordered.left == 0 {
-            self.ordered.remove(position);
+    /// The fault that a message or a request from this account meets: of the rules that concern it, the one ordered
+    /// first that strikes.
+    pub(crate) fn meet(&mut self, from: Option<AccountId>, stanza: &Node) -> Option<Effect> {
+        let strikes = |rule: &Rule| rule.chance >= 1.0 || rand::random::<f64>() < rule.chance;
+        let position =
+            self.ordered.iter().position(|rule| rule.concerns(from, stanza) && strikes(rule))?;
+        let rule = &mut self.ordered[position];
+        let Fault(effect) = rule.fault.clone();
+        if let Some(left) = &mut rule.left {
+            *left -= 1;
+            if *left == 0 {
+                self.ordered.remove(position);
+            }
         }
         Some(effect)
     }
 
-    /// Forgets every fault; says how many requests would still have met one.
+    /// Forgets every rule; says how many requests would still have met one, of the rules that have a number.
     pub(crate) fn clear(&mut self) -> usize {
-        self.ordered.drain(..).fold(0, |sum, ordered| sum.saturating_add(ordered.left))
+        self.ordered.drain(..).fold(0, |sum, rule| sum.saturating_add(rule.left.unwrap_or(0)))
     }
 }
 
@@ -181,13 +202,30 @@ mod tests {
     #[test]
     fn faults_are_met_in_their_order_and_used_up() {
         let mut faults = Faults::default();
-        faults.order(operation("group.subject"), 1, Fault::code(400));
-        faults.order(operation("ping"), 2, Fault::code(401));
-        faults.order(operation("any"), 1, Fault::code(402));
-        faults.order(operation("ping"), 0, Fault::code(403));
-        let met: Vec<_> = (0..4).map(|_| code(faults.meet(&ping()))).collect();
+        faults.order(Rule::next(operation("group.subject"), 1, Fault::code(400)));
+        faults.order(Rule::next(operation("ping"), 2, Fault::code(401)));
+        faults.order(Rule::next(operation("any"), 1, Fault::code(402)));
+        faults.order(Rule::next(operation("ping"), 0, Fault::code(403)));
+        let met: Vec<_> = (0..4).map(|_| code(faults.meet(None, &ping()))).collect();
         assert_eq!(met, [Some(401), Some(401), Some(402), None]);
         assert_eq!(faults.clear(), 1);
+        assert_eq!(faults.clear(), 0);
+    }
+
+    #[test]
+    fn a_rule_is_of_an_account_or_a_matter_of_luck() {
+        let mut faults = Faults::default();
+        let mine = Some(AccountId(7));
+        let rule = Rule::next(operation("ping"), 1, Fault::code(401));
+        faults.order(Rule { account: mine, ..rule.clone() });
+        faults.order(Rule { chance: 0.0, left: None, ..rule.clone() });
+        assert_eq!(code(faults.meet(Some(AccountId(8)), &ping())), None);
+        assert_eq!(code(faults.meet(None, &ping())), None);
+        assert_eq!(code(faults.meet(mine, &ping())), Some(401));
+        assert_eq!(code(faults.meet(mine, &ping())), None);
+        faults.order(Rule { chance: 0.5, left: None, ..rule });
+        let met = (0..1000).filter(|_| faults.meet(mine, &ping()).is_some()).count();
+        assert!((300..700).contains(&met), "{met} of 1000");
         assert_eq!(faults.clear(), 0);
     }
 

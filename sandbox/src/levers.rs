@@ -2,7 +2,7 @@
 
 mod phone;
 
-use crate::faults::Operation;
+use crate::faults::{Operation, Rule};
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
 use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox};
@@ -59,16 +59,25 @@ impl Sandbox {
     ///
     /// Operations are `group.subject`, `group.description`, `group.announce`, `group.locked`, `group.query`,
     /// `group.participating`, `group.invite`, `group.revoke_invite`, `group.promote`, `group.demote`, `group.add`,
-    /// `group.remove`, `group.leave`, `ping`, `logout`, `pairing.code` (a client asks for a code to show),
-    /// `pairing.finish` (it has sealed its identity to the phone), and `any` for every request.
+    /// `group.remove`, `group.leave`, `ping`, `logout`, `message`, `pairing.code` (a client asks for a code to show),
+    /// `pairing.finish` (it has sealed its identity to the phone), and `any` for every request but messages.
     ///
     /// # Panics
     /// If there is no such operation.
     pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
-        let operation = Operation::named(operation).unwrap_or_else(|| {
-            panic!("there is no operation `{operation}`: it is one of {:?}", Operation::NAMES)
-        });
-        state::lock(self.state()).faults.order(operation, count, fault);
+        let rule = Rule::next(known(operation), count, fault);
+        state::lock(self.state()).faults.order(rule);
+    }
+
+    /// Every request of this kind, whoever makes it, meets the fault with this probability, until [`Sandbox::heals`].
+    ///
+    /// # Panics
+    /// If there is no such operation, or the probability is not between 0 and 1.
+    pub fn fails_sometimes(&self, operation: &str, probability: f64, fault: Fault) {
+        assert!((0.0..=1.0).contains(&probability), "a probability is between 0 and 1");
+        let rule = Rule::next(known(operation), 1, fault);
+        let rule = Rule { left: None, chance: probability, ..rule };
+        state::lock(self.state()).faults.order(rule);
     }
 
     /// Sets whether new clients are turned away at once; the others stay.
@@ -126,6 +135,13 @@ impl Sandbox {
     pub fn unknown_iqs(&self) -> u64 {
         state::lock(self.state()).unknown_iqs
     }
+}
+
+/// The operation of this name; its users have written it down, so a wrong one is theirs to mend.
+pub(crate) fn known(operation: &str) -> Operation {
+    Operation::named(operation).unwrap_or_else(|| {
+        panic!("there is no operation `{operation}`: it is one of {:?}", Operation::NAMES)
+    })
 }
 
 /// Makes an account with a phone.

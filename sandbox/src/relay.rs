@@ -9,6 +9,6 @@ mod receipt;
 mod sent;
 mod stanza;
 
-pub(crate) use message::message;
+pub(crate) use message::{message, refusal};
 pub(crate) use receipt::receipt;
 pub(crate) use stanza::Addressing;

@@ -1,7 +1,7 @@
 //! Messages between real clients: who gets them, as whose, and what the server does not take.
 
 use wacore_binary::builder::NodeBuilder;
-use wharf_sandbox::{NewGroup, Sandbox};
+use wharf_sandbox::{Fault, NewGroup, Sandbox};
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::{Jid, StatusSendOptions};
 
@@ -226,4 +226,22 @@ async fn a_sender_that_does_not_know_a_device_is_told_so() {
     }
     let read = tablet.reads().await.text;
     assert!(sent.contains(&read.as_str()), "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_meet_faults_of_their_sender() {
+    let (sandbox, _) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    sandbox.phone("shop").fails_next("message", 1, Fault::code(463));
+    sandbox.fails_next("any", 1, Fault::silence_before());
+    let fine = mia.client.send_text(lid(&shop), "hello").await.unwrap();
+    assert_eq!(mia.answered(&fine.message_id).await, None);
+    sandbox.heals();
+    sandbox.phone("shop").fails_next("message", 1, Fault::code(463));
+    let sent = shop.client.send_text(lid(&mia), "refused").await.unwrap();
+    assert_eq!(shop.answered(&sent.message_id).await.as_deref(), Some("463"));
+    sandbox.phone("shop").fails_next("message", 1, Fault::drop_after());
+    shop.client.send_text(lid(&mia), "and gone").await.unwrap();
+    assert_eq!(mia.reads().await.text, "and gone");
+    shop.sees(crate::client::disconnected).await;
 }

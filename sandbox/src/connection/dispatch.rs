@@ -54,10 +54,7 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
     };
     match node.tag.as_ref() {
         "iq" => return Some(requests::act(state, link, Some(from), node)),
-        "message" => {
-            let ack = relay::message(state, from, node);
-            state.links.send(link, ack);
-        }
+        "message" => return Some(requests::message(state, link, from, node)),
         "receipt" => {
             let ack = relay::receipt(state, from, node);
             state.links.send(link, ack);

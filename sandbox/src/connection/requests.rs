@@ -8,7 +8,7 @@ use crate::faults::{Effect, Moment};
 use crate::iq::{self, Then};
 use crate::phone::KeyShare;
 use crate::state::{DeviceAddr, LinkId, State};
-use crate::{pairing, stanza};
+use crate::{pairing, relay, stanza};
 
 /// What is left to do when the lock is gone.
 pub(super) enum Later {
@@ -28,7 +28,7 @@ pub(super) fn act(
     if matches!(stanza::attr(iq, "type").as_deref(), Some("result" | "error")) {
         return Vec::new();
     }
-    let fault = state.faults.meet(iq);
+    let fault = state.faults.meet(from.map(|from| from.account), iq);
     match &fault {
         Some(Effect::Refuse { code, text, backoff }) => {
             state.links.send(link, stanza::refusal(iq, *code, text, *backoff));
@@ -77,4 +77,36 @@ pub(super) fn act(
         (Then::Nothing | Then::Replay | Then::ShareKeys | Then::Unlink, _) => {}
     }
     later
+}
+
+/// Hands a message on, unless a fault is in the way; a refusal is the `error` of its `ack`.
+pub(super) fn message(
+    state: &mut State,
+    link: LinkId,
+    from: DeviceAddr,
+    node: &Node,
+) -> Vec<Later> {
+    let fault = state.faults.meet(Some(from.account), node);
+    match &fault {
+        Some(Effect::Refuse { code, .. }) => {
+            state.links.send(link, relay::refusal(node, *code));
+            return Vec::new();
+        }
+        Some(Effect::Silence(Moment::Before)) => return Vec::new(),
+        Some(Effect::Drop(Moment::Before)) => {
+            state.links.cut(link);
+            return Vec::new();
+        }
+        _ => {}
+    }
+    let reply = relay::message(state, from, node);
+    match fault {
+        Some(Effect::Delay(after)) => return vec![Later::Answer { after, reply, last: false }],
+        Some(Effect::Drop(_)) => {
+            state.links.cut(link);
+        }
+        Some(_) => {}
+        None => state.links.send(link, reply),
+    }
+    Vec::new()
 }

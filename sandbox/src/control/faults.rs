@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::error::Error;
-use crate::faults::Operation;
+use super::phones::account;
+use crate::faults::{Operation, Rule};
 use crate::state::{Shared, lock};
 use crate::{Fault, levers};
 
@@ -23,8 +24,12 @@ const CODES: std::ops::RangeInclusive<u16> = 300..=599;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct OrderBody {
     operation: String,
-    /// How many requests meet the fault; one if this is left out.
+    /// Whose requests, by the name of a phone; anybody's if this is left out.
+    phone: Option<String>,
+    /// How many requests meet the fault; one if this is left out, and all of them if there is a `probability`.
     count: Option<usize>,
+    /// How likely a request meets it, from 0 to 1; certainly if this is left out.
+    probability: Option<f64>,
     /// One of the four faults that need no value, or nothing where `code` or `delayMs` stands.
     kind: Option<Kind>,
     code: Option<u16>,
@@ -45,7 +50,7 @@ enum Kind {
 #[derive(Serialize)]
 pub(crate) struct OrderedBody {
     operation: String,
-    count: usize,
+    count: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -62,11 +67,17 @@ pub(crate) async fn order(
     let operation = Operation::named(&body.operation).ok_or_else(|| {
         Error::field("operation", &format!("must be one of {}", Operation::NAMES.join(", ")))
     })?;
-    let count = body.count.unwrap_or(1);
-    if count == 0 {
+    let count = body.count.or(if body.probability.is_none() { Some(1) } else { None });
+    if count == Some(0) {
         return Err(Error::field("count", "must be at least 1"));
     }
-    lock(&shared).faults.order(operation, count, fault);
+    let chance = body.probability.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&chance) {
+        return Err(Error::field("probability", "must be between 0 and 1"));
+    }
+    let mut state = lock(&shared);
+    let account = body.phone.as_deref().map(|name| account(&state, "phone", name)).transpose()?;
+    state.faults.order(Rule { operation, account, left: count, chance, fault });
     Ok((StatusCode::CREATED, Json(OrderedBody { operation: body.operation, count })))
 }
 

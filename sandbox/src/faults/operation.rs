@@ -10,7 +10,7 @@ pub(crate) struct Operation(&'static str);
 
 impl Operation {
     /// Every name; `any` stands for all requests, those without a name of their own among them.
-    pub(crate) const NAMES: [&str; 18] = [
+    pub(crate) const NAMES: [&str; 19] = [
         "group.subject",
         "group.description",
         "group.announce",
@@ -26,6 +26,7 @@ impl Operation {
         "group.leave",
         "ping",
         "logout",
+        "message",
         "pairing.code",
         "pairing.finish",
         "any",
@@ -36,14 +37,17 @@ impl Operation {
         Self::NAMES.into_iter().find(|known| *known == name).map(Self)
     }
 
-    /// Whether a request is of this kind.
+    /// Whether a request is of this kind; `any` is every IQ.
     pub(crate) fn covers(self, iq: &Node) -> bool {
-        self.0 == "any" || name(iq) == Some(self.0)
+        (self.0 == "any" && iq.tag == "iq") || name(iq) == Some(self.0)
     }
 }
 
-/// What a request is called, if it has a name: by what it says it wants, well-formed or not.
+/// What a message, or a request, is called, if it has a name: by what it says it wants, well-formed or not.
 fn name(iq: &Node) -> Option<&'static str> {
+    if iq.tag == "message" {
+        return Some("message");
+    }
     let namespace = stanza::attr(iq, "xmlns")?;
     let kind = stanza::attr(iq, "type")?;
     let child = stanza::first_child(iq);
@@ -110,13 +114,16 @@ mod tests {
             iq("w:g2", "set", "leave"),
             iq("w:p", "get", "ping"),
             iq("md", "set", "remove-companion-device"),
+            NodeBuilder::new("message").build(),
             link_code("companion_hello"),
             link_code("companion_finish"),
         ];
         let names: Vec<&str> = requests.iter().filter_map(name).collect();
-        assert_eq!(names, Operation::NAMES[..17]);
+        assert_eq!(names, Operation::NAMES[..18]);
         let any = Operation::named("any").expect("known");
-        assert!(requests.iter().all(|iq| any.covers(iq)));
+        let iqs = || requests.iter().filter(|node| node.tag == "iq");
+        assert!(iqs().all(|iq| any.covers(iq)) && iqs().count() == 17);
+        assert!(!any.covers(&NodeBuilder::new("message").build()));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use super::{drop_connections, of_account};
+use crate::faults::Rule;
 use crate::logins::Ban;
 use crate::state::{self, AccountId, DeviceAddr, LinkId, State};
 use crate::streams::{self, StreamEnd};
-use crate::{Error, LinkedDevice, LoginFailure, Phone, Result, connection, pairing};
+use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, connection, pairing};
 
 impl Phone {
     /// Name of the account.
@@ -84,6 +85,18 @@ impl Phone {
         let Some(account) = state.accounts.by_name(&self.name) else { return 0 };
         let which = of_account(account.id);
         streams::end_all(&mut state, which, end)
+    }
+
+    /// The next `count` requests of this kind that the account's devices make meet the fault; operations are those of
+    /// [`Sandbox::fails_next`](crate::Sandbox::fails_next).
+    ///
+    /// # Panics
+    /// If there is no such account or no such operation.
+    pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
+        let operation = super::known(operation);
+        let (mut state, account) = self.known();
+        let rule = Rule::next(operation, count, fault);
+        state.faults.order(Rule { account: Some(account), ..rule });
     }
 
     /// Refuses the next `count` logins of the account's devices.

@@ -39,8 +39,13 @@ pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
                 None => ack.build(),
             }
         }
-        Err(nack) => ack.attr("error", nack.code()).build(),
+        Err(nack) => refusal(node, nack.code()),
     }
+}
+
+/// The word that a message was not taken.
+pub(crate) fn refusal(node: &Node, code: u16) -> Node {
+    stanza::ack("message", node).attr("t", clock::now()).attr("error", code).build()
 }
 
 fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
