@@ -7,6 +7,7 @@ mod answer;
 mod change;
 mod group;
 mod invite;
+mod joining;
 mod levers;
 mod members;
 mod people;

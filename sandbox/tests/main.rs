@@ -10,6 +10,7 @@ mod disturb;
 mod faults;
 mod groups;
 mod half_open;
+mod joining;
 mod linking;
 mod logins;
 mod members;

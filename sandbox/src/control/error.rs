@@ -54,7 +54,7 @@ impl Error {
             Self::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Refused { refusal, .. } => match refusal {
                 Refusal::NotFound => StatusCode::NOT_FOUND,
-                Refusal::Conflict => StatusCode::CONFLICT,
+                Refusal::Conflict | Refusal::Gone | Refusal::Full => StatusCode::CONFLICT,
                 Refusal::NotAuthorized | Refusal::Forbidden => StatusCode::FORBIDDEN,
                 Refusal::BadRequest | Refusal::NotAcceptable => StatusCode::BAD_REQUEST,
             },

@@ -44,6 +44,13 @@ pub(crate) struct ChangeBody {
     description: Option<String>,
     announce: Option<bool>,
     locked: Option<bool>,
+    /// Seconds after which messages disappear; with 0 they stay.
+    ephemeral: Option<u32>,
+    /// Whether an admin has to let in who comes by the link.
+    approval: Option<bool>,
+    /// Whether every member may add others.
+    #[serde(rename = "allAdd")]
+    all_add: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +78,8 @@ pub(crate) struct GroupBody {
     invite: String,
     owner: String,
     members: Vec<MemberBody>,
+    /// Who asks to be let in.
+    requests: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +112,7 @@ impl From<&Group> for GroupBody {
             invite: group.invite.clone(),
             owner: group.creator.name.clone(),
             members: members.collect(),
+            requests: group.requests.iter().map(|(who, _)| who.name.clone()).collect(),
         }
     }
 }
@@ -152,6 +162,16 @@ pub(crate) async fn change(
     if let Some(locked) = body.locked {
         apply(&shared, &gid, by, "locked", |_| Change::Locked(locked))?;
     }
+    if let Some(seconds) = body.ephemeral {
+        let seconds = (seconds > 0).then_some(seconds);
+        apply(&shared, &gid, by, "ephemeral", |_| Change::Ephemeral(seconds))?;
+    }
+    if let Some(on) = body.approval {
+        apply(&shared, &gid, by, "approval", |_| Change::Approval(on))?;
+    }
+    if let Some(all) = body.all_add {
+        apply(&shared, &gid, by, "allAdd", |_| Change::AddByAll(all))?;
+    }
     read(&shared, &gid)
 }
 
@@ -165,6 +185,38 @@ pub(crate) async fn add_member(
         .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
     apply(&shared, &gid, member.by.as_deref(), "name", |_| Change::Add(vec![person]))?;
     read(&shared, &gid)
+}
+
+/// Somebody follows the link: they are in, or ask to be let in.
+pub(crate) async fn join(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(LeaverBody { name }): Body<LeaverBody>,
+) -> Answer {
+    let gid = address(&gid)?;
+    phone(&shared, "name", &name)?;
+    apply(&shared, &gid, Some(&name), "name", Group::joining)?;
+    read(&shared, &gid)
+}
+
+pub(crate) async fn admit(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberChange>,
+) -> Answer {
+    let gid = address(&gid)?;
+    let person = groups::person(&lock(&shared), &member.name)
+        .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
+    apply(&shared, &gid, member.by.as_deref(), "name", |_| Change::Admit(vec![person]))?;
+    read(&shared, &gid)
+}
+
+pub(crate) async fn reject(
+    State(shared): State<Shared>,
+    Path(gid): Path<String>,
+    Body(member): Body<MemberChange>,
+) -> Answer {
+    change_member(&shared, &gid, member, Change::Reject)
 }
 
 pub(crate) async fn remove_member(

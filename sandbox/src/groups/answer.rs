@@ -11,7 +11,7 @@ use super::members::Move;
 use super::registry::{Founding, Notice};
 use super::request::{self, Create, Request};
 use super::stanza::Parts;
-use super::{invite, members, people, stanza as node};
+use super::{invite, joining, members, people, stanza as node};
 use crate::clock;
 use crate::relay::Addressing;
 use crate::stanza::{self, Answer, Push};
@@ -35,7 +35,8 @@ pub(crate) fn handle(state: &mut State, from: &DeviceAddr, iq: &Node) -> Option<
     })
 }
 
-type Outcome = Result<(Option<Node>, Vec<Push>), Refusal>;
+/// The content of the answer and what others are to hear, or why not.
+pub(super) type Outcome = Result<(Option<Node>, Vec<Push>), Refusal>;
 
 fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Request) -> Outcome {
     let name = author.name.as_str();
@@ -53,6 +54,16 @@ fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Requ
         Request::Invite(gid) => {
             let code = state.groups.find(&gid)?.invite_for(name)?;
             Ok((Some(node::invite(code)), Vec::new()))
+        }
+        Request::Batch(gids) => Ok((Some(batch(state, name, &gids)), Vec::new())),
+        Request::Preview(code) => joining::preview(state, &code),
+        Request::Join(code) => joining::join(state, from, author, &code),
+        Request::Accept { gid, code, admin } => {
+            joining::accept(state, from, author, &gid, &code, &admin)
+        }
+        Request::Requests(gid) => joining::requests(state, author, &gid),
+        Request::Decide { gid, admit, people } => {
+            joining::decide(state, from, author, &gid, admit, &people)
         }
         Request::Create(create) => found(state, from, author, *create),
         Request::Change(gid, change) => apply(state, from, author, &gid, &change),
@@ -82,7 +93,8 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
     Ok((Some(group), pushes(state, notice, Some(from))))
 }
 
-fn apply(
+/// Changes one group.
+pub(super) fn apply(
     state: &mut State,
     from: DeviceAddr,
     author: &Person,
@@ -98,6 +110,20 @@ fn apply(
     Ok((content, pushes(state, notice, Some(from))))
 }
 
+/// Each of these groups, or the number of the refusal in its place.
+fn batch(state: &State, name: &str, gids: &[Jid]) -> Node {
+    let groups = gids.iter().map(|gid| {
+        let found = state.groups.find(gid).and_then(|group| group.role_of(name).map(|_| group));
+        match found {
+            Ok(group) => node::group(group, Parts::ALL),
+            Err(refusal) => {
+                NodeBuilder::new("group").attr("id", gid).attr("error", refusal.code()).build()
+            }
+        }
+    });
+    NodeBuilder::new("groups").children(groups.collect::<Vec<_>>()).build()
+}
+
 /// Who may be moved is moved, as one change; the answer says of everybody how it went.
 fn change_members(
     state: &mut State,
@@ -108,19 +134,33 @@ fn change_members(
     asked: &[Jid],
 ) -> Outcome {
     let group = state.groups.find(gid)?;
-    group.for_admin(&author.name)?;
+    match movement {
+        Move::Add => group.for_adding(&author.name)?,
+        _ => group.for_admin(&author.name)?,
+    }
     let mut moved: Vec<Person> = Vec::new();
-    let fates = asked.iter().map(|jid| {
+    let mut fates = Vec::with_capacity(asked.len());
+    for jid in asked {
+        let group = state.groups.find(gid)?;
         let person = people::of_jid(state, jid);
         let allowed = match &person {
             Some(person) => group.allows(movement, &person.name),
             None => Err(Refusal::NotFound),
         };
-        let fate = members::fate(jid, person.as_ref(), allowed.err());
-        moved.extend(person.filter(|person| allowed.is_ok() && !moved.contains(person)));
-        fate
-    });
-    let content = NodeBuilder::new(movement.tag()).children(fates.collect::<Vec<_>>()).build();
+        let full = movement == Move::Add && group.has_room(moved.len() + 1).is_err();
+        let allowed = if full { allowed.and(Err(Refusal::Full)) } else { allowed };
+        let shy = movement == Move::Add && people::lets_nobody_add(state, jid);
+        match person {
+            Some(person) if shy && allowed.is_ok() => {
+                fates.push(joining::invited(state, gid, author, jid, &person));
+            }
+            person => {
+                fates.push(members::fate(jid, person.as_ref(), allowed.err()));
+                moved.extend(person.filter(|who| allowed.is_ok() && !moved.contains(who)));
+            }
+        }
+    }
+    let content = NodeBuilder::new(movement.tag()).children(fates).build();
     if moved.is_empty() {
         return Ok((Some(content), Vec::new()));
     }

@@ -10,6 +10,9 @@ pub(crate) const SUBJECT_MAX: usize = 100;
 /// Longest description, in Unicode scalar values.
 pub(crate) const DESCRIPTION_MAX: usize = 2048;
 
+/// Members that a group may have: what clients show as the limit.
+pub(crate) const MEMBERS_MAX: usize = 1024;
+
 /// A change that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -23,6 +26,20 @@ pub(crate) enum Change {
     Locked(bool),
     /// A new invite code, which makes the old one worthless.
     Invite(String),
+    /// Seconds after which messages disappear; they stay if there are none.
+    Ephemeral(Option<u32>),
+    /// Whether an admin has to let in who comes by the link.
+    Approval(bool),
+    /// Whether every member may add others, or only admins.
+    AddByAll(bool),
+    /// The author comes in: by the link, or invited by name.
+    Join,
+    /// The author asks to be let in.
+    Ask,
+    /// Those who have asked are let in.
+    Admit(Vec<Person>),
+    /// Those who have asked are turned away, by account name.
+    Reject(Vec<String>),
     /// New members.
     Add(Vec<Person>),
     /// Members sent away, by account name.
@@ -56,6 +73,12 @@ pub enum Refusal {
     /// Something changed since the caller looked, or is already so.
     #[error("conflict")]
     Conflict,
+    /// The link or the invitation is not valid any more.
+    #[error("gone")]
+    Gone,
+    /// The group has as many members as a group may have.
+    #[error("resource-limit")]
+    Full,
 }
 
 impl Refusal {
@@ -68,6 +91,8 @@ impl Refusal {
             Self::NotFound => 404,
             Self::NotAcceptable => 406,
             Self::Conflict => 409,
+            Self::Gone => 410,
+            Self::Full => 419,
         }
     }
 }
@@ -81,6 +106,13 @@ impl Change {
             Self::Announce(_) => "group.announce",
             Self::Locked(_) => "group.locked",
             Self::Invite(_) => "group.invite",
+            Self::Ephemeral(_) => "group.ephemeral",
+            Self::Approval(_) => "group.approval",
+            Self::AddByAll(_) => "group.add_mode",
+            Self::Join => "group.join",
+            Self::Ask => "group.ask",
+            Self::Admit(_) => "group.admit",
+            Self::Reject(_) => "group.reject",
             Self::Add(_) => "group.add",
             Self::Remove(_) => "group.remove",
             Self::Promote(_) => "group.promote",
@@ -99,15 +131,24 @@ impl Change {
             Self::Announce(announce) => json!({ "announce": announce }),
             Self::Locked(locked) => json!({ "locked": locked }),
             Self::Invite(code) => json!({ "code": code }),
-            Self::Add(people) => {
+            Self::Ephemeral(seconds) => json!({ "seconds": seconds }),
+            Self::Approval(on) => json!({ "approval": on }),
+            Self::AddByAll(all) => json!({ "mode": add_mode(*all) }),
+            Self::Add(people) | Self::Admit(people) => {
                 json!({ "members": people.iter().map(|person| &person.name).collect::<Vec<_>>() })
             }
-            Self::Remove(names) | Self::Promote(names) | Self::Demote(names) => {
-                json!({ "members": names })
-            }
-            Self::Leave => json!({}),
+            Self::Remove(names)
+            | Self::Promote(names)
+            | Self::Demote(names)
+            | Self::Reject(names) => json!({ "members": names }),
+            Self::Join | Self::Ask | Self::Leave => json!({}),
         }
     }
+}
+
+/// How the wire calls it that all members, or only admins, may add others.
+pub(crate) fn add_mode(all: bool) -> &'static str {
+    if all { "all_member_add" } else { "admin_add" }
 }
 
 /// Whether a subject is within its limits.
@@ -140,6 +181,13 @@ impl Group {
 
     /// Says whether `author` may do this now. Rights come before values, values before conflicts.
     pub(crate) fn check(&self, author: &str, change: &Change) -> Result<(), Refusal> {
+        match change {
+            Change::Ask if self.requests.iter().any(|(person, _)| person.name == author) => {
+                return Err(Refusal::Conflict);
+            }
+            Change::Join | Change::Ask => return self.room(author),
+            _ => {}
+        }
         let role = self.role_of(author)?;
         let admin = || role.is_admin().then_some(()).ok_or(Refusal::Forbidden);
         match change {
@@ -166,10 +214,28 @@ impl Group {
                 };
                 if known { Ok(()) } else { Err(Refusal::Conflict) }
             }
-            Change::Announce(_) | Change::Locked(_) => admin(),
+            Change::Announce(_) | Change::Locked(_) | Change::Approval(_) | Change::AddByAll(_) => {
+                admin()
+            }
+            Change::Ephemeral(_) => {
+                if self.locked {
+                    admin()?;
+                }
+                Ok(())
+            }
+            Change::Admit(people) => {
+                admin()?;
+                self.has_room(people.len())?;
+                people.iter().try_for_each(|person| self.asked(&person.name))
+            }
+            Change::Reject(names) => {
+                admin()?;
+                names.iter().try_for_each(|name| self.asked(name))
+            }
             Change::Invite(_) => self.invite_for(author).map(|_| ()),
             Change::Add(people) => {
-                admin()?;
+                self.for_adding(author)?;
+                self.has_room(people.len())?;
                 people.iter().try_for_each(|person| self.allows(Move::Add, &person.name))
             }
             Change::Remove(names) => {
@@ -184,8 +250,35 @@ impl Group {
                 admin()?;
                 names.iter().try_for_each(|name| self.allows(Move::Demote, name))
             }
-            Change::Leave => Ok(()),
+            Change::Join | Change::Ask | Change::Leave => Ok(()),
         }
+    }
+
+    /// What it is to follow the link: to come in, or to ask.
+    pub(crate) fn joining(&self) -> Change {
+        if self.options.approval { Change::Ask } else { Change::Join }
+    }
+
+    /// Lets those through who may add others.
+    pub(crate) fn for_adding(&self, name: &str) -> Result<(), Refusal> {
+        let all = self.options.member_add_mode.as_deref() == Some(add_mode(true));
+        if all { self.role_of(name).map(|_| ()) } else { self.for_admin(name) }
+    }
+
+    /// Whether somebody of this name has asked to be let in.
+    pub(crate) fn asked(&self, name: &str) -> Result<(), Refusal> {
+        let has = self.requests.iter().any(|(person, _)| person.name == name);
+        has.then_some(()).ok_or(Refusal::NotFound)
+    }
+
+    /// Whether somebody of this name may come: there is room, and they are not in already.
+    fn room(&self, name: &str) -> Result<(), Refusal> {
+        if self.member(name).is_some() { Err(Refusal::Conflict) } else { self.has_room(1) }
+    }
+
+    /// Whether so many more may come.
+    pub(crate) fn has_room(&self, more: usize) -> Result<(), Refusal> {
+        if self.members.len() + more > MEMBERS_MAX { Err(Refusal::Full) } else { Ok(()) }
     }
 
     /// Carries out a change that [`Group::check`] allowed.
@@ -205,16 +298,40 @@ impl Group {
             }
             Change::Announce(announce) => self.announce = *announce,
             Change::Locked(locked) => self.locked = *locked,
-            Change::Invite(code) => self.invite.clone_from(code),
-            Change::Add(people) => self.members.extend(
-                people.iter().map(|person| Member { person: person.clone(), role: Role::Member }),
-            ),
+            Change::Invite(code) => {
+                self.revoked.push(std::mem::replace(&mut self.invite, code.clone()));
+            }
+            Change::Ephemeral(seconds) => self.options.ephemeral = *seconds,
+            Change::Approval(on) => {
+                self.options.approval = *on;
+                if !on {
+                    self.requests.clear();
+                }
+            }
+            Change::AddByAll(all) => {
+                self.options.member_add_mode = Some(add_mode(*all).to_owned());
+            }
+            Change::Join => self.take_in(std::slice::from_ref(author)),
+            Change::Ask => self.requests.push((author.clone(), at_ms)),
+            Change::Add(people) | Change::Admit(people) => self.take_in(people),
+            Change::Reject(names) => {
+                self.requests.retain(|(person, _)| !names.contains(&person.name));
+            }
             Change::Remove(names) => {
                 self.members.retain(|member| !names.contains(&member.person.name));
             }
             Change::Promote(names) => self.give(names, Role::Admin),
             Change::Demote(names) => self.give(names, Role::Member),
             Change::Leave => self.members.retain(|member| member.person.name != author.name),
+        }
+    }
+
+    /// New members have asked, or been invited, no more.
+    fn take_in(&mut self, people: &[Person]) {
+        for person in people {
+            self.requests.retain(|(other, _)| other.name != person.name);
+            self.invitations.remove(&person.name);
+            self.members.push(Member { person: person.clone(), role: Role::Member });
         }
     }
 

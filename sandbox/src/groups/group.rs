@@ -1,5 +1,7 @@
 //! A group as the server keeps it: plain data, no protocol and no accounts.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use wacore_binary::Jid;
 
@@ -77,7 +79,7 @@ pub(crate) struct Description {
     pub at_ms: i64,
 }
 
-/// Settings that a client gives when it creates a group; kept and shown, never acted upon.
+/// Settings that a client gives when it creates a group. The server acts upon who may add and who is let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     /// Who may add members: `admin_add` or `all_member_add`.
@@ -88,6 +90,16 @@ pub(crate) struct Options {
     pub approval: bool,
     /// Seconds after which messages disappear, if they do.
     pub ephemeral: Option<u32>,
+}
+
+/// What somebody needs who was invited by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invitation {
+    pub(crate) code: String,
+    /// Epoch seconds.
+    pub(crate) expires: i64,
+    /// Who tried to add them.
+    pub(crate) by: Person,
 }
 
 /// A group.
@@ -107,6 +119,12 @@ pub(crate) struct Group {
     pub(crate) creator: Person,
     pub(crate) created_at_ms: i64,
     pub(crate) invite: String,
+    /// Codes that were valid once.
+    pub(crate) revoked: Vec<String>,
+    /// Who asks to be let in, and since when in epoch milliseconds.
+    pub(crate) requests: Vec<(Person, i64)>,
+    /// Who was invited by name, because they let nobody add them.
+    pub(crate) invitations: HashMap<String, Invitation>,
     /// In the order in which they joined.
     pub(crate) members: Vec<Member>,
 }
@@ -133,6 +151,9 @@ impl Group {
             creator,
             created_at_ms: at_ms,
             invite,
+            revoked: Vec::new(),
+            requests: Vec::new(),
+            invitations: HashMap::new(),
             members,
         }
     }

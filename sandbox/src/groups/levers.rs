@@ -229,6 +229,11 @@ impl GroupLever {
         self.changes(|_| Change::Leave);
     }
 
+    /// The author follows the group's link: they are in, or ask to be let in.
+    pub fn joins(&self) {
+        self.changes(Group::joining);
+    }
+
     /// Gives the group a subject.
     pub fn sets_subject(&self, subject: &str) {
         self.changes(|_| Change::Subject(subject.to_owned()));
@@ -242,6 +247,37 @@ impl GroupLever {
     /// Sets whether only admins may write.
     pub fn sets_announce(&self, announce: bool) {
         self.changes(|_| Change::Announce(announce));
+    }
+
+    /// Sets after how many seconds messages disappear; with 0 they stay.
+    pub fn sets_ephemeral(&self, seconds: u32) {
+        self.changes(|_| Change::Ephemeral((seconds > 0).then_some(seconds)));
+    }
+
+    /// Sets whether an admin has to let in who comes by the link.
+    pub fn sets_approval(&self, on: bool) {
+        self.changes(|_| Change::Approval(on));
+    }
+
+    /// Sets whether every member may add others, or only admins.
+    pub fn lets_all_add(&self, all: bool) {
+        self.changes(|_| Change::AddByAll(all));
+    }
+
+    /// Lets somebody in who has asked, in the name of an admin.
+    pub fn admits(&self, name: &str) {
+        let person = people::of_name(&state::lock(&self.shared), name);
+        self.changes(|_| Change::Admit(person.into_iter().collect()));
+    }
+
+    /// Turns somebody away who has asked, in the name of an admin.
+    pub fn rejects(&self, name: &str) {
+        self.changes(|_| Change::Reject(vec![name.to_owned()]));
+    }
+
+    /// Who asks to be let in, by account name.
+    pub fn requests(&self) -> Vec<String> {
+        self.read(|group| group.requests.iter().map(|(who, _)| who.name.clone()).collect())
     }
 
     /// Sets whether only admins may change subject and description.

@@ -15,6 +15,11 @@ pub(super) fn of_jid(state: &State, jid: &Jid) -> Option<Person> {
     state.accounts.by_jid(jid).map(person)
 }
 
+/// Whether the account behind this address has to be invited by name.
+pub(super) fn lets_nobody_add(state: &State, jid: &Jid) -> bool {
+    state.accounts.by_jid(jid).is_some_and(|account| account.lets_nobody_add)
+}
+
 /// The account of this name.
 pub(crate) fn of_name(state: &State, name: &str) -> Option<Person> {
     state.accounts.by_name(name).map(person)

@@ -6,7 +6,7 @@ use serde_json::json;
 use wacore_binary::{Jid, Node, Server};
 
 use super::change::{self, Change, Refusal};
-use super::group::{Description, Group, Member, Options, Person, Role};
+use super::group::{Description, Group, Invitation, Member, Options, Person, Role};
 use super::stanza;
 use crate::journal::Journal;
 use crate::relay::Addressing;
@@ -50,6 +50,22 @@ impl Groups {
         let group =
             if gid.server == Server::Group { self.by_id.get(gid.user.as_str()) } else { None };
         group.ok_or(Refusal::NotFound)
+    }
+
+    /// The group that a link leads to.
+    pub(crate) fn by_code(&self, code: &str) -> Result<&Group, Refusal> {
+        if let Some(group) = self.by_id.values().find(|group| group.invite == code) {
+            return Ok(group);
+        }
+        let was = self.by_id.values().any(|group| group.revoked.iter().any(|old| old == code));
+        Err(if was { Refusal::Gone } else { Refusal::NotAuthorized })
+    }
+
+    /// Invites somebody by name; the invitation before is worthless.
+    pub(crate) fn invite(&mut self, gid: &Jid, name: &str, invitation: Invitation) {
+        if let Some(group) = self.by_id.get_mut(gid.user.as_str()) {
+            group.invitations.insert(name.to_owned(), invitation);
+        }
     }
 
     /// Every group, in the order in which they were made.
@@ -117,11 +133,11 @@ impl Groups {
         let id = self.next_notice();
         let group = self.by_id.get_mut(gid.user.as_str()).ok_or(Refusal::NotFound)?;
         // Who goes is told, and shown, as the member that they were.
-        let goes = matches!(change, Change::Remove(_) | Change::Leave);
-        let before = goes.then(|| (stanza::action(group, author, change), names(group)));
+        let goes = matches!(change, Change::Remove(_) | Change::Leave | Change::Reject(_));
+        let before = goes.then(|| (stanza::action(group, author, change), hearers(group, change)));
         group.apply(author, change, at_ms);
-        let (action, to) =
-            before.unwrap_or_else(|| (stanza::action(group, author, change), names(group)));
+        let (action, to) = before
+            .unwrap_or_else(|| (stanza::action(group, author, change), hearers(group, change)));
         let node = stanza::notification(group, &id, author, at_ms, action);
         self.index(gid.user.as_str(), author, change);
         journal.record(at_ms, &author.name, change.operation(), &gid.to_string(), change.detail());
@@ -136,15 +152,20 @@ impl Groups {
     /// Keeps track of who is where.
     fn index(&mut self, id: &str, author: &Person, change: &Change) {
         match change {
-            Change::Add(people) => {
+            Change::Add(people) | Change::Admit(people) => {
                 for person in people {
-                    self.by_member.entry(person.name.clone()).or_default().insert(id.to_owned());
+                    self.note(id, &person.name);
                 }
             }
+            Change::Join => self.note(id, &author.name),
             Change::Remove(names) => names.iter().for_each(|name| self.forget(id, name)),
             Change::Leave => self.forget(id, &author.name),
             _ => {}
         }
+    }
+
+    fn note(&mut self, id: &str, name: &str) {
+        self.by_member.entry(name.to_owned()).or_default().insert(id.to_owned());
     }
 
     fn forget(&mut self, id: &str, name: &str) {
@@ -157,6 +178,17 @@ impl Groups {
 /// Account names of the members.
 fn names(group: &Group) -> Vec<String> {
     group.members.iter().map(|member| member.person.name.clone()).collect()
+}
+
+/// Who hears of a change: requests are the admins' affair, and of those who are turned away.
+fn hearers(group: &Group, change: &Change) -> Vec<String> {
+    let admins = group.members.iter().filter(|member| member.role.is_admin());
+    let admins = admins.map(|member| member.person.name.clone());
+    match change {
+        Change::Ask => admins.collect(),
+        Change::Reject(names) => admins.chain(names.iter().cloned()).collect(),
+        _ => names(group),
+    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,20 @@ pub(crate) enum Request {
     Participating { participants: bool, description: bool },
     /// One group.
     Info(Jid),
+    /// Several groups at once.
+    Batch(Vec<Jid>),
     /// The invite code.
     Invite(Jid),
+    /// The group that a link leads to.
+    Preview(String),
+    /// The account comes in by the link.
+    Join(String),
+    /// The account comes in as one who was invited by name.
+    Accept { gid: Jid, code: String, admin: Jid },
+    /// Who asks to be let in.
+    Requests(Jid),
+    /// Who has asked is let in, or turned away.
+    Decide { gid: Jid, admit: bool, people: Vec<Jid> },
     /// A new group.
     Create(Box<Create>),
     /// A change to a group.
@@ -51,10 +63,16 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
                 description: wants("description"),
             }))
         }
+        ("get", false, "query") => Some(groups(child, "jid").map(Request::Batch)),
+        ("get", false, "invite") => Some(code(child).map(Request::Preview)),
+        ("set", false, "invite") => Some(code(child).map(Request::Join)),
+        ("set", true, "accept") => Some(accept(to, child)),
+        ("get", true, "membership_approval_requests") => Some(Ok(Request::Requests(to))),
+        ("set", true, "membership_requests_action") => Some(decide(to, child)),
         ("get", true, "query") => Some(Ok(Request::Info(to))),
         ("get", true, "invite") => Some(Ok(Request::Invite(to))),
         ("set", false, "create") => create(child),
-        ("set", false, "leave") => Some(leave(child)),
+        ("set", false, "leave") => Some(groups(child, "id").map(Request::Leave)),
         ("set", true, tag) if let Some(movement) = Move::of_tag(tag) => {
             Some(participants(child).map(|people| Request::Members(to, movement, people)))
         }
@@ -71,6 +89,21 @@ fn change(child: &Node) -> Option<Result<Change, Refusal>> {
         "not_announcement" => Change::Announce(false),
         "locked" => Change::Locked(true),
         "unlocked" => Change::Locked(false),
+        "ephemeral" => return Some(ephemeral(child)),
+        "not_ephemeral" => Change::Ephemeral(None),
+        "membership_approval_mode" => {
+            let join = child.get_optional_child("group_join");
+            match join.and_then(|join| attribute(join, "state")).as_deref() {
+                Some("on") => Change::Approval(true),
+                Some("off") => Change::Approval(false),
+                _ => return Some(Err(Refusal::BadRequest)),
+            }
+        }
+        "member_add_mode" => match text(child).as_str() {
+            "all_member_add" => Change::AddByAll(true),
+            "admin_add" => Change::AddByAll(false),
+            _ => return Some(Err(Refusal::BadRequest)),
+        },
         "invite" if child.attrs.get("code").is_none() => Change::Invite(invite::fresh_code()),
         _ => return None,
     }))
@@ -123,15 +156,43 @@ fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
     if people.is_empty() { Err(Refusal::BadRequest) } else { Ok(people) }
 }
 
-fn leave(child: &Node) -> Result<Request, Refusal> {
+/// Groups that are named, each once.
+fn groups(child: &Node, name: &str) -> Result<Vec<Jid>, Refusal> {
     let mut groups = Vec::new();
     for node in child.get_children_by_tag("group") {
-        let group = node.attrs().optional_jid("id").ok_or(Refusal::BadRequest)?;
+        let group = node.attrs().optional_jid(name).ok_or(Refusal::BadRequest)?;
         if !groups.contains(&group) {
             groups.push(group);
         }
     }
-    if groups.is_empty() { Err(Refusal::BadRequest) } else { Ok(Request::Leave(groups)) }
+    if groups.is_empty() { Err(Refusal::BadRequest) } else { Ok(groups) }
+}
+
+fn code(child: &Node) -> Result<String, Refusal> {
+    attribute(child, "code").filter(|code| !code.is_empty()).ok_or(Refusal::BadRequest)
+}
+
+fn accept(gid: Jid, child: &Node) -> Result<Request, Refusal> {
+    let admin = child.attrs().optional_jid("admin").ok_or(Refusal::BadRequest)?;
+    Ok(Request::Accept { gid, code: code(child)?, admin })
+}
+
+fn decide(gid: Jid, child: &Node) -> Result<Request, Refusal> {
+    let [inner] = child.children().unwrap_or_default() else { return Err(Refusal::BadRequest) };
+    let admit = match inner.tag.as_ref() {
+        "approve" => true,
+        "reject" => false,
+        _ => return Err(Refusal::BadRequest),
+    };
+    Ok(Request::Decide { gid, admit, people: participants(inner)? })
+}
+
+fn ephemeral(child: &Node) -> Result<Change, Refusal> {
+    let seconds = attribute(child, "expiration").and_then(|text| text.parse().ok());
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| Change::Ephemeral(Some(seconds)))
+        .ok_or(Refusal::BadRequest)
 }
 
 fn options(child: &Node) -> Options {
@@ -246,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_read() {
-        assert_eq!(set(NodeBuilder::new("membership_requests_action").build()), None);
+        assert_eq!(set(NodeBuilder::new("growth_locked").build()), None);
         assert_eq!(set(NodeBuilder::new("link").build()), None);
         let community = NodeBuilder::new("create")
             .attr("subject", "All")

@@ -5,7 +5,7 @@
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
-use super::change::Change;
+use super::change::{Change, add_mode};
 use super::group::{Description, Group, Member, Person};
 use crate::relay::Addressing;
 
@@ -110,7 +110,32 @@ pub(crate) fn action(group: &Group, author: &Person, change: &Change) -> Node {
         Change::Announce(on) => flag(*on, "announcement", "not_announcement"),
         Change::Locked(on) => flag(*on, "locked", "unlocked"),
         Change::Invite(code) => NodeBuilder::new("invite").attr("code", code.as_str()).build(),
-        Change::Add(people) => {
+        Change::Ephemeral(Some(seconds)) => ephemeral(*seconds),
+        Change::Ephemeral(None) => NodeBuilder::new("not_ephemeral").build(),
+        Change::Approval(on) => approval(*on),
+        Change::AddByAll(all) => {
+            NodeBuilder::new("member_add_mode").string_content(add_mode(*all)).build()
+        }
+        Change::Join => {
+            let mut node = members("add", group, std::iter::once(author.name.as_str()));
+            node.attrs.insert("reason", "invite");
+            node
+        }
+        Change::Ask => {
+            let user = person(NodeBuilder::new("requested_user"), group.addressing, author);
+            NodeBuilder::new("created_membership_requests")
+                .attr("request_method", "invite_link")
+                .children([user.build()])
+                .build()
+        }
+        Change::Reject(names) => {
+            let rejected = group.requests.iter().filter(|(who, _)| names.contains(&who.name));
+            let nodes = rejected.map(|(who, _)| {
+                person(NodeBuilder::new("participant"), group.addressing, who).build()
+            });
+            NodeBuilder::new("revoked_membership_requests").children(nodes).build()
+        }
+        Change::Add(people) | Change::Admit(people) => {
             members("add", group, people.iter().map(|person| person.name.as_str()))
         }
         Change::Remove(names) => members("remove", group, names.iter().map(String::as_str)),
@@ -133,16 +158,38 @@ fn members<'a>(tag: &'static str, group: &Group, names: impl Iterator<Item = &'a
 }
 
 fn member(way: Addressing, member: &Member) -> Node {
-    let Person { lid, phone, .. } = &member.person;
-    let node = NodeBuilder::new("participant");
-    let node = match way {
-        Addressing::Lid => node.attr("jid", lid).attr("phone_number", phone),
-        Addressing::Phone => node.attr("jid", phone).attr("lid", lid),
-    };
+    let node = person(NodeBuilder::new("participant"), way, &member.person);
     match member.role.wire() {
         Some(role) => node.attr("type", role).build(),
         None => node.build(),
     }
+}
+
+fn person(node: NodeBuilder, way: Addressing, Person { lid, phone, .. }: &Person) -> NodeBuilder {
+    match way {
+        Addressing::Lid => node.attr("jid", lid).attr("phone_number", phone),
+        Addressing::Phone => node.attr("jid", phone).attr("lid", lid),
+    }
+}
+
+/// Those who ask to be let in.
+pub(crate) fn requests(group: &Group) -> Node {
+    let requests = group.requests.iter().map(|(who, at_ms)| {
+        person(NodeBuilder::new("membership_approval_request"), group.addressing, who)
+            .attr("request_time", seconds(*at_ms))
+            .attr("request_method", "invite_link")
+            .build()
+    });
+    NodeBuilder::new("membership_approval_requests").children(requests).build()
+}
+
+fn approval(on: bool) -> Node {
+    let state = NodeBuilder::new("group_join").attr("state", if on { "on" } else { "off" });
+    NodeBuilder::new("membership_approval_mode").children([state.build()]).build()
+}
+
+fn ephemeral(seconds: u32) -> Node {
+    NodeBuilder::new("ephemeral").attr("expiration", seconds).build()
 }
 
 fn description(way: Addressing, description: &Description) -> Node {
@@ -159,13 +206,8 @@ fn options(group: &Group) -> impl Iterator<Item = Node> {
     let text = |tag, value: &Option<String>| {
         value.as_ref().map(|value| NodeBuilder::new(tag).string_content(value.as_str()).build())
     };
-    let approval = options.approval.then(|| {
-        let state = NodeBuilder::new("group_join").attr("state", "on").build();
-        NodeBuilder::new("membership_approval_mode").children([state]).build()
-    });
-    let ephemeral = options
-        .ephemeral
-        .map(|seconds| NodeBuilder::new("ephemeral").attr("expiration", seconds).build());
+    let approval = options.approval.then(|| approval(true));
+    let ephemeral = options.ephemeral.map(ephemeral);
     [
         text("member_add_mode", &options.member_add_mode),
         text("member_link_mode", &options.member_link_mode),

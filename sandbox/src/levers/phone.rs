@@ -127,6 +127,17 @@ impl Phone {
         pardon(&mut state, account)
     }
 
+    /// Sets whether the account's owner lets nobody add them to groups: they have to be invited by name.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn lets_nobody_add(&self, on: bool) {
+        let (mut state, account) = self.known();
+        if let Some(account) = state.accounts.get_mut(account) {
+            account.lets_nobody_add = on;
+        }
+    }
+
     /// Sets whether the connections of the account's devices are half-open: they stay, and a device can still log in,
     /// but nothing is read, answered or sent on them. Afterwards they go on with what waits.
     ///

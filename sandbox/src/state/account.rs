@@ -36,6 +36,8 @@ pub(crate) struct Account {
     pub(crate) ban: Option<Ban>,
     /// Half-open: nothing is read, answered or sent on the connections of its devices.
     pub(crate) hangs: bool,
+    /// Whoever wants them in a group has to invite them by name.
+    pub(crate) lets_nobody_add: bool,
     /// Versions of the app-state collections.
     pub(crate) app_state: crate::iq::app_state::Collections,
 }
@@ -99,6 +101,7 @@ impl Accounts {
             key_index: 0,
             hangs: false,
             ban: None,
+            lets_nobody_add: false,
             app_state: crate::iq::app_state::Collections::default(),
         });
         Some(id)
