@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod app_state;
 mod encrypt;
+pub(crate) mod privacy;
 mod usync;
 
 use tracing::warn;
@@ -40,6 +41,11 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
         },
         "w:sync:app:state" => app_state::answer(state, from, iq),
         "usync" => usync::answer(state, iq),
+        "privacy" => privacy::answer(state, from, iq),
+        "blocklist" => match privacy::blocklist(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
+        },
         other => account::answer(other, iq),
     };
     finish(reply.map(|reply| (reply, Then::Nothing)), state, iq)

@@ -58,6 +58,10 @@ pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
         return;
     }
     for (watcher, way) in state.board.watchers(device.account) {
+        let account = state.accounts.get(device.account);
+        if account.is_some_and(|account| account.privacy.blocks(watcher.account)) {
+            continue;
+        }
         if let Some(node) = shown(state, device.account, way) {
             state.tell(watcher, node);
         }
@@ -73,7 +77,11 @@ pub(crate) fn gone(state: &mut State, device: DeviceAddr) {
 /// The answer to a subscription is the presence as it is.
 fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid) {
     let Some(way) = Addressing::of(target) else { return };
-    let Some(account) = state.accounts.by_jid(target).map(|account| account.id) else { return };
+    let Some(account) = state.accounts.by_jid(target) else { return };
+    if account.privacy.blocks(from.account) {
+        return;
+    }
+    let account = account.id;
     state.board.subscribe(from, account, way);
     if let Some(node) = shown(state, account, way) {
         state.tell(from, node);
@@ -88,7 +96,8 @@ fn shown(state: &State, account: AccountId, way: Addressing) -> Option<Arc<Node>
         return Some(node.attr("type", "available").build().into());
     }
     let node = node.attr("type", "unavailable");
-    Some(match state.board.last_seen(account) {
+    let shows = state.accounts.get(account)?.privacy.value("last") != "none";
+    Some(match state.board.last_seen(account).filter(|_| shows) {
         Some(at) => node.attr("last", at).build().into(),
         None => node.attr("last", "deny").build().into(),
     })
@@ -138,7 +147,7 @@ fn audience(state: &State, me: AccountId, to: &Jid) -> Option<(Addresses, Vec<Ac
         return Some((addresses, members.map(|one| one.id).filter(|id| *id != me).collect()));
     }
     let way = Addressing::of(to)?;
-    let other = state.accounts.by_jid(to)?.id;
+    let other = state.accounts.by_jid(to).filter(|other| !other.privacy.blocks(me))?.id;
     Some((vec![("from", way.person(account).into())], vec![other]))
 }
 

@@ -109,7 +109,7 @@ async fn who_lets_nobody_add_them_is_invited_by_name() {
     let group = sandbox.group(&gid.to_string());
     sandbox.add_phone("bob");
     sandbox.add_phone("eve");
-    sandbox.phone("bob").lets_nobody_add(true);
+    sandbox.phone("bob").sets_privacy("groupadd", "none");
     let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
     let eve = links(&sandbox, "eve").await;
     let fates = shop.client.groups().add_participants(gid.clone(), &[lid(&bob)]).await.unwrap();

@@ -19,6 +19,7 @@ mod network;
 mod offline;
 mod pairing_code;
 mod presence;
+mod privacy;
 mod receipts;
 mod refusals;
 mod restarts;

@@ -17,7 +17,8 @@ pub(super) fn of_jid(state: &State, jid: &Jid) -> Option<Person> {
 
 /// Whether the account behind this address has to be invited by name.
 pub(super) fn lets_nobody_add(state: &State, jid: &Jid) -> bool {
-    state.accounts.by_jid(jid).is_some_and(|account| account.lets_nobody_add)
+    let account = state.accounts.by_jid(jid);
+    account.is_some_and(|account| account.privacy.value("groupadd") == "none")
 }
 
 /// The account of this name.

@@ -8,17 +8,6 @@ use crate::clock;
 use crate::stanza;
 use crate::state::{DeviceAddr, State};
 
-/// Privacy settings of every account, as a new one has them.
-const PRIVACY: [(&str, &str); 7] = [
-    ("last", "all"),
-    ("online", "all"),
-    ("profile", "all"),
-    ("status", "contacts"),
-    ("readreceipts", "all"),
-    ("groupadd", "all"),
-    ("calladd", "all"),
-];
-
 /// Answers what needs no state; `None` for what the server does not know.
 pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
     let child = stanza::first_child(iq);
@@ -39,17 +28,6 @@ pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
                 .attr("refresh", 86_400)
                 .build();
             Some(stanza::result_with(iq, props))
-        }
-        ("blocklist", "get", _) => Some(stanza::result_with(iq, NodeBuilder::new("list").build())),
-        ("privacy", "get", "privacy") => {
-            let category = |(name, value)| {
-                NodeBuilder::new("category").attr("name", name).attr("value", value).build()
-            };
-            let settings = NodeBuilder::new("privacy").children(PRIVACY.map(category)).build();
-            Some(stanza::result_with(iq, settings))
-        }
-        ("privacy", "set", "tokens") => {
-            Some(stanza::result_with(iq, NodeBuilder::new("tokens").build()))
         }
         ("urn:xmpp:whatsapp:dirty", "set", "clean") => Some(stanza::result(iq)),
         _ => None,
@@ -98,7 +76,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_answered_here() {
         assert!(answer("w:m", &iq("set", "media_conn")).is_none());
-        assert!(answer("privacy", &iq("set", "privacy")).is_none());
+        assert!(answer("privacy", &iq("get", "privacy")).is_none());
         assert!(passive(&iq("set", "asleep")).is_none());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{drop_connections, of_account};
 use crate::faults::Rule;
+use crate::iq::privacy;
 use crate::logins::Ban;
 use crate::state::{self, AccountId, DeviceAddr, LinkId, State};
 use crate::streams::{self, StreamEnd};
@@ -127,15 +128,31 @@ impl Phone {
         pardon(&mut state, account)
     }
 
-    /// Sets whether the account's owner lets nobody add them to groups: they have to be invited by name.
+    /// Sets what the account lets others see and do, by category and value as clients name them: `("last", "none")`,
+    /// `("groupadd", "none")` (whoever wants them in a group has to invite them by name).
     ///
     /// # Panics
-    /// If there is no such account.
-    pub fn lets_nobody_add(&self, on: bool) {
+    /// If there is no such account, category or value.
+    pub fn sets_privacy(&self, category: &str, value: &str) {
         let (mut state, account) = self.known();
-        if let Some(account) = state.accounts.get_mut(account) {
-            account.lets_nobody_add = on;
+        let account = state.accounts.get_mut(account);
+        let set = account.is_some_and(|account| account.privacy.set(category, value));
+        drop(state);
+        assert!(set, "privacy `{category}` cannot be `{value}`");
+    }
+
+    /// Blocks the account of this name, or does not any more.
+    ///
+    /// # Panics
+    /// If there is no account of either name.
+    pub fn blocks(&self, name: &str, on: bool) {
+        let (mut state, account) = self.known();
+        let whom = state.accounts.by_name(name).map(|account| account.id);
+        if let Some(whom) = whom {
+            privacy::block(&mut state, account, whom, on);
         }
+        drop(state);
+        assert!(whom.is_some(), "there is no phone `{name}`");
     }
 
     /// Sets whether the connections of the account's devices are half-open: they stay, and a device can still log in,

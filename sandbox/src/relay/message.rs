@@ -105,6 +105,10 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
             letters.push((addr, letter.with(&listed.ciphertexts).into()));
         }
     }
+    // Who is blocked is not told so: the message is taken, and goes nowhere.
+    if you.privacy.blocks(me.id) {
+        letters.retain(|(addr, _)| addr.account == me.id);
+    }
     let real: Vec<(&Account, u16)> = [you, me]
         .into_iter()
         .take(if you.id == me.id { 1 } else { 2 })

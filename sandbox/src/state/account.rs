@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
+use crate::iq::privacy::Privacy;
 use crate::logins::Ban;
 use crate::phone::Keys;
 
@@ -36,8 +37,8 @@ pub(crate) struct Account {
     pub(crate) ban: Option<Ban>,
     /// Half-open: nothing is read, answered or sent on the connections of its devices.
     pub(crate) hangs: bool,
-    /// Whoever wants them in a group has to invite them by name.
-    pub(crate) lets_nobody_add: bool,
+    /// What others may see and do, and who may nothing.
+    pub(crate) privacy: Privacy,
     /// Versions of the app-state collections.
     pub(crate) app_state: crate::iq::app_state::Collections,
 }
@@ -101,7 +102,7 @@ impl Accounts {
             key_index: 0,
             hangs: false,
             ban: None,
-            lets_nobody_add: false,
+            privacy: Privacy::default(),
             app_state: crate::iq::app_state::Collections::default(),
         });
         Some(id)

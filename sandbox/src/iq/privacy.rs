@@ -1,0 +1,190 @@
+//! What an account lets others see and do, and whom it has blocked.
+//!
+//! Categories and values are those of whatsapp-rust 0.7 (`wacore/src/iq/privacy.rs`); others are refused with 400.
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node, NodeValue};
+
+use crate::stanza::{self, Answer, Push, attr};
+use crate::state::{AccountId, DeviceAddr, State};
+use crate::{clock, stanza as reply};
+
+/// Every category, with the value of a new account.
+const CATEGORIES: [(&str, &str); 9] = [
+    ("last", "all"),
+    ("online", "all"),
+    ("profile", "all"),
+    ("status", "contacts"),
+    ("readreceipts", "all"),
+    ("groupadd", "all"),
+    ("calladd", "all"),
+    ("messages", "all"),
+    ("defense", "off"),
+];
+
+/// What each category may be.
+fn allows(category: &str, value: &str) -> bool {
+    match category {
+        "online" => matches!(value, "all" | "match_last_seen"),
+        "readreceipts" => matches!(value, "all" | "none"),
+        "calladd" => matches!(value, "all" | "known"),
+        "messages" => matches!(value, "all" | "contacts"),
+        "defense" => matches!(value, "off" | "on_standard"),
+        _ => matches!(value, "all" | "contacts" | "contact_blacklist" | "none"),
+    }
+}
+
+/// The settings of one account; what was never set is as in a new one.
+#[derive(Debug, Default)]
+pub(crate) struct Privacy {
+    set: Vec<(&'static str, String)>,
+    /// Who was blocked, and when in epoch seconds.
+    blocked: Vec<(AccountId, i64)>,
+}
+
+impl Privacy {
+    /// The value of a category; empty if there is none of this name.
+    pub(crate) fn value(&self, category: &str) -> &str {
+        let set =
+            self.set.iter().find(|(name, _)| *name == category).map(|(_, value)| value.as_str());
+        let usual =
+            || CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, usual)| *usual);
+        set.or_else(usual).unwrap_or_default()
+    }
+
+    /// Sets a category; says whether there is such a category and it may have this value.
+    pub(crate) fn set(&mut self, category: &str, value: &str) -> bool {
+        let known = CATEGORIES.iter().find(|(name, _)| *name == category);
+        let Some((name, _)) = known.filter(|_| allows(category, value)) else { return false };
+        self.set.retain(|(other, _)| other != name);
+        self.set.push((name, value.to_owned()));
+        true
+    }
+
+    /// Whether this account is blocked.
+    pub(crate) fn blocks(&self, account: AccountId) -> bool {
+        self.blocked.iter().any(|(blocked, _)| *blocked == account)
+    }
+
+    fn block(&mut self, account: AccountId, on: bool) {
+        self.blocked.retain(|(blocked, _)| *blocked != account);
+        if on {
+            self.blocked.push((account, clock::now()));
+        }
+    }
+}
+
+/// Answers what is asked of the settings; tokens are none.
+pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Node> {
+    let child = stanza::first_child(iq)?;
+    let account = state.accounts.get_mut(from.account)?;
+    match (attr(iq, "type")?.as_str(), child.tag.as_ref()) {
+        ("get", "privacy") => {
+            let categories = CATEGORIES.map(|(name, _)| category(&account.privacy, name));
+            let settings = NodeBuilder::new("privacy").children(categories).build();
+            Some(reply::result_with(iq, settings))
+        }
+        ("set", "privacy") => {
+            let asked: Vec<(String, String)> = child
+                .get_children_by_tag("category")
+                .map(|node| Some((attr(node, "name")?, attr(node, "value")?)))
+                .collect::<Option<_>>()?;
+            // All of them or none.
+            let fine = asked.iter().all(|(name, value)| {
+                CATEGORIES.iter().any(|(known, _)| known == name) && allows(name, value)
+            });
+            if asked.is_empty() || !fine {
+                return Some(reply::error(iq, 400, "bad-request"));
+            }
+            for (name, value) in &asked {
+                account.privacy.set(name, value);
+            }
+            let categories = asked.iter().map(|(name, _)| category(&account.privacy, name));
+            let settings = NodeBuilder::new("privacy").children(categories).build();
+            Some(reply::result_with(iq, settings))
+        }
+        ("set", "tokens") => Some(reply::result_with(iq, NodeBuilder::new("tokens").build())),
+        _ => None,
+    }
+}
+
+fn category(privacy: &Privacy, name: &str) -> Node {
+    NodeBuilder::new("category").attr("name", name).attr("value", privacy.value(name)).build()
+}
+
+/// Answers what is asked of the list of blocked people. The account's other devices hear of changes.
+pub(super) fn blocklist(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Answer> {
+    if attr(iq, "type")? == "get" {
+        return Some(reply::result_with(iq, list(state, from.account)?).into());
+    }
+    let item = iq.get_optional_child("item")?;
+    let on = match attr(item, "action").as_deref() {
+        Some("block") => true,
+        Some("unblock") => false,
+        _ => return Some(reply::error(iq, 400, "bad-request").into()),
+    };
+    let jid = item.attrs.get("jid").and_then(NodeValue::to_jid);
+    let whom = jid.as_ref().and_then(|jid| state.accounts.by_jid(jid)).map(|account| account.id);
+    let Some(whom) = whom.filter(|whom| *whom != from.account) else {
+        return Some(reply::error(iq, 404, "item-not-found").into());
+    };
+    block(state, from.account, whom, on);
+    let push = told(state, from, whom, on)?;
+    let reply = reply::result_with(iq, list(state, from.account)?);
+    Some(Answer { reply, pushes: vec![push] })
+}
+
+/// An account blocks another, or does not any more.
+pub(crate) fn block(state: &mut State, account: AccountId, whom: AccountId, on: bool) {
+    if let Some(account) = state.accounts.get_mut(account) {
+        account.privacy.block(whom, on);
+    }
+}
+
+/// What the account's other devices hear.
+fn told(state: &mut State, from: DeviceAddr, whom: AccountId, on: bool) -> Option<Push> {
+    let id = state.next_id();
+    let account = state.accounts.get(from.account)?;
+    let item = NodeBuilder::new("item")
+        .attr("jid", state.accounts.get(whom)?.lid())
+        .attr("action", if on { "block" } else { "unblock" })
+        .build();
+    let list = NodeBuilder::new("blocklist").children([item]).build();
+    let node = reply::notification(account.pn(), "account_sync", &id).children([list]).build();
+    Some(Push { account: account.id, except: Some(from), node: node.into() })
+}
+
+fn list(state: &State, account: AccountId) -> Option<Node> {
+    let blocked = &state.accounts.get(account)?.privacy.blocked;
+    let items = blocked.iter().filter_map(|(id, at)| {
+        let jid: Jid = state.accounts.get(*id)?.lid();
+        Some(NodeBuilder::new("item").attr("jid", jid).attr("t", *at).build())
+    });
+    Some(NodeBuilder::new("list").children(items.collect::<Vec<_>>()).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_has_a_value_of_its_own_or_the_usual_one() {
+        let mut privacy = Privacy::default();
+        assert_eq!(privacy.value("last"), "all");
+        assert!(privacy.set("last", "none") && privacy.set("online", "match_last_seen"));
+        assert_eq!((privacy.value("last"), privacy.value("online")), ("none", "match_last_seen"));
+        assert!(!privacy.set("online", "none") && !privacy.set("hair", "all"));
+        assert_eq!(privacy.value("hair"), "");
+    }
+
+    #[test]
+    fn who_is_blocked_twice_is_unblocked_once() {
+        let mut privacy = Privacy::default();
+        let you = AccountId(3);
+        privacy.block(you, true);
+        privacy.block(you, true);
+        assert!(privacy.blocks(you) && privacy.blocked.len() == 1);
+        privacy.block(you, false);
+        assert!(!privacy.blocks(you));
+    }
+}
