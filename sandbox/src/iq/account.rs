@@ -31,15 +31,6 @@ pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
             reply.attrs.insert("t", clock::now());
             Some(reply)
         }
-        ("abt" | "w", "get", "props") => {
-            let props = NodeBuilder::new("props")
-                .attr("protocol", "1")
-                .attr("ab_key", "sandbox")
-                .attr("hash", "sandbox")
-                .attr("refresh", 86_400)
-                .build();
-            Some(stanza::result_with(iq, props))
-        }
         ("blocklist", "get", _) => Some(stanza::result_with(iq, NodeBuilder::new("list").build())),
         ("privacy", "get", "privacy") => {
             let category = |(name, value)| {
@@ -51,7 +42,6 @@ pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
         ("privacy", "set", "tokens") => {
             Some(stanza::result_with(iq, NodeBuilder::new("tokens").build()))
         }
-        ("urn:xmpp:whatsapp:dirty", "set", "clean") => Some(stanza::result(iq)),
         _ => None,
     }
 }
