@@ -152,6 +152,25 @@ async fn a_device_learns_that_its_account_is_addressed_by_lid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_migrated_account_writes_to_lids_and_another_to_numbers() {
+    let (sandbox, _) = crew().await;
+    sandbox.phone("shop").migrates_to_lid();
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    let to = |text: &str| {
+        let sent = sandbox.journal().into_iter().rfind(|entry| entry.operation == "message");
+        sent.map(|entry| entry.object).unwrap_or_else(|| panic!("`{text}` was not sent"))
+    };
+    let number = |device: &Device| device.client.pn().unwrap().to_non_ad();
+    for (from, other, server) in [(&shop, &mia, "lid"), (&mia, &shop, "s.whatsapp.net")] {
+        // The answer tells the client the LID of the number.
+        from.client.contacts().is_on_whatsapp(&[number(other)]).await.unwrap();
+        from.client.send_text(number(other), server).await.unwrap();
+        assert_eq!(other.reads().await.text, server);
+        assert!(to(server).ends_with(&format!("@{server}")), "{}", to(server));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_accounts_switches_reach_its_clients_once() {
     let (sandbox, _, shop) = shop().await;
     let mia = links(&sandbox, "mia").await;

@@ -95,6 +95,24 @@ async fn who_has_asked_encrypts_to_a_new_device_and_no_more_to_one_that_went() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_reach_the_devices_that_came_and_those_who_exchanged_them_hear() {
+    let sandbox = strangers().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    mia.client.send_text(account(&shop), "one").await.unwrap();
+    assert_eq!(shop.reads().await.text, "one");
+    let (second, _) = links_another(&sandbox, "shop").await;
+    assert_eq!(mia.sees(changed).await, came(2));
+    mia.client.send_text(account(&shop), "two").await.unwrap();
+    for device in [&shop, &second] {
+        assert_eq!(device.reads().await.text, "two");
+    }
+    // Who has been written to hears as well, of the other's devices.
+    let (_tablet, _) = links_another(&sandbox, "mia").await;
+    let heard = shop.sees(changed).await;
+    assert_eq!(heard, (account(&mia).to_string(), DeviceListUpdateType::Add, vec![2]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn members_of_a_group_hear_and_strangers_do_not() {
     let (sandbox, _) = crew().await;
     sandbox.add_phone("bob");
@@ -197,10 +215,12 @@ async fn a_phone_that_is_set_up_anew_has_another_identity_and_no_devices() {
     assert_eq!(encrypted(&mia, &whom).await, [0]);
 
     // Its devices are linked anew, under the new identity.
-    let (_again, number) = links_another(&sandbox, "shop").await;
+    let (again, number) = links_another(&sandbox, "shop").await;
     assert_eq!(number, 1);
     mia.sees(|event| changed(event).filter(|change| *change == came(1))).await;
     assert_eq!(encrypted(&mia, &whom).await, [0, 1]);
+    mia.client.send_text(whom, "new?").await.unwrap();
+    assert_eq!(again.reads().await.text, "new?");
     bob.client.fetch_props().await.unwrap();
     assert!(heard.try_recv().unwrap().is_none());
 }
