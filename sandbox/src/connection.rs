@@ -4,6 +4,7 @@ mod dispatch;
 mod framing;
 mod line;
 pub(crate) mod login;
+mod outgoing;
 mod requests;
 
 use std::time::Duration;
@@ -11,16 +12,22 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use tokio::sync::watch;
 use tracing::debug;
-use wacore_binary::{OwnedNodeRef, marshal_auto, util};
+use wacore_binary::{OwnedNodeRef, util};
 
+use crate::devices;
 use crate::noise::{self, Answered, Half, Session};
 use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
+use crate::transport::Frames;
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
+use outgoing::Outgoing;
 
 /// From the upgrade to the end of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(20);
+
+/// Bytes that are collected for one message before they are written.
+const JOINED: usize = 64 * 1024;
 
 /// How long a client may take to close its side.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -67,13 +74,16 @@ pub(crate) fn unlink(state: &mut State, addr: DeviceAddr) {
     }
 }
 
-/// Takes a device from its account; its connection, if it has one, stays and is nobody's.
+/// Takes a device from its account, and tells those who are left; its connection, if it has one, stays and is nobody's.
 fn remove(state: &mut State, addr: DeviceAddr) -> Option<LinkId> {
     let account = state.accounts.get_mut(addr.account)?;
     let position = account.devices.iter().position(|device| device.id == addr.device)?;
-    let link = account.devices.remove(position).link?;
-    state.links.orphan(link);
-    Some(link)
+    let link = account.devices.remove(position).link;
+    if let Some(link) = link {
+        state.links.orphan(link);
+    }
+    devices::unlinked(state, addr);
+    link
 }
 
 /// Ends the connection of a device that is linked no more.
@@ -121,15 +131,18 @@ impl Connection {
                 Opened::Foreign => return Err(Ended::NotAClient),
             }
         };
+        if self.framing.is_routed() {
+            lock(&self.line.shared).handshakes.routed += 1;
+        }
         let hello = self.frame().await?;
         match self.line.identity.answer(prologue, &hello)? {
             Answered::Done(reply, session) => {
-                self.send(&reply).await?;
+                self.send_frame(&reply).await?;
                 lock(&self.line.shared).handshakes.resumptions += 1;
                 Ok(*session)
             }
             Answered::Waiting(reply, half) => {
-                self.send(&reply).await?;
+                self.send_frame(&reply).await?;
                 let finish = self.frame().await?;
                 let fallback = half.is_fallback();
                 let session = Half::finish(*half, &finish)?;
@@ -144,7 +157,11 @@ impl Connection {
     /// Stanzas in both directions.
     async fn converse(&mut self, session: Session) -> Result<std::convert::Infallible, Ended> {
         let Session { incoming, outgoing, client, payload } = session;
-        let (mut read, mut written) = (0_u32, 0_u32);
+        let mut outgoing = Outgoing::new(outgoing, self.line.transport.compress_over);
+        let mut read = 0_u32;
+        if !self.line.transport.pause.is_zero() {
+            tokio::time::sleep(self.line.transport.pause).await;
+        }
         self.goes_on().await;
         login::greet(&mut lock(&self.line.shared), self.line.link, client, &payload);
         loop {
@@ -161,11 +178,15 @@ impl Connection {
                 // Once more from the top, where it waits.
                 _ = self.line.hanging.changed() => {}
                 node = self.line.queue.recv() => {
+                    let mut out = Vec::new();
                     let node = node.ok_or(Ended::ByServer)?;
-                    let mut plain = marshal_auto(&node)?;
-                    outgoing.encrypt_in_place_with_counter(written, &mut plain)?;
-                    written = written.checked_add(1).ok_or(Ended::Exhausted)?;
-                    self.send(&plain).await?;
+                    outgoing.seal(&node, &mut out)?;
+                    if self.line.transport.frames != Frames::Whole {
+                        while out.len() < JOINED && let Ok(node) = self.line.queue.try_recv() {
+                            outgoing.seal(&node, &mut out)?;
+                        }
+                    }
+                    self.send(out).await?;
                 }
                 received = self.socket.recv() => self.feed(received)?,
             }
@@ -215,11 +236,18 @@ impl Connection {
         Ok(())
     }
 
-    async fn send(&mut self, payload: &[u8]) -> Result<(), Ended> {
-        let frame =
-            wacore_noise::framing::encode_frame(payload, None).map_err(|_| Ended::TooLarge)?;
+    async fn send_frame(&mut self, payload: &[u8]) -> Result<(), Ended> {
+        let mut out = Vec::new();
+        outgoing::frame(payload, &mut out)?;
+        self.send(out).await
+    }
+
+    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), Ended> {
         self.goes_on().await;
-        self.socket.send(Message::Binary(frame.into())).await.map_err(|_| Ended::ByClient)
+        for message in outgoing::messages(self.line.transport.frames, bytes) {
+            self.socket.send(Message::Binary(message)).await.map_err(|_| Ended::ByClient)?;
+        }
+        Ok(())
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::server::Front;
 
 mod body;
 mod connections;
+mod devices;
 mod error;
 mod faults;
 mod groups;
@@ -24,6 +25,7 @@ mod phones;
 mod presence;
 mod server;
 mod streams;
+mod transport;
 
 use error::Error;
 
@@ -41,6 +43,12 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/presence", put(presence::set))
         .route("/phones/{name}/chat-state", post(presence::show))
         .route("/phones/{name}/ban", put(logins::ban).delete(logins::pardon))
+        .route("/phones/{name}/devices", delete(devices::unlink_all))
+        .route("/phones/{name}/devices/{device}", delete(devices::unlink))
+        .route("/phones/{name}/reinstall", post(devices::reinstall))
+        .route("/phones/{name}/migrate-to-lid", post(devices::migrate_to_lid))
+        .route("/phones/{name}/props", get(devices::props).put(devices::set_props))
+        .route("/phones/{name}/dirty", get(devices::dirty).post(devices::mark_dirty))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))
@@ -62,6 +70,7 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/rotate-key", post(server::rotate_key))
         .route("/restart", post(move || server::restart(restarted)))
         .route("/handshakes", get(server::handshakes))
+        .route("/transport", get(transport::read).put(transport::set))
         .fallback(|| async { Error::NotFound("there is no such route".to_owned()) })
         .method_not_allowed_fallback(|| async { Error::Method });
     Router::new()

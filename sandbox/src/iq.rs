@@ -4,14 +4,15 @@ mod account;
 pub(crate) mod app_state;
 mod encrypt;
 pub(crate) mod privacy;
+pub(crate) mod props;
 mod usync;
 
 use tracing::warn;
 use wacore_binary::Node;
 
-use crate::groups;
 use crate::stanza::{self, Answer};
 use crate::state::{DeviceAddr, State};
+use crate::{dirty, groups};
 
 /// What is to follow a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +41,14 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             None => None,
         },
         "w:sync:app:state" => app_state::answer(state, from, iq),
-        "usync" => usync::answer(state, iq),
         "privacy" => privacy::answer(state, from, iq),
         "blocklist" => match privacy::blocklist(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),
             None => None,
         },
+        "usync" => usync::answer(state, from, iq),
+        "abt" | "w" => props::answer(state, from, iq),
+        "urn:xmpp:whatsapp:dirty" => dirty::clean(state, from, iq),
         other => account::answer(other, iq),
     };
     finish(reply.map(|reply| (reply, Then::Nothing)), state, iq)

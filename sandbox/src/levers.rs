@@ -1,11 +1,14 @@
 //! The levers of a test: phones to add, connections to drop, requests and logins that fail.
 
+mod devices;
 mod phone;
+mod transport;
 
 use crate::faults::{Operation, Rule};
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
 use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox};
+pub(crate) use devices::{bits, migrate, reinstall, unlink, unlink_all};
 pub(crate) use phone::{ban, freeze, hang, pardon};
 
 /// A device that a phone has linked.

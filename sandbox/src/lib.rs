@@ -7,6 +7,8 @@
 mod clock;
 mod connection;
 mod control;
+mod devices;
+mod dirty;
 mod error;
 mod faults;
 mod groups;
@@ -22,8 +24,11 @@ mod relay;
 mod server;
 mod stanza;
 mod state;
+mod stock;
 mod streams;
+mod transport;
 
+pub use dirty::Dirty;
 pub use error::{Error, Result};
 pub use faults::Fault;
 pub use groups::{GroupLever, NewGroup, Refusal, Role};
@@ -33,3 +38,4 @@ pub use logins::LoginFailure;
 pub use presence::ChatState;
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;
+pub use transport::Frames;

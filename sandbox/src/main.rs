@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use wharf_sandbox::{Config, Sandbox};
+use wharf_sandbox::{Config, Frames, Sandbox};
 
 /// The server that linked devices talk to, for development and tests.
 #[derive(Debug, Parser)]
@@ -34,6 +34,15 @@ struct Arguments {
     /// How many seconds what somebody types waits for a device that is away.
     #[arg(long, env = "CHATSTATE_TTL_SECS", value_name = "SECONDS", default_value_t = Config::default().chat_state_ttl.as_secs())]
     chat_state_ttl: u64,
+    /// How to cut frames into WebSocket messages: `whole`, `joined`, or a number of bytes to cut messages at.
+    #[arg(long, env = "WHARF_SANDBOX_FRAMES", value_name = "HOW", default_value = "whole")]
+    frames: Frames,
+    /// Compress stanzas of more bytes than this.
+    #[arg(long, env = "WHARF_SANDBOX_COMPRESS_OVER", value_name = "BYTES")]
+    compress_over: Option<usize>,
+    /// How many milliseconds to wait after a handshake before anything is said; Baileys 6.7 needs 50.
+    #[arg(long, env = "WHARF_SANDBOX_HANDSHAKE_PAUSE", value_name = "MS", default_value_t = 0)]
+    handshake_pause: u64,
     /// What to log, on standard error.
     #[arg(long, env = "WHARF_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
     log: EnvFilter,
@@ -43,9 +52,17 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr).init();
-    let Arguments { listen, tls, qr_refs, certificate_file, chat_state_ttl, .. } = arguments;
-    let chat_state_ttl = Duration::from_secs(chat_state_ttl);
-    let sandbox = Sandbox::start(Config { listen, tls, qr_refs, chat_state_ttl }).await?;
+    let Arguments { listen, tls, qr_refs, certificate_file, frames, compress_over, .. } = arguments;
+    let config = Config {
+        listen,
+        tls,
+        qr_refs,
+        chat_state_ttl: Duration::from_secs(arguments.chat_state_ttl),
+        frames,
+        compress_over,
+        pause_after_handshake: Duration::from_millis(arguments.handshake_pause),
+    };
+    let sandbox = Sandbox::start(config).await?;
     if let (Some(file), Some(certificate)) = (certificate_file, sandbox.certificate_pem()) {
         fs::write(&file, certificate)
             .map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;

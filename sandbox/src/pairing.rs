@@ -6,11 +6,14 @@ mod qr;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use buffa::Message as _;
 use tokio::sync::oneshot;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, SERVER_JID};
+use waproto::whatsapp::ClientPairingProps;
 use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
+use crate::devices;
 use crate::iq::{self, Then};
 use crate::phone::{self, LinkingCode};
 use crate::stanza::Answer;
@@ -131,20 +134,30 @@ fn offer(
     let node = set(&id)
         .attr("t", clock::now())
         .children([NodeBuilder::new("pair-success")
-            .children([
-                stanza::leaf("device-identity", container),
-                NodeBuilder::new("device")
-                    .attr("jid", account.pn().with_device(device))
-                    .attr("lid", account.lid().with_device(device))
-                    .build(),
-                NodeBuilder::new("biz").attr("name", account.push_name.as_str()).build(),
-                NodeBuilder::new("platform").attr("name", "android").build(),
-            ])
+            .children(
+                [
+                    stanza::leaf("device-identity", container),
+                    NodeBuilder::new("device")
+                        .attr("jid", account.pn().with_device(device))
+                        .attr("lid", account.lid().with_device(device))
+                        .build(),
+                    NodeBuilder::new("biz").attr("name", account.push_name.as_str()).build(),
+                    NodeBuilder::new("platform").attr("name", "android").build(),
+                ]
+                .into_iter()
+                .chain(account.lid_migrated.then(client_props)),
+            )
             .build()])
         .build();
     let addr = DeviceAddr { account: account.id, device };
     state.links.send(link, node);
     Ok(Offered { id, addr, key_index })
+}
+
+/// That the account's chats are addressed by LID (wacore `pair.rs`: without this a client stays with phone numbers).
+fn client_props() -> Node {
+    let props = ClientPairingProps { is_chat_db_lid_migrated: Some(true), ..Default::default() };
+    stanza::leaf("client-props", props.encode_to_vec())
 }
 
 /// Waits for the client's answer to the phone.
@@ -167,6 +180,7 @@ pub(crate) fn settle(state: &mut State, link: LinkId, iq: &Node) {
     };
     let linked = accept(state, link, &scan.offered, iq);
     if linked.is_ok() {
+        devices::linked(state, scan.offered.addr);
         streams::end(state, link, StreamEnd::Code(515));
     }
     state.links.close(link);

@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::state::{self, Shared};
-use crate::{Result, connection, control, levers, pairing, presence};
+use crate::transport::Transport;
+use crate::{Frames, Result, connection, control, levers, pairing, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -36,15 +37,26 @@ pub struct Config {
     pub qr_refs: usize,
     /// How long what somebody types waits for a device that is away; by default 30 seconds.
     pub chat_state_ttl: Duration,
+    /// How frames are cut into WebSocket messages; by default each is one.
+    pub frames: Frames,
+    /// Stanzas of more bytes than this are compressed; by default none are.
+    pub compress_over: Option<usize>,
+    /// How long the server waits after a handshake before it says anything; by default not at all. Baileys 6.7 loses
+    /// what comes within its first 50 ms.
+    pub pause_after_handshake: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let Transport { frames, compress_over, pause } = Transport::default();
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             tls: false,
             qr_refs: pairing::REFERENCES,
             chat_state_ttl: presence::CHAT_STATE_TTL,
+            frames,
+            compress_over,
+            pause_after_handshake: pause,
         }
     }
 }
@@ -63,6 +75,11 @@ impl Sandbox {
             let mut state = state::lock(&state);
             state.pairings.references = config.qr_refs;
             state.board.chat_state_ttl = config.chat_state_ttl;
+            state.network.transport = Transport {
+                frames: config.frames,
+                compress_over: config.compress_over,
+                pause: config.pause_after_handshake,
+            };
         }
         let front = Front::open(&config, state.clone()).await?;
         Ok(Self { front, state })

@@ -9,7 +9,7 @@ use whatsapp_rust::async_channel::Receiver;
 use whatsapp_rust::client::Client;
 use whatsapp_rust::http::UreqHttpClient;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
-use whatsapp_rust::transport::TokioWebSocketTransportFactory;
+use whatsapp_rust::transport::{TokioWebSocketTransportFactory, TransportFactory};
 use whatsapp_rust::types::events::{
     ChannelEventHandler, Event, EventInterest, InboundMessage, Subscription,
 };
@@ -39,7 +39,7 @@ impl Device {
     }
 
     /// A client that is linked to nothing yet, and dials in this way.
-    pub(crate) async fn dials(transport: TokioWebSocketTransportFactory) -> Self {
+    pub(crate) async fn dials(transport: impl TransportFactory + 'static) -> Self {
         Self::with(Arc::new(InMemoryBackend::new()), transport).await
     }
 
@@ -48,7 +48,7 @@ impl Device {
         Self::with(store, TokioWebSocketTransportFactory::new().with_url(ws_url)).await
     }
 
-    async fn with(store: Arc<InMemoryBackend>, transport: TokioWebSocketTransportFactory) -> Self {
+    async fn with(store: Arc<InMemoryBackend>, transport: impl TransportFactory + 'static) -> Self {
         let persistence = Arc::new(PersistenceManager::new(store.clone()).await.unwrap());
         let client = Client::builder()
             .with_runtime(TokioRuntime)
@@ -145,6 +145,16 @@ impl Letter {
         let text = inbound.message.text_content()?.to_owned();
         Some(Self { text, info: Arc::clone(&inbound.info) })
     }
+}
+
+/// Asks again and again until the answer is the right one, as long as anybody waits.
+pub(crate) async fn until(holds: impl AsyncFn() -> bool) {
+    let asked = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asked).await.expect("it did not become so in time");
 }
 
 pub(crate) fn disconnected(event: &Event) -> Option<()> {

@@ -4,13 +4,16 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod addressing;
 mod client;
 mod control;
+mod devices;
 mod disturb;
 mod faults;
 mod groups;
 mod half_open;
 mod joining;
+mod keys;
 mod linking;
 mod logins;
 mod members;
@@ -25,3 +28,4 @@ mod refusals;
 mod restarts;
 mod streams;
 mod tls;
+mod transport;

@@ -76,7 +76,8 @@ async fn key_and_server_are_renewed_over_http() {
         assert_eq!((status.as_u16(), renewed), (200, json!({ "dropped": 1 })));
         shop.sees(|event| matches!(event, Event::Connected(_)).then_some(())).await;
         let (_, handshakes) = control.get("/admin/handshakes").await;
-        assert_eq!(handshakes, json!({ "resumptions": before, "fallbacks": fallbacks }));
+        let of = |name: &str| handshakes[name].as_u64();
+        assert_eq!((of("resumptions"), of("fallbacks")), (Some(before), Some(fallbacks)));
     }
     assert_eq!(control.send(Method::GET, "/admin/restart", Value::Null).await.0, 405);
 }

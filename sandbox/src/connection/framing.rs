@@ -3,8 +3,14 @@
 use bytes::BytesMut;
 use wacore_noise::framing::FrameDecoder;
 
-/// Longest pre-intro: a marker, its length, and that many bytes.
+/// What routing information begins with: a marker, before its length in three bytes.
 const EDGE: &[u8] = b"ED\0\x01";
+
+/// More routing information than anybody gives.
+const EDGE_MAX: usize = 4096;
+
+/// The routing information that the server gives: it is one machine, and the bytes say nothing.
+pub(crate) const ROUTING: &[u8] = b"sandbox";
 
 /// Collects what the client sends.
 #[derive(Default)]
@@ -12,6 +18,7 @@ pub(crate) struct Framing {
     /// The first bytes, until the header is whole.
     opening: Option<BytesMut>,
     opened: bool,
+    routed: bool,
     frames: FrameDecoder,
 }
 
@@ -42,7 +49,11 @@ impl Framing {
         let Some(opening) = &self.opening else { return Opened::Incomplete };
         let start = if opening.starts_with(EDGE) {
             let Some(length) = opening.get(4..7) else { return Opened::Incomplete };
-            7 + length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte))
+            let length = length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
+            if length > EDGE_MAX {
+                return Opened::Foreign;
+            }
+            7 + length
         } else if EDGE.starts_with(opening) {
             return Opened::Incomplete;
         } else {
@@ -52,10 +63,16 @@ impl Framing {
         let Ok(header @ [b'W', b'A', 6, _]) = <[u8; 4]>::try_from(header) else {
             return Opened::Foreign;
         };
+        self.routed = start > 0 && opening.get(7..start) == Some(ROUTING);
         self.frames.feed(&opening[start + 4..]);
         self.opening = None;
         self.opened = true;
         Opened::Header(header)
+    }
+
+    /// Whether the client has sent the server's own routing information before the header.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.routed
     }
 
     /// The next whole frame.
@@ -96,6 +113,10 @@ mod tests {
         let mut framing = fed(&[b"ED\0\x01\0\0\x02xyWA\x06\x02", FRAME].concat());
         assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x02"));
         assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
+        assert!(!framing.is_routed());
+        let mut framing = fed(&[b"ED\0\x01\0\0\x07sandboxWA\x06\x03", FRAME].concat());
+        assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x03"));
+        assert!(framing.is_routed());
     }
 
     #[test]
@@ -103,5 +124,6 @@ mod tests {
         assert_eq!(fed(b"GET / HTTP/1.1").open(), Opened::Foreign);
         assert_eq!(fed(b"WA\x05\x03").open(), Opened::Foreign);
         assert_eq!(fed(b"ED").open(), Opened::Incomplete);
+        assert_eq!(fed(b"ED\0\x01\xff\xff\xff").open(), Opened::Foreign);
     }
 }

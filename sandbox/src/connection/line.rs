@@ -9,6 +9,7 @@ use wacore_binary::Node;
 use super::dispatch;
 use crate::noise::Identity;
 use crate::state::{LinkId, Opened, Shared, lock};
+use crate::transport::Transport;
 
 /// The task's end of a link. Dropping it takes the link from the state, however the task ended.
 pub(crate) struct Line {
@@ -21,6 +22,8 @@ pub(crate) struct Line {
     pub(super) hanging: watch::Receiver<bool>,
     /// The server's key when the client came: a new key cuts the connections of the old one.
     pub(super) identity: Arc<Identity>,
+    /// How the server talks, as it was when the client came.
+    pub(super) transport: Transport,
     pub(super) shared: Shared,
 }
 
@@ -39,9 +42,9 @@ pub(crate) async fn admit(shared: Shared) -> Option<Line> {
         }
         let hangs = state.network.hanging;
         let Opened { link, queue, cut, hanging } = state.links.open(hangs);
-        let identity = state.handshakes.identity();
+        let (identity, transport) = (state.handshakes.identity(), state.network.transport);
         drop(state);
-        Line { link, queue, cut, hanging, identity, shared }
+        Line { link, queue, cut, hanging, identity, transport, shared }
     };
     // The sender lives in the state, which the line holds.
     tokio::select! {

@@ -7,10 +7,11 @@ use wacore_binary::{Jid, Node};
 use waproto::whatsapp::ClientPayload;
 use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
+use super::framing::ROUTING;
 use crate::logins::{self, LoginFailure};
 use crate::state::{DeviceAddr, LinkId, Missed, State};
 use crate::streams::{self, StreamEnd};
-use crate::{clock, pairing, presence};
+use crate::{clock, dirty, pairing, presence, stanza};
 
 /// Reads the client's payload, and sends what it is to hear first.
 pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &[u8]) {
@@ -75,6 +76,10 @@ fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), Login
         state.hush();
     }
     state.links.send(link, success);
+    state.links.send(link, edge_routing());
+    for bit in dirty::of_device(state, addr) {
+        state.links.send(link, bit);
+    }
     state.links.send(link, offline_preview(missed));
     Ok(())
 }
@@ -82,6 +87,12 @@ fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), Login
 fn refuse(state: &mut State, link: LinkId, failure: &LoginFailure) {
     state.links.send(link, failure.node());
     state.links.close(link);
+}
+
+/// Where the client is to come back to: it says so before the next handshake (whatsapp-rust `handlers/ib.rs`).
+fn edge_routing() -> Node {
+    let info = NodeBuilder::new("edge_routing").children([stanza::leaf("routing_info", ROUTING)]);
+    NodeBuilder::new("ib").children([info.build()]).build()
 }
 
 /// Announces what waits for the client.

@@ -18,11 +18,17 @@ pub(crate) struct HandshakesBody {
     resumptions: u64,
     /// How many were begun with an older key, and finished as `XXfallback`.
     fallbacks: u64,
+    /// How many began with the routing information of an earlier login.
+    routed: u64,
 }
 
 pub(crate) async fn handshakes(State(shared): State<Shared>) -> Json<HandshakesBody> {
     let handshakes = &lock(&shared).handshakes;
-    Json(HandshakesBody { resumptions: handshakes.resumptions, fallbacks: handshakes.fallbacks })
+    Json(HandshakesBody {
+        resumptions: handshakes.resumptions,
+        fallbacks: handshakes.fallbacks,
+        routed: handshakes.routed,
+    })
 }
 
 pub(crate) async fn rotate_key(State(shared): State<Shared>) -> Json<Dropped> {

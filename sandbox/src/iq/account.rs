@@ -1,7 +1,6 @@
 //! Small requests that a client makes at every login, and what an account asks about itself.
 
 use wacore_binary::Node;
-use wacore_binary::builder::NodeBuilder;
 
 use super::Then;
 use crate::clock;
@@ -20,16 +19,6 @@ pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
             reply.attrs.insert("t", clock::now());
             Some(reply)
         }
-        ("abt" | "w", "get", "props") => {
-            let props = NodeBuilder::new("props")
-                .attr("protocol", "1")
-                .attr("ab_key", "sandbox")
-                .attr("hash", "sandbox")
-                .attr("refresh", 86_400)
-                .build();
-            Some(stanza::result_with(iq, props))
-        }
-        ("urn:xmpp:whatsapp:dirty", "set", "clean") => Some(stanza::result(iq)),
         _ => None,
     }
 }
@@ -58,6 +47,8 @@ pub(super) fn unlink(state: &State, from: DeviceAddr, iq: &Node) -> Option<(Node
 
 #[cfg(test)]
 mod tests {
+    use wacore_binary::builder::NodeBuilder;
+
     use super::*;
 
     fn iq(kind: &'static str, child: &'static str) -> Node {

@@ -1,15 +1,16 @@
 //! Prekeys: devices store theirs, and fetch those of others.
+//!
+//! Widths are those of wacore `iq/prekeys.rs`: ids of keys 3 bytes, of registrations 4, keys 32, signatures 64. What has
+//! others is refused with 406, the number that whatsapp-rust `features/rotate_key.rs` knows for a bad key.
 
 use wacore::prekeys::compute_key_bundle_digest;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, Node, NodeValue};
 
 use super::Then;
-use crate::clock;
-use crate::pairing::number;
-use crate::phone;
 use crate::stanza::{self, child_bytes, leaf};
 use crate::state::{DeviceAddr, OneTimeKey, SignedKey, State};
+use crate::{clock, devices, phone, stock};
 
 /// One-time prekeys that a device may store: several times what clients upload.
 const MAX_KEYS: usize = 4096;
@@ -24,24 +25,24 @@ pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<(
             stanza::result_with(iq, NodeBuilder::new("count").attr("value", count).build())
         }
         ("get", "digest") => digest(state, from, iq),
-        ("get", "key") => {
-            let users = child.get_children_by_tag("user").map(|user| bundle(state, user));
-            let users: Vec<Node> = users.collect();
-            stanza::result_with(iq, NodeBuilder::new("list").children(users).build())
-        }
+        ("get", "key") => fetch(state, from, iq, child).unwrap_or_else(|| not_acceptable(iq)),
         ("set", "rotate") => match store_signed_key(state, from, child) {
             Some(()) => stanza::result(iq),
-            None => stanza::error(iq, 406, "not-acceptable"),
+            None => not_acceptable(iq),
         },
         ("set", _) if iq.get_optional_child("list").is_some() => {
             return Some(match upload(state, from, iq) {
                 Some(then) => (stanza::result(iq), then),
-                None => (stanza::error(iq, 406, "not-acceptable"), Then::Nothing),
+                None => (not_acceptable(iq), Then::Nothing),
             });
         }
         _ => return None,
     };
     Some((reply, Then::Nothing))
+}
+
+fn not_acceptable(iq: &Node) -> Node {
+    stanza::error(iq, 406, "not-acceptable")
 }
 
 /// Stores what a device uploads, if it is all its own; `None` if anything is not in order.
@@ -50,12 +51,12 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
         .get_optional_child("list")?
         .get_children_by_tag("key")
         .map(|key| {
-            let id = number(child_bytes(key, "id")?)?;
+            let id = key_id(child_bytes(key, "id")?)?;
             let public = child_bytes(key, "value")?.try_into().ok()?;
             Some(OneTimeKey { id, public })
         })
         .collect::<Option<_>>()?;
-    let registration = number(child_bytes(iq, "registration")?)?;
+    let registration = child_bytes(iq, "registration")?.try_into().ok()?;
     let device = state.accounts.device(from)?;
     let identity = child_bytes(iq, "identity")?;
     if identity != device.identity || child_bytes(iq, "type")? != [5] {
@@ -63,7 +64,7 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
     }
     store_signed_key(state, from, iq)?;
     let device = state.accounts.device_mut(from)?;
-    device.registration = registration;
+    device.registration = u32::from_be_bytes(registration);
     let known: std::collections::HashSet<u32> =
         device.one_time_keys.iter().map(|key| key.id).collect();
     let room = MAX_KEYS.saturating_sub(device.one_time_keys.len());
@@ -75,7 +76,7 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
 fn store_signed_key(state: &mut State, from: DeviceAddr, parent: &Node) -> Option<()> {
     let node = parent.get_optional_child("skey")?;
     let key = SignedKey {
-        id: number(child_bytes(node, "id")?)?,
+        id: key_id(child_bytes(node, "id")?)?,
         public: child_bytes(node, "value")?.try_into().ok()?,
         signature: child_bytes(node, "signature")?.try_into().ok()?,
     };
@@ -93,7 +94,7 @@ fn digest(state: &State, from: DeviceAddr, iq: &Node) -> Node {
     let signed = &device.signed_key;
     let hash =
         compute_key_bundle_digest(&device.identity, &signed.public, &signed.signature, &publics);
-    let ids = device.one_time_keys.iter().map(|key| leaf("id", key_id(key.id)));
+    let ids = device.one_time_keys.iter().map(|key| leaf("id", wide(key.id)));
     let digest = NodeBuilder::new("digest").children([
         leaf("registration", device.registration.to_be_bytes()),
         leaf("type", [5]),
@@ -105,10 +106,21 @@ fn digest(state: &State, from: DeviceAddr, iq: &Node) -> Node {
     stanza::result_with(iq, digest.build())
 }
 
-/// The keys of one device, a one-time prekey used up; an error in their place if it has none.
-fn bundle(state: &mut State, user: &Node) -> Node {
-    let jid = user.attrs.get("jid").and_then(wacore_binary::NodeValue::to_jid).unwrap_or_default();
-    let found = keys_of(state, &jid);
+/// The keys of everybody who is asked for; `None` if nobody is, or somebody without an address.
+fn fetch(state: &mut State, from: DeviceAddr, iq: &Node, request: &Node) -> Option<Node> {
+    let jid = |user: &Node| user.attrs.get("jid").and_then(NodeValue::to_jid);
+    let asked: Vec<Jid> = request.get_children_by_tag("user").map(jid).collect::<Option<_>>()?;
+    if asked.is_empty() {
+        return None;
+    }
+    let users: Vec<Node> = asked.into_iter().map(|jid| bundle(state, from, jid)).collect();
+    Some(stanza::result_with(iq, NodeBuilder::new("list").children(users).build()))
+}
+
+/// The keys of one device, a one-time prekey used up; an error in their place if it has none (wacore `prekeys.rs`: the
+/// number 406 says that this device is gone, and concerns no other of the same answer).
+fn bundle(state: &mut State, from: DeviceAddr, jid: Jid) -> Node {
+    let found = keys_of(state, from, &jid);
     let node = NodeBuilder::new("user").attr("jid", jid);
     if let Some(children) = found {
         return node.attr("t", clock::now()).children(children).build();
@@ -117,20 +129,22 @@ fn bundle(state: &mut State, user: &Node) -> Node {
     node.children([error.build()]).build()
 }
 
-fn keys_of(state: &mut State, jid: &Jid) -> Option<Vec<Node>> {
-    let account = state.accounts.by_jid(jid)?;
+fn keys_of(state: &mut State, from: DeviceAddr, jid: &Jid) -> Option<Vec<Node>> {
+    let account = state.accounts.by_jid(jid)?.id;
+    devices::knows(state, from.account, account);
     if jid.device == 0 {
-        let keys = &account.keys;
+        let keys = &state.accounts.get(account)?.keys;
         return Some(identity_nodes(keys.registration, keys.public(), &keys.signed_key));
     }
-    let addr = DeviceAddr { account: account.id, device: jid.device };
-    let device = state.accounts.device_mut(addr).filter(|device| device.uploaded)?;
+    let addr = DeviceAddr { account, device: jid.device };
+    let device = state.accounts.device(addr).filter(|device| device.uploaded)?;
     let mut nodes = identity_nodes(device.registration, device.identity, &device.signed_key);
-    if let Some(key) = device.one_time_keys.pop_front() {
-        let parts = [leaf("id", key_id(key.id)), leaf("value", key.public)];
+    let signed_identity = leaf("device-identity", device.signed_identity.as_slice());
+    if let Some(key) = stock::take(state, addr) {
+        let parts = [leaf("id", wide(key.id)), leaf("value", key.public)];
         nodes.push(NodeBuilder::new("key").children(parts).build());
     }
-    nodes.push(leaf("device-identity", device.signed_identity.as_slice()));
+    nodes.push(signed_identity);
     Some(nodes)
 }
 
@@ -145,11 +159,59 @@ fn identity_nodes(registration: u32, identity: [u8; 32], key: &SignedKey) -> Vec
 
 fn signed_key(key: &SignedKey) -> Node {
     let parts =
-        [leaf("id", key_id(key.id)), leaf("value", key.public), leaf("signature", key.signature)];
+        [leaf("id", wide(key.id)), leaf("value", key.public), leaf("signature", key.signature)];
     NodeBuilder::new("skey").children(parts).build()
 }
 
-/// Ids of keys are three bytes on the wire.
-fn key_id(id: u32) -> Vec<u8> {
+/// The id of a key, which has three bytes on the wire.
+fn key_id(bytes: &[u8]) -> Option<u32> {
+    let [high, middle, low] = bytes.try_into().ok()?;
+    Some(u32::from_be_bytes([0, high, middle, low]))
+}
+
+/// The id of a key as three bytes.
+fn wide(id: u32) -> Vec<u8> {
     id.to_be_bytes()[1..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Device;
+
+    /// A device that is linked and has not uploaded anything.
+    fn linked() -> (State, DeviceAddr) {
+        let mut state = State::default();
+        let account = state.accounts.add("shop").expect("a free name");
+        state.accounts.get_mut(account).expect("just made").devices.push(Device::new(1, 1, 7));
+        (state, DeviceAddr { account, device: 1 })
+    }
+
+    fn asks(state: &mut State, from: DeviceAddr, child: Node) -> Node {
+        let iq = NodeBuilder::new("iq").attr("id", "1").attr("type", "get").children([child]);
+        answer(state, from, &iq.build()).expect("an answer").0
+    }
+
+    fn code(parent: Option<&Node>) -> Option<String> {
+        stanza::attr(parent?.get_optional_child("error")?, "code")
+    }
+
+    #[test]
+    fn a_device_without_keys_has_no_digest_and_no_bundle() {
+        let (mut state, from) = linked();
+        let reply = asks(&mut state, from, NodeBuilder::new("digest").build());
+        assert_eq!(code(Some(&reply)).as_deref(), Some("404"));
+        let user = NodeBuilder::new("user").attr("jid", Jid::pn_device("15550000001", 1)).build();
+        let reply = asks(&mut state, from, NodeBuilder::new("key").children([user]).build());
+        let user = reply.get_optional_child_by_tag(&["list", "user"]);
+        assert_eq!(code(user).as_deref(), Some("406"));
+        assert_eq!(stanza::attr(&reply, "type").as_deref(), Some("result"));
+    }
+
+    #[test]
+    fn ids_of_keys_have_three_bytes() {
+        assert_eq!(key_id(&[0, 1, 2]), Some(258));
+        assert_eq!(wide(258), [0, 1, 2]);
+        assert!(key_id(&[1, 2]).is_none() && key_id(&[0, 0, 1, 2]).is_none());
+    }
 }

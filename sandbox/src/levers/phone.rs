@@ -3,13 +3,13 @@
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use super::{drop_connections, of_account};
+use super::{drop_connections, of_account, unlink_all};
 use crate::faults::Rule;
 use crate::iq::privacy;
 use crate::logins::Ban;
-use crate::state::{self, AccountId, DeviceAddr, LinkId, State};
+use crate::state::{self, AccountId, LinkId, State};
 use crate::streams::{self, StreamEnd};
-use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, connection, pairing};
+use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, pairing};
 
 impl Phone {
     /// Name of the account.
@@ -63,13 +63,8 @@ impl Phone {
     /// Unlinks every device of the account, as its owner does in the phone's settings; returns how many there were.
     pub fn unlinks(&self) -> usize {
         let mut state = state::lock(&self.shared);
-        let Some(account) = state.accounts.by_name(&self.name) else { return 0 };
-        let account_id = account.id;
-        let devices: Vec<u16> = account.devices.iter().map(|device| device.id).collect();
-        for device in &devices {
-            connection::unlink(&mut state, DeviceAddr { account: account_id, device: *device });
-        }
-        devices.len()
+        let account = state.accounts.by_name(&self.name).map(|account| account.id);
+        account.map_or(0, |account| unlink_all(&mut state, account))
     }
 
     /// Breaks the connections of the account's devices, without a closing word; returns when all of them are gone.

@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_devices_is_signed_by_the_account() {
+        let account = Keys::generate();
+        let list = account.key_index_list(3, &[1, 3]);
+        let list = ADVSignedKeyIndexList::decode_from_slice(&list).expect("our own list");
+        let (details, signature) =
+            (list.details.expect("details"), list.account_signature.expect("a signature"));
+        assert!(verifies(account.public(), &[&INDEXES, &details], &signature));
+        assert!(!verifies(account.public(), &[&BY_ACCOUNT, &details], &signature));
+        assert!(!verifies(Keys::generate().public(), &[&INDEXES, &details], &signature));
+        let details = ADVKeyIndexList::decode_from_slice(&details).expect("our own details");
+        assert_eq!((details.current_index, details.valid_indexes), (Some(3), vec![0, 1, 3]));
+    }
+
+    #[test]
     fn the_phone_signs_its_own_prekey() {
         let keys = Keys::generate();
         assert!(signed_by(keys.public(), &keys.signed_key));

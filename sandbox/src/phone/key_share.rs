@@ -16,8 +16,8 @@ use waproto::whatsapp::message::{
 };
 
 use super::Keys;
-use crate::clock;
 use crate::state::{DeviceAddr, OneTimeKey, SignedKey, State};
+use crate::{clock, stock};
 
 type Result<T> = std::result::Result<T, SignalProtocolError>;
 
@@ -39,7 +39,8 @@ impl KeyShare {
     /// Takes what is needed, and one of the device's one-time prekeys, out of the state.
     pub(crate) fn for_device(state: &mut State, addr: DeviceAddr) -> Option<Self> {
         let keys = state.accounts.get(addr.account)?.keys.clone();
-        let device = state.accounts.device_mut(addr)?;
+        let one_time_key = stock::take(state, addr);
+        let device = state.accounts.device(addr)?;
         Some(Self {
             keys,
             device: device.id,
@@ -47,7 +48,7 @@ impl KeyShare {
             registration: device.registration,
             identity: device.identity,
             signed_key: device.signed_key,
-            one_time_key: device.one_time_keys.pop_front(),
+            one_time_key,
         })
     }
 

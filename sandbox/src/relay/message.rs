@@ -10,8 +10,8 @@ use wacore_binary::{Jid, Node, Server};
 use super::nack::Nack;
 use super::sent::{Listed, Sent};
 use super::stanza::{self, Addresses, Addressing, Letter};
-use crate::clock;
 use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::{clock, devices};
 
 /// What a message leads to.
 struct Relayed {
@@ -32,6 +32,11 @@ pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
         Ok((sent, Relayed { letters, phash })) => {
             record(state, from, &sent, letters.len());
             for (addr, letter) in letters {
+                // Members of a group know each other anyway.
+                if sent.to.server != Server::Group {
+                    devices::knows(state, addr.account, from.account);
+                    devices::knows(state, from.account, addr.account);
+                }
                 state.deliver(addr, letter);
             }
             match phash {

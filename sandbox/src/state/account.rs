@@ -1,11 +1,13 @@
 //! Accounts: who has a phone number here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
+use crate::devices::SignedList;
 use crate::iq::privacy::Privacy;
+use crate::iq::props::Props;
 use crate::logins::Ban;
 use crate::phone::Keys;
 
@@ -33,6 +35,14 @@ pub(crate) struct Account {
     pub(crate) devices: Vec<Device>,
     /// The key index of the device linked last: it is never given out twice.
     pub(crate) key_index: u32,
+    /// The list of them that the phone has signed, until they change.
+    pub(crate) list: Option<SignedList>,
+    /// Accounts that hear when its devices change, beside the members of its groups.
+    pub(crate) peers: HashSet<AccountId>,
+    /// Its chats are addressed by LID: devices that are linked from now on are told so.
+    pub(crate) lid_migrated: bool,
+    /// Switches that its clients ask for.
+    pub(crate) props: Props,
     /// Why its devices are not let in, and for how long.
     pub(crate) ban: Option<Ban>,
     /// Half-open: nothing is read, answered or sent on the connections of its devices.
@@ -100,6 +110,10 @@ impl Accounts {
             keys: Keys::generate(),
             devices: Vec::new(),
             key_index: 0,
+            list: None,
+            peers: HashSet::new(),
+            lid_migrated: false,
+            props: Props::default(),
             hangs: false,
             ban: None,
             privacy: Privacy::default(),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::account::AccountId;
 use super::links::LinkId;
 use super::queue::Queue;
+use crate::dirty::Mark;
 
 /// One device of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +44,8 @@ pub(crate) struct Device {
     pub(crate) one_time_keys: VecDeque<OneTimeKey>,
     /// True once prekeys were uploaded: the phone then shared its app-state key.
     pub(crate) uploaded: bool,
+    /// What it keeps and has to read anew.
+    pub(crate) dirty: Vec<Mark>,
     /// The connection that is logged in as this device.
     pub(crate) link: Option<LinkId>,
     /// What it has not acknowledged.
@@ -62,6 +65,7 @@ impl Device {
             signed_key: SignedKey { id: 0, public: [0; 32], signature: [0; 64] },
             one_time_keys: VecDeque::new(),
             uploaded: false,
+            dirty: Vec::new(),
             link: None,
             queue: Queue::default(),
         }

@@ -11,11 +11,13 @@ pub(crate) struct Handshakes {
     pub(crate) resumptions: u64,
     /// How many were begun with an older key of the server, and finished as `XXfallback`.
     pub(crate) fallbacks: u64,
+    /// How many began with the routing information that the server gives at each login.
+    pub(crate) routed: u64,
 }
 
 impl Default for Handshakes {
     fn default() -> Self {
-        Self { identity: Arc::new(Identity::generate()), resumptions: 0, fallbacks: 0 }
+        Self { identity: Arc::new(Identity::generate()), resumptions: 0, fallbacks: 0, routed: 0 }
     }
 }
 
