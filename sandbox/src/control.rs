@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
@@ -20,8 +21,10 @@ mod groups;
 mod journal;
 mod logins;
 mod loopback;
+mod media;
 mod pairing;
 mod phones;
+mod pictures;
 mod presence;
 mod server;
 mod streams;
@@ -29,10 +32,13 @@ mod transport;
 
 use error::Error;
 
+/// Bytes that the body of a request may have; files are bodies, too.
+const BODY: usize = 16 << 20;
+
 /// Every route of the control API, guarded. The listener has to provide
 /// [`axum::extract::ConnectInfo`] with the [`Peer`](crate::server::Peer).
 pub(crate) fn router(front: &Arc<Front>) -> Router {
-    let restarted = Arc::clone(front);
+    let (restarted, certified) = (Arc::clone(front), Arc::clone(front));
     let admin = Router::new()
         .route("/phones", get(phones::list).post(phones::add))
         .route("/phones/{name}/drop-connections", post(connections::drop_of_phone))
@@ -49,6 +55,11 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/migrate-to-lid", post(devices::migrate_to_lid))
         .route("/phones/{name}/props", get(devices::props).put(devices::set_props))
         .route("/phones/{name}/dirty", get(devices::dirty).post(devices::mark_dirty))
+        .route(
+            "/phones/{name}/picture",
+            get(pictures::of_phone).put(pictures::set_of_phone).delete(pictures::remove_of_phone),
+        )
+        .route("/phones/{name}/picture-privacy", put(pictures::hide))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))
@@ -58,6 +69,15 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/groups/{gid}/leave", post(groups::leave))
         .route("/groups/{gid}/promote", post(groups::promote))
         .route("/groups/{gid}/demote", post(groups::demote))
+        .route(
+            "/groups/{gid}/picture",
+            get(pictures::of_group).put(pictures::set_of_group).delete(pictures::remove_of_group),
+        )
+        .route("/media", get(media::read).post(media::add))
+        .route("/media/expire", post(media::expire))
+        .route("/media/restore", post(media::restore))
+        .route("/media/expire-auth", post(media::expire_auth))
+        .route("/certificate", get(async move || media::certificate(&certified)))
         .route("/journal", get(journal::page))
         .route("/mock-phone/scan-qr", post(pairing::scan))
         .route("/mock-phone/enter-code", post(pairing::enter_code))
@@ -76,6 +96,7 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
     Router::new()
         .route("/", get(|| async { "wharf-sandbox\n" }))
         .nest("/admin", admin)
+        .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(loopback::guard))
         .with_state(front.shared())
 }
