@@ -1,6 +1,7 @@
 //! The levers of a test: phones to add, connections to drop, requests and logins that fail.
 
 mod phone;
+mod phone_chat;
 
 use crate::faults::{Operation, Rule};
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};

@@ -30,6 +30,7 @@ pub use groups::{GroupLever, NewGroup, Refusal, Role};
 pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
+pub use phone::{MessageKind, PeerRequest, ReceivedMessage, ReceivedReceipt, Undecrypted};
 pub use presence::ChatState;
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;

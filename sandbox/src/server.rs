@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::state::{self, Shared};
-use crate::{Result, connection, control, levers, pairing, presence};
+use crate::{Result, connection, control, levers, pairing, phone, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -64,6 +64,7 @@ impl Sandbox {
             state.pairings.references = config.qr_refs;
             state.board.chat_state_ttl = config.chat_state_ttl;
         }
+        phone::serve(&state);
         let front = Front::open(&config, state.clone()).await?;
         Ok(Self { front, state })
     }
