@@ -13,6 +13,7 @@ use axum::routing::{delete, get, post, put};
 use crate::server::Front;
 
 mod body;
+mod chats;
 mod connections;
 mod devices;
 mod error;
@@ -60,6 +61,16 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
             get(pictures::of_phone).put(pictures::set_of_phone).delete(pictures::remove_of_phone),
         )
         .route("/phones/{name}/picture-privacy", put(pictures::hide))
+        .route("/phones/{name}/messages", get(chats::messages).post(chats::send))
+        .route("/phones/{name}/react", post(chats::react))
+        .route("/phones/{name}/edit", post(chats::edit))
+        .route("/phones/{name}/revoke", post(chats::revoke))
+        .route("/phones/{name}/read", post(chats::read))
+        .route("/phones/{name}/receipts", get(chats::receipts))
+        .route("/phones/{name}/peer-requests", get(chats::requests))
+        .route("/phones/{name}/undecrypted", get(chats::undecrypted))
+        .route("/phones/{name}/forget-sessions", post(chats::forget))
+        .route("/phones/{name}/keys", put(chats::withhold))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))

@@ -53,6 +53,24 @@ pub enum Error {
     /// The client went away before it was linked.
     #[error("the client disconnected before it was linked")]
     LinkInterrupted,
+    /// No phone, number or group is called that.
+    #[error("there is no phone, number or group `{0}`")]
+    NoSuchChat(String),
+    /// The phone has neither received nor sent such a message, or has forgotten it.
+    #[error("the phone knows no message `{0}`")]
+    NoSuchMessage(String),
+    /// Only who wrote a message may do this to it.
+    #[error("message `{0}` is somebody else's")]
+    NotOwnMessage(String),
+    /// The phone could not encrypt a message.
+    #[error("the phone could not encrypt its message: {0}")]
+    Unsealed(String),
+    /// The server has not taken the phone's message.
+    #[error("the server refused the message with {0}")]
+    MessageRefused(u16),
+    /// What a test waits for has not come.
+    #[error("`{0}` has not received it in time")]
+    NotReceived(String),
     /// The client did not answer in time.
     #[error("the client did not answer the phone in time")]
     LinkTimeout,

@@ -3,6 +3,7 @@
 mod devices;
 mod media;
 mod phone;
+mod phone_chat;
 mod pictures;
 mod transport;
 

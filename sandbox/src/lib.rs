@@ -38,6 +38,7 @@ pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;
+pub use phone::{MessageKind, PeerRequest, ReceivedMessage, ReceivedReceipt, Undecrypted};
 pub use presence::ChatState;
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;

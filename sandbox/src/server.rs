@@ -16,7 +16,7 @@ use axum::routing::any;
 
 use crate::state::{self, Shared};
 use crate::transport::Transport;
-use crate::{Frames, Result, connection, control, levers, media, pairing, presence};
+use crate::{Frames, Result, connection, control, levers, media, pairing, phone, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -100,6 +100,7 @@ impl Sandbox {
                 pause: config.pause_after_handshake,
             };
         }
+        phone::serve(&state);
         let front = Front::open(&config, state.clone()).await?;
         Ok(Self { front, state })
     }

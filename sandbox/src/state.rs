@@ -1,6 +1,7 @@
 //! Everything the server knows, under one lock that is never held across an await.
 
 mod account;
+mod bundle;
 mod device;
 mod handshakes;
 mod links;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use wacore_binary::Node;
 
 pub(crate) use account::{Account, AccountId, Accounts};
+pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use links::{LinkId, Links, Opened};
@@ -24,6 +26,7 @@ use crate::journal::Journal;
 use crate::logins::Refusals;
 use crate::media::Store;
 use crate::pairing::Pairings;
+use crate::phone;
 use crate::pictures::Pictures;
 use crate::presence::{self, Board};
 use crate::stanza::Push;
@@ -35,6 +38,7 @@ pub(crate) type Shared = Arc<Mutex<State>>;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
+    pub(crate) bell: phone::Bell,
     pub(crate) board: Board,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
@@ -86,8 +90,12 @@ impl State {
         }
     }
 
-    /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it.
+    /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it; a phone (device 0) reads it
+    /// by itself.
     pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {
+        if addr.device == phone::DEVICE {
+            return phone::deliver(self, addr.account, node);
+        }
         let Some(device) = self.accounts.device_mut(addr) else { return };
         if device.queue.keep(Arc::clone(&node))
             && let Some(link) = device.link

@@ -55,17 +55,16 @@ async fn a_receipt_in_a_group_goes_to_the_author_and_names_the_reader() {
     mia.client.presence().set_available().await.unwrap();
     let sent = shop.client.send_text(gid.clone(), "hello").await.unwrap().message_id;
     let letter = mia.reads().await;
-    let delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
-    assert_eq!(
-        (delivered.source.chat, delivered.source.sender),
-        (gid.clone(), lid(&mia).with_device(1))
-    );
+    // The phones of the members answer as well.
+    let reader = lid(&mia).with_device(1);
+    let mut delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
+    while delivered.source.sender != reader {
+        delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
+    }
+    assert_eq!(delivered.source.chat, gid);
     let sender = letter.info.source.sender.clone();
     mia.client.mark_as_read(&gid, Some(&sender), &[&sent]).await.unwrap();
-    assert_eq!(
-        hears(&shop, &sent, ReceiptType::Read).await.source.sender,
-        lid(&mia).with_device(1)
-    );
+    assert_eq!(hears(&shop, &sent, ReceiptType::Read).await.source.sender, reader);
 }
 
 #[tokio::test(flavor = "multi_thread")]

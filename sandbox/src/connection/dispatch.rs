@@ -2,12 +2,10 @@
 
 use tracing::{debug, warn};
 use wacore_binary::Node;
-use wacore_binary::builder::NodeBuilder;
 
 use super::requests::{self, Later};
-use crate::phone::KeyShare;
 use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
-use crate::{clock, pairing, presence, relay, stanza};
+use crate::{pairing, phone, presence, relay, stanza};
 
 /// Acts on one stanza of this connection; says no if it has to wait, because the connection hangs.
 pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
@@ -15,7 +13,7 @@ pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     let Some(later) = act(&mut lock(shared), link, node) else { return false };
     for later in later {
         match later {
-            Later::Share(addr, share) => share_keys(shared, addr, *share).await,
+            Later::Share(device) => phone::share_keys(shared, device).await,
             Later::Answer { after, reply, last } => {
                 let shared = shared.clone();
                 tokio::spawn(async move {
@@ -82,29 +80,6 @@ fn unlinked(state: &mut State, link: LinkId, node: &Node) -> Vec<Later> {
         (tag, _) => debug!(tag, "stanza `{tag}` before the login"),
     }
     Vec::new()
-}
-
-async fn share_keys(shared: &Shared, addr: DeviceAddr, share: KeyShare) {
-    match share.seal().await {
-        Ok(sealed) => deliver_keys(&mut lock(shared), addr, sealed),
-        Err(error) => warn!(%error, "the phone could not share its keys"),
-    }
-}
-
-fn deliver_keys(state: &mut State, addr: DeviceAddr, sealed: Vec<u8>) {
-    let id = state.next_id();
-    let Some(account) = state.accounts.get(addr.account) else { return };
-    let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", "pkmsg").bytes(sealed).build();
-    let node = NodeBuilder::new("message")
-        .attr("from", account.pn())
-        .attr("id", id)
-        .attr("type", "text")
-        .attr("category", "peer")
-        .attr("push_priority", "high_force")
-        .attr("t", clock::now())
-        .children([enc])
-        .build();
-    state.deliver(addr, node.into());
 }
 
 /// What a client says without an answer: most of it is for statistics.

@@ -6,14 +6,13 @@ use wacore_binary::Node;
 
 use crate::faults::{Effect, Moment};
 use crate::iq::{self, Then};
-use crate::phone::KeyShare;
 use crate::state::{DeviceAddr, LinkId, State};
 use crate::{pairing, relay, stanza};
 
 /// What is left to do when the lock is gone.
 pub(super) enum Later {
     /// The phone shares its keys with a device.
-    Share(DeviceAddr, Box<KeyShare>),
+    Share(DeviceAddr),
     /// A request is answered after a while; the connection of a device that has unlinked itself ends then.
     Answer { after: Duration, reply: Node, last: bool },
 }
@@ -64,9 +63,7 @@ pub(super) fn act(
     }
     match (then, from) {
         (Then::Replay, Some(from)) => state.replay(from),
-        (Then::ShareKeys, Some(from)) => later.extend(
-            KeyShare::for_device(state, from).map(|share| Later::Share(from, Box::new(share))),
-        ),
+        (Then::ShareKeys, Some(from)) => later.push(Later::Share(from)),
         (Then::Unlink, Some(from)) => {
             super::remove(state, from);
             if ends {

@@ -27,6 +27,8 @@ pub(crate) struct Keys {
     pub(crate) identity: KeyPair,
     pub(crate) registration: u32,
     pub(crate) signed_key: SignedKey,
+    /// Both halves of the signed prekey: with them the phone reads the first message of somebody.
+    pub(crate) signed_pair: KeyPair,
     /// Names this identity among all that the account ever had.
     pub(crate) raw_id: u32,
     /// With this the account's devices encrypt their shared settings.
@@ -43,6 +45,7 @@ impl Keys {
             identity,
             registration: rand::random_range(1..16_380),
             signed_key: SignedKey { id: 1, public: public(&signed), signature },
+            signed_pair: signed,
             raw_id: rand::random(),
             app_state_key: rand::random(),
         }

@@ -9,7 +9,7 @@ use crate::devices::SignedList;
 use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
-use crate::phone::Keys;
+use crate::phone::{Handset, Keys};
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -31,6 +31,8 @@ pub(crate) struct Account {
     pub(crate) push_name: String,
     /// What the phone signs with.
     pub(crate) keys: Keys,
+    /// The phone as a peer, once it has sent or received something.
+    pub(crate) handset: Option<Box<Handset>>,
     /// Linked devices, the phone (device 0) not among them.
     pub(crate) devices: Vec<Device>,
     /// The key index of the device linked last: it is never given out twice.
@@ -108,6 +110,7 @@ impl Accounts {
             lid: format!("1{number:014}"),
             push_name: name.to_owned(),
             keys: Keys::generate(),
+            handset: None,
             devices: Vec::new(),
             key_index: 0,
             list: None,

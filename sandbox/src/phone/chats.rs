@@ -1,0 +1,227 @@
+//! What the phone has read, and what it heard of its own messages: the newest of each, numbered in order.
+
+use std::collections::VecDeque;
+
+use buffa::Message as _;
+use serde::Serialize;
+use tokio::sync::watch;
+use wacore_binary::Jid;
+use waproto::whatsapp::Message;
+
+use super::content::MessageKind;
+use super::recipient::Recipient;
+
+/// Entries of each list that are kept; beyond that the oldest are dropped.
+const KEPT: usize = 256;
+
+/// A message that the phone has received and decrypted: from somebody else, or the copy of one that another device of
+/// its own account has sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReceivedMessage {
+    /// Position among all that the phone received, from 1.
+    pub sequence: u64,
+    /// The message's id.
+    pub id: String,
+    /// The group's JID, or the phone-number JID of the other person.
+    pub chat: String,
+    /// Name of the account that sent it.
+    pub sender: String,
+    /// Phone-number JID of the account that sent it.
+    pub sender_jid: String,
+    /// The device that sent it; 0 is a phone.
+    pub sender_device: u16,
+    /// Sent by another device of the phone's own account.
+    pub from_me: bool,
+    /// Epoch seconds, as the server stamped it.
+    pub timestamp: i64,
+    /// The name that the sender shows.
+    pub push_name: Option<String>,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The text, the caption, the emoji of a reaction, or the question of a poll.
+    pub text: Option<String>,
+    /// The id of the message that is reacted to, edited, taken back or voted on.
+    pub target: Option<String>,
+    /// Whether it is to be seen once.
+    pub view_once: bool,
+    /// The whole message, as a `whatsapp.Message`; see [`ReceivedMessage::message`].
+    #[serde(serialize_with = "base64")]
+    pub bytes: Vec<u8>,
+    /// Where it was said, for answers.
+    #[serde(skip)]
+    pub(super) place: Recipient,
+    /// The `from` of the stanza.
+    #[serde(skip)]
+    pub(super) from: Jid,
+    /// The `participant` of the stanza.
+    #[serde(skip)]
+    pub(super) participant: Option<Jid>,
+}
+
+impl ReceivedMessage {
+    /// The whole message.
+    ///
+    /// # Panics
+    /// If `bytes` were replaced by something else.
+    pub fn message(&self) -> Message {
+        Message::decode_from_slice(&self.bytes).expect("the bytes of a message")
+    }
+}
+
+/// A receipt that has reached the phone, for messages that it sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReceivedReceipt {
+    /// Position among all that the phone received, from 1.
+    pub sequence: u64,
+    /// The messages that it is for.
+    pub ids: Vec<String>,
+    /// `delivery`, or what its `type` says: `read`, `played`, `retry`, `inactive`, `sender`, and so on.
+    pub kind: String,
+    /// Name of the account that it is from.
+    pub sender: String,
+    /// The device that it is from; 0 is a phone.
+    pub sender_device: u16,
+    /// The group, if it is for messages of one.
+    pub group: Option<String>,
+}
+
+/// What one of the account's devices asked of its phone, and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PeerRequest {
+    /// Position among all that the phone received, from 1.
+    pub sequence: u64,
+    /// The id of the message that asks.
+    pub id: String,
+    /// The device that asks.
+    pub device: u16,
+    /// What it asks for, in small letters: `app_state_sync_key_request`, or for what `peer_data_operation_request_message`
+    /// wraps `placeholder_message_resend`, `history_sync_on_demand`, and so on.
+    pub request: String,
+    /// Whether the phone has answered.
+    pub answered: bool,
+    /// The whole message, as a `whatsapp.Message`.
+    #[serde(serialize_with = "base64")]
+    pub bytes: Vec<u8>,
+}
+
+/// A message that the phone could not decrypt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Undecrypted {
+    /// Position among all that the phone could not decrypt, from 1.
+    pub sequence: u64,
+    /// The message's id.
+    pub id: String,
+    /// Name of the account that sent it.
+    pub sender: String,
+    /// The device that sent it; 0 is a phone.
+    pub sender_device: u16,
+    /// How often it was asked for again, this time included; 0 if it was not.
+    pub retries: u8,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A numbered list whose oldest entries go.
+#[derive(Debug)]
+pub(crate) struct Log<T> {
+    entries: VecDeque<T>,
+    written: u64,
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), written: 0 }
+    }
+}
+
+impl<T> Log<T> {
+    /// Adds what is made of the next number.
+    pub(super) fn add(&mut self, entry: impl FnOnce(u64) -> T) {
+        self.written += 1;
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(entry(self.written));
+    }
+
+    /// Entries with a number above this one, oldest first.
+    pub(crate) fn after(&self, sequence: u64) -> impl Iterator<Item = &T> {
+        let skipped = usize::try_from(sequence.saturating_sub(self.dropped()));
+        self.entries.iter().skip(skipped.unwrap_or(usize::MAX))
+    }
+
+    /// So many of them at most, and the number after which the others come.
+    pub(crate) fn page(&self, after: u64, limit: usize) -> (Vec<T>, u64)
+    where
+        T: Clone,
+    {
+        let entries: Vec<T> = self.after(after).take(limit).cloned().collect();
+        let next = after.max(self.dropped()) + entries.len() as u64;
+        (entries, if next > self.written { after } else { next })
+    }
+
+    /// How many are gone.
+    fn dropped(&self) -> u64 {
+        self.written - self.entries.len() as u64
+    }
+}
+
+/// Everything that one phone has received.
+#[derive(Default)]
+pub(crate) struct Chats {
+    pub(crate) messages: Log<ReceivedMessage>,
+    pub(crate) receipts: Log<ReceivedReceipt>,
+    pub(crate) requests: Log<PeerRequest>,
+    pub(crate) undecrypted: Log<Undecrypted>,
+    changed: watch::Sender<()>,
+}
+
+impl Chats {
+    /// Tells who waits that something was added.
+    pub(super) fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Follows the changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The message with this id.
+    pub(super) fn message(&self, id: &str) -> Option<&ReceivedMessage> {
+        self.messages.entries.iter().rev().find(|message| message.id == id)
+    }
+}
+
+/// Bytes as they stand in JSON.
+fn base64<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    use base64::Engine;
+    serializer.serialize_str(&base64::prelude::BASE64_STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_read_from_any_number_and_keeps_the_newest() {
+        let mut log = Log::default();
+        assert_eq!(log.after(0).count(), 0);
+        for _ in 0..=KEPT {
+            log.add(|sequence| sequence);
+        }
+        let newest = KEPT as u64 + 1;
+        assert_eq!(log.after(0).next(), Some(&2));
+        assert_eq!(log.after(newest - 1).copied().collect::<Vec<_>>(), [newest]);
+        assert_eq!(log.after(newest).count(), 0);
+        assert_eq!(log.after(newest + 5).count(), 0);
+        assert_eq!(log.page(0, 2), (vec![2, 3], 3));
+        assert_eq!(log.page(3, 1), (vec![4], 4));
+        assert_eq!(log.page(newest, 2), (vec![], newest));
+        assert_eq!(log.page(newest + 5, 2), (vec![], newest + 5));
+    }
+}

@@ -1,0 +1,192 @@
+//! What the phone of an account keeps as a peer of other devices, and the way of a stanza to it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use wacore_binary::Node;
+
+use super::chats::Chats;
+use super::inbox;
+use super::recipient::Recipient;
+use super::signal::Signal;
+use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
+
+/// Sent messages that are kept, for devices that cannot read them.
+const SENT: usize = 128;
+
+/// Messages whose retries are counted; beyond that all counts are forgotten.
+const COUNTED: usize = 1000;
+
+/// The phone of an account as a peer: made when it first receives or sends.
+pub(crate) struct Handset {
+    /// Locked while something is sealed or opened, and taken before the state's lock, never under it.
+    pub(super) signal: Arc<Mutex<Signal>>,
+    inbox: VecDeque<Arc<Node>>,
+    /// A task reads the inbox.
+    reading: bool,
+    /// What was read.
+    pub(crate) chats: Chats,
+    sent: VecDeque<Sent>,
+    retries: HashMap<(DeviceAddr, String), u8>,
+    /// A device that is linked does not get the key of the shared settings unasked.
+    pub(super) withholding: bool,
+}
+
+/// A message that the phone has sent, encoded: decoded it takes several times as much.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub(super) id: String,
+    pub(super) to: Recipient,
+    pub(super) message: Vec<u8>,
+}
+
+/// Tells the task that serves all phones whose inbox has got its first stanza.
+#[derive(Default)]
+pub(crate) struct Bell(Option<mpsc::UnboundedSender<AccountId>>);
+
+impl Handset {
+    /// The next stanza; `None` ends the reading.
+    pub(super) fn next(&mut self) -> Option<Arc<Node>> {
+        let next = self.inbox.pop_front();
+        self.reading = next.is_some();
+        next
+    }
+
+    /// Keeps a message for a while.
+    pub(super) fn keep(&mut self, sent: Sent) {
+        if self.sent.len() == SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(sent);
+    }
+
+    /// A message that was kept.
+    pub(super) fn sent(&self, id: &str) -> Option<&Sent> {
+        self.sent.iter().rev().find(|sent| sent.id == id)
+    }
+
+    /// Counts one more time that a message cannot be read, which its sender has sent so many times again.
+    pub(super) fn count_retry(&mut self, sender: DeviceAddr, id: &str, resent: u8) -> u8 {
+        if self.retries.len() == COUNTED {
+            self.retries.clear();
+        }
+        let count = self.retries.entry((sender, id.to_owned())).or_default();
+        *count = (*count).max(resent).saturating_add(1);
+        *count
+    }
+}
+
+impl State {
+    /// The phone of an account, made if this is the first that it has to do.
+    pub(crate) fn handset(&mut self, account: AccountId) -> Option<&mut Handset> {
+        let account = self.accounts.get_mut(account)?;
+        let own = DeviceAddr { account: account.id, device: super::DEVICE };
+        let keys = &account.keys;
+        let handset = account.handset.get_or_insert_with(|| {
+            Box::new(Handset {
+                signal: Arc::new(Mutex::new(Signal::new(own, keys))),
+                inbox: VecDeque::new(),
+                reading: false,
+                chats: Chats::default(),
+                sent: VecDeque::new(),
+                retries: HashMap::new(),
+                withholding: false,
+            })
+        });
+        Some(handset)
+    }
+}
+
+/// Hands a stanza to the phone of an account, which reads it as soon as it has read those before.
+pub(crate) fn deliver(state: &mut State, account: AccountId, node: Arc<Node>) {
+    let Some(handset) = state.handset(account) else { return };
+    handset.inbox.push_back(node);
+    if std::mem::replace(&mut handset.reading, true) {
+        return;
+    }
+    if let Bell(Some(bell)) = &state.bell {
+        // Nobody listens once the server has stopped.
+        let _ = bell.send(account);
+    }
+}
+
+/// Forgets every session and sender key of a phone.
+pub(crate) async fn forget_sessions(shared: &Shared, account: AccountId) {
+    let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
+    if let Some(signal) = signal {
+        signal.lock().await.forget_all();
+    }
+}
+
+/// Sets whether a phone keeps the key of the shared settings to itself until it is asked for it.
+pub(crate) fn withhold_keys(state: &mut State, account: AccountId, on: bool) {
+    if let Some(handset) = state.handset(account) {
+        handset.withholding = on;
+    }
+}
+
+/// Waits until something is there to be found among what a phone has received.
+pub(crate) async fn wait<T>(
+    shared: &Shared,
+    account: AccountId,
+    find: impl Fn(&Chats) -> Option<T>,
+) -> T {
+    loop {
+        let changes = {
+            let mut state = lock(shared);
+            let chats = state.handset(account).map(|handset| &handset.chats);
+            if let Some(found) = chats.and_then(&find) {
+                return found;
+            }
+            chats.map(Chats::changes)
+        };
+        let Some(mut changes) = changes else { return std::future::pending().await };
+        // The sender lives as long as the account.
+        let _ = changes.changed().await;
+    }
+}
+
+/// Lets the phones read what they are sent, as long as the state is there: one task for each that has something to read.
+pub(crate) fn serve(shared: &Shared) {
+    let (bell, mut rung) = mpsc::unbounded_channel();
+    lock(shared).bell = Bell(Some(bell));
+    let shared = Arc::downgrade(shared);
+    tokio::spawn(async move {
+        while let Some(account) = rung.recv().await {
+            let Some(shared) = shared.upgrade() else { break };
+            tokio::spawn(inbox::read(shared, account));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+
+    #[test]
+    fn an_account_has_no_handset_until_it_is_needed() {
+        let mut state = State::default();
+        let shop = state.accounts.add("shop").expect("a free name");
+        assert!(state.accounts.get(shop).is_some_and(|account| account.handset.is_none()));
+        deliver(&mut state, shop, NodeBuilder::new("receipt").build().into());
+        let handset = state.handset(shop).expect("a handset");
+        assert_eq!(handset.next().map(|node| node.tag.to_string()).as_deref(), Some("receipt"));
+        assert!(handset.reading);
+        assert!(handset.next().is_none() && !handset.reading);
+    }
+
+    #[test]
+    fn retries_are_counted_from_what_the_sender_says() {
+        let mut state = State::default();
+        let shop = state.accounts.add("shop").expect("a free name");
+        let sender = DeviceAddr { account: shop, device: 1 };
+        let handset = state.handset(shop).expect("a handset");
+        assert_eq!(handset.count_retry(sender, "M", 0), 1);
+        assert_eq!(handset.count_retry(sender, "M", 1), 2);
+        assert_eq!(handset.count_retry(sender, "M", 4), 5);
+        assert_eq!(handset.count_retry(sender, "N", 0), 1);
+    }
+}

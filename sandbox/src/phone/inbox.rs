@@ -1,0 +1,182 @@
+//! The phone reads its inbox: messages, and receipts for its own.
+
+use buffa::Message as _;
+use tracing::{debug, warn};
+use wacore_binary::{JidExt as _, Node, NodeValue};
+use wacore_libsignal::protocol::SignalProtocolError;
+use waproto::whatsapp::Message;
+
+use super::chats::{ReceivedMessage, ReceivedReceipt};
+use super::content::content;
+use super::envelope::Envelope;
+use super::signal::Signal;
+use super::{DEVICE, peer, retry};
+use crate::relay;
+use crate::stanza;
+use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
+
+/// Why a message cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// It does not open; its sender may send it again.
+    #[error(transparent)]
+    Sealed(#[from] SignalProtocolError),
+    /// It opens and is not a message; nobody can help that.
+    #[error("not a message: {0}")]
+    Foreign(String),
+}
+
+/// Reads the inbox of a phone, in order, until it is empty.
+pub(super) async fn read(shared: Shared, account: AccountId) {
+    loop {
+        // A statement of its own, so that the lock is gone before the await.
+        let next = lock(&shared).handset(account).and_then(super::Handset::next);
+        let Some(node) = next else { break };
+        match node.tag.as_ref() {
+            "message" => message(&shared, account, &node).await,
+            "receipt" => receipt(&shared, account, &node).await,
+            other => debug!(tag = other, "a phone has no use for `{other}`"),
+        }
+    }
+}
+
+async fn message(shared: &Shared, account: AccountId, node: &Node) {
+    let known = {
+        let mut state = lock(shared);
+        Envelope::read(&state, account, node)
+            .and_then(|envelope| Some((envelope, state.handset(account)?.signal.clone())))
+    };
+    let Some((envelope, signal)) = known else {
+        warn!("a phone cannot tell who sent it a message");
+        return;
+    };
+    let mut signal = signal.lock().await;
+    match open(&mut signal, &envelope, node).await {
+        Ok(opened) => {
+            if let Some(receipt) = envelope.receipt() {
+                let from = DeviceAddr { account, device: DEVICE };
+                relay::receipt(&mut lock(shared), from, &receipt);
+            }
+            for message in opened {
+                if envelope.own && envelope.peer {
+                    peer::take(shared, &mut signal, &envelope, message).await;
+                } else {
+                    record(&mut lock(shared), account, &envelope, message);
+                }
+            }
+        }
+        Err(unreadable) => {
+            retry::ask(&mut lock(shared), &mut signal, account, &envelope, &unreadable);
+            if envelope.own && envelope.peer {
+                peer::rebuild(shared, &mut signal, envelope.sender).await;
+            }
+        }
+    }
+}
+
+/// Opens every ciphertext of a message in turn; what was opened before is left out.
+async fn open(
+    signal: &mut Signal,
+    envelope: &Envelope,
+    node: &Node,
+) -> Result<Vec<Message>, Unreadable> {
+    let mut opened = Vec::new();
+    for enc in node.get_children_by_tag("enc") {
+        let bytes = stanza::bytes(enc).unwrap_or_default();
+        let kind = stanza::attr(enc, "type").unwrap_or_default();
+        let text = match (kind.as_str(), &envelope.group) {
+            ("pkmsg", _) => signal.open(envelope.sender, true, bytes).await,
+            ("msg", _) => signal.open(envelope.sender, false, bytes).await,
+            ("skmsg", Some(group)) => signal.open_of_group(group, envelope.sender, bytes).await,
+            _ => return Err(Unreadable::Foreign(format!("`{kind}` is no ciphertext"))),
+        };
+        let text = match text {
+            Err(SignalProtocolError::DuplicatedMessage(..)) => continue,
+            text => text?,
+        };
+        let version = stanza::attr(enc, "v").and_then(|text| text.parse().ok()).unwrap_or(2);
+        let mut message = wacore::messages::decode_plaintext(&text, version)
+            .map_err(|error| Unreadable::Foreign(error.to_string()))?;
+        if let Some(key) = message.sender_key_distribution_message.as_option()
+            && let Some(bytes) = &key.axolotl_sender_key_distribution_message
+        {
+            let group = key.group_id.as_ref().or(envelope.group.as_ref());
+            signal.learn(group.map_or("", String::as_str), envelope.sender, bytes).await?;
+        }
+        if !wacore::messages::is_sender_key_distribution_only(&mut message) {
+            opened.push(message);
+        }
+    }
+    Ok(opened)
+}
+
+/// Puts a message into the phone's chats, unless it is there already.
+fn record(state: &mut State, account: AccountId, envelope: &Envelope, message: Message) {
+    let message =
+        if envelope.own { wacore::messages::unwrap_device_sent(message) } else { message };
+    let place = envelope.place(state);
+    let chat = place.name(state);
+    let Some(sender) = state.accounts.get(envelope.sender.account) else { return };
+    let (name, jid) = (sender.name.clone(), sender.pn().to_string());
+    let Some(handset) = state.handset(account) else { return };
+    let chats = &mut handset.chats;
+    if chats.message(&envelope.id).is_some_and(|known| known.sender == name) {
+        return;
+    }
+    let said = content(&message);
+    chats.messages.add(|sequence| ReceivedMessage {
+        sequence,
+        id: envelope.id.clone(),
+        chat,
+        sender: name,
+        sender_jid: jid,
+        sender_device: envelope.sender.device,
+        from_me: envelope.own,
+        timestamp: envelope.timestamp,
+        push_name: envelope.push_name.clone(),
+        kind: said.kind,
+        text: said.text,
+        target: said.target,
+        view_once: wacore::proto_helpers::MessageExt::is_view_once(&message),
+        bytes: message.encode_to_vec(),
+        place,
+        from: envelope.from.clone(),
+        participant: envelope.participant.clone(),
+    });
+    chats.tell();
+}
+
+/// Records a receipt; one that says that a device cannot read a message gets it once more.
+async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
+    let jid = |name| node.attrs.get(name).and_then(NodeValue::to_jid);
+    let Some(from) = jid("from") else { return };
+    let author = jid("participant").filter(|_| !from.is_pn() && !from.is_lid());
+    let device = author.as_ref().unwrap_or(&from).device;
+    let kind = stanza::attr(node, "type").unwrap_or_else(|| "delivery".to_owned());
+    let asked = {
+        let mut state = lock(shared);
+        let sender = state.accounts.by_jid(author.as_ref().unwrap_or(&from));
+        let Some(sender) = sender else { return };
+        let (name, peer) = (sender.name.clone(), DeviceAddr { account: sender.id, device });
+        let Some(handset) = state.handset(account) else { return };
+        handset.chats.receipts.add(|sequence| ReceivedReceipt {
+            sequence,
+            ids: ids(node),
+            kind: kind.clone(),
+            sender: name,
+            sender_device: device,
+            group: from.is_group().then(|| from.to_string()),
+        });
+        handset.chats.tell();
+        (kind == "retry").then_some(peer)
+    };
+    if let Some(asker) = asked {
+        retry::answer(shared, account, asker, node).await;
+    }
+}
+
+/// The messages that a receipt is for: that of its id, and those of its list.
+fn ids(node: &Node) -> Vec<String> {
+    let listed = node.get_optional_child("list").and_then(Node::children).unwrap_or_default();
+    std::iter::once(node).chain(listed).filter_map(|node| stanza::attr(node, "id")).collect()
+}

@@ -1,0 +1,276 @@
+//! The phone writes: to a person, each device for itself, or to a group, with a sender key.
+
+use buffa::{Message as _, MessageField};
+use wacore::messages::MessageUtils;
+use wacore::types::message::EditAttribute;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+use wacore_libsignal::protocol::SignalProtocolError;
+use waproto::whatsapp::Message;
+use waproto::whatsapp::message::SenderKeyDistributionMessage;
+
+use super::DEVICE;
+use super::handset::Sent;
+use super::recipient::Recipient;
+use super::signal::{Sealed, Signal};
+use crate::relay;
+use crate::stanza;
+use crate::state::{AccountId, Bundle, DeviceAddr, Shared, State, lock};
+use crate::{Error, Result};
+
+/// Why something was not sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The Signal library said no.
+    #[error(transparent)]
+    Signal(#[from] SignalProtocolError),
+    /// The server refused it.
+    #[error("the server refused it with {0}")]
+    Refused(u16),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Signal(error) => Self::Unsealed(error.to_string()),
+            Failure::Refused(code) => Self::MessageRefused(code),
+        }
+    }
+}
+
+/// A device that a message is sealed for.
+type Reader = (DeviceAddr, [u8; 32]);
+
+/// Sends a message in the name of an account's phone; returns its id.
+pub(crate) async fn send(
+    shared: &Shared,
+    account: AccountId,
+    to: &Recipient,
+    mut message: Message,
+) -> Result<String> {
+    let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
+    let signal = signal.ok_or_else(|| Error::NoSuchPhone(account.0.to_string()))?;
+    let mut signal = signal.lock().await;
+    add_secret(&mut message);
+    let Parts { attrs, children } = match to {
+        Recipient::Person { account: other, by_lid } => {
+            direct(shared, &mut signal, account, (*other, *by_lid), &message).await?
+        }
+        Recipient::Group(gid) => group(shared, &mut signal, account, gid, &message).await?,
+    };
+    let id = fresh_id();
+    let mut state = lock(shared);
+    let mut stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
+    for (name, value) in attrs {
+        stanza = stanza.attr(name, value);
+    }
+    let stanza = labelled(stanza, &message).children(children).build();
+    if let Some(handset) = state.handset(account) {
+        handset.keep(Sent { id: id.clone(), to: to.clone(), message: message.encode_to_vec() });
+    }
+    let ack = relay::message(&mut state, DeviceAddr { account, device: DEVICE }, &stanza);
+    accepted(&ack)?;
+    Ok(id)
+}
+
+/// What a stanza has that depends on whom it is for.
+struct Parts {
+    attrs: Vec<(&'static str, String)>,
+    children: Vec<Node>,
+}
+
+/// For a person: each device gets the message, and each other device of the sender a copy that names the person.
+async fn direct(
+    shared: &Shared,
+    signal: &mut Signal,
+    account: AccountId,
+    (other, by_lid): (AccountId, bool),
+    message: &Message,
+) -> std::result::Result<Parts, Failure> {
+    let own_phone = DeviceAddr { account, device: DEVICE };
+    let (readers, chat) = {
+        let state = lock(shared);
+        let mut readers = state.readers(account);
+        if other != account {
+            readers.extend(state.readers(other));
+        }
+        readers.retain(|(reader, _)| *reader != own_phone);
+        let chat = Recipient::Person { account: other, by_lid }.jid(&state).to_string();
+        (readers, chat)
+    };
+    let readers = acquainted(shared, signal, readers).await?;
+    let jids = device_jids(&lock(shared), &readers, by_lid);
+    let text = padded(message);
+    let copy = padded(&wacore::messages::wrap_device_sent(message.clone(), chat));
+    let mut envelopes = Vec::with_capacity(readers.len());
+    for (reader, jid) in readers.into_iter().zip(jids) {
+        let own = reader.account == account;
+        let sealed = signal.seal(reader, if own { &copy } else { &text }).await?;
+        let enc = enc(sealed, message).build();
+        envelopes.push(NodeBuilder::new("to").attr("jid", jid).children([enc]).build());
+    }
+    let participants = NodeBuilder::new("participants").children(envelopes).build();
+    Ok(Parts { attrs: Vec::new(), children: vec![participants] })
+}
+
+/// For a group: one ciphertext for all, and for each device that lacks the phone's sender key that key.
+async fn group(
+    shared: &Shared,
+    signal: &mut Signal,
+    account: AccountId,
+    gid: &Jid,
+    message: &Message,
+) -> std::result::Result<Parts, Failure> {
+    let own_phone = DeviceAddr { account, device: DEVICE };
+    let (readers, everybody, by_lid) = {
+        let state = lock(shared);
+        let by_lid = Recipient::Group(gid.clone()).by_lid(&state);
+        let members = members(&state, gid).unwrap_or_default();
+        let readers: Vec<Reader> =
+            members.iter().flat_map(|member| state.readers(*member)).collect();
+        let accounts = members.iter().filter_map(|member| state.accounts.get(*member));
+        let all: Vec<DeviceAddr> = accounts
+            .flat_map(|member| {
+                let of = |device| DeviceAddr { account: member.id, device };
+                member.all_devices().map(of)
+            })
+            .collect();
+        (readers, device_jids(&state, &all, by_lid), by_lid)
+    };
+    let name = gid.to_string();
+    let others: Vec<DeviceAddr> =
+        readers.iter().map(|(reader, _)| *reader).filter(|reader| *reader != own_phone).collect();
+    let lacking = signal.lack_key(&name, &others);
+    let lacking = readers.into_iter().filter(|(reader, _)| lacking.contains(reader)).collect();
+    let lacking = acquainted(shared, signal, lacking).await?;
+    let jids = device_jids(&lock(shared), &lacking, by_lid);
+    let key = distribution(&name, signal.distribution(&name).await?);
+    let key = padded(&Message { sender_key_distribution_message: key, ..Default::default() });
+    let mut envelopes = Vec::with_capacity(lacking.len());
+    for (reader, jid) in lacking.iter().zip(jids) {
+        let enc = key_enc(signal.seal(*reader, &key).await?, message).build();
+        envelopes.push(NodeBuilder::new("to").attr("jid", jid).children([enc]).build());
+    }
+    signal.has_keyed(&name, &lacking);
+    let sealed = signal.seal_for_group(&name, &padded(message)).await?;
+    let mut children = Vec::with_capacity(2);
+    if !envelopes.is_empty() {
+        children.push(NodeBuilder::new("participants").children(envelopes).build());
+    }
+    children.push(enc(sealed, message).build());
+    let mut attrs = vec![("addressing_mode", mode(by_lid).to_owned())];
+    attrs.extend(MessageUtils::participant_list_hash(&everybody).ok().map(|hash| ("phash", hash)));
+    Ok(Parts { attrs, children })
+}
+
+/// Begins a session with everybody whom the phone does not know, and leaves out who shows no keys.
+pub(super) async fn acquainted(
+    shared: &Shared,
+    signal: &mut Signal,
+    readers: Vec<Reader>,
+) -> std::result::Result<Vec<DeviceAddr>, Failure> {
+    let mut known = Vec::with_capacity(readers.len());
+    let mut strangers: Vec<(DeviceAddr, Bundle)> = Vec::new();
+    {
+        let mut state = lock(shared);
+        for (reader, identity) in readers {
+            if signal.knows(reader, &identity) {
+                known.push(reader);
+            } else if let Some(bundle) = state.take_bundle(reader) {
+                strangers.push((reader, bundle));
+            }
+        }
+    }
+    for (stranger, bundle) in strangers {
+        signal.begin(stranger, &bundle).await?;
+        known.push(stranger);
+    }
+    Ok(known)
+}
+
+/// The accounts in a group; `None` if there is no such group.
+pub(super) fn members(state: &State, gid: &Jid) -> Option<Vec<AccountId>> {
+    let group = state.groups.find(gid).ok()?;
+    let names = group.members.iter().map(|member| member.person.name.as_str());
+    Some(names.filter_map(|name| Some(state.accounts.by_name(name)?.id)).collect())
+}
+
+/// What `addressing_mode` says.
+pub(super) fn mode(by_lid: bool) -> &'static str {
+    if by_lid { "lid" } else { "pn" }
+}
+
+/// The addresses of devices.
+fn device_jids(state: &State, devices: &[DeviceAddr], by_lid: bool) -> Vec<Jid> {
+    let jid = |device: &DeviceAddr| {
+        let person = Recipient::Person { account: device.account, by_lid };
+        person.jid(state).with_device(device.device)
+    };
+    devices.iter().map(jid).collect()
+}
+
+/// The field of a message that hands out a sender key.
+pub(super) fn distribution(
+    group: &str,
+    key: Vec<u8>,
+) -> MessageField<SenderKeyDistributionMessage> {
+    MessageField::some(SenderKeyDistributionMessage {
+        group_id: Some(group.to_owned()),
+        axolotl_sender_key_distribution_message: Some(key),
+    })
+}
+
+/// The text that is sealed: the message, and 1 to 16 bytes that say how many they are.
+pub(super) fn padded(message: &Message) -> Vec<u8> {
+    MessageUtils::encode_and_pad(message)
+}
+
+/// The node of a ciphertext with a message in it.
+pub(super) fn enc(sealed: Sealed, message: &Message) -> NodeBuilder {
+    let node = key_enc(sealed, message);
+    match wacore::send::media_type_from_message(message) {
+        Some(kind) => node.attr("mediatype", kind),
+        None => node,
+    }
+}
+
+/// The node of a ciphertext with a sender key in it: who cannot read it is not told so if they are not to be told of the
+/// message either (wacore `send/group.rs`).
+fn key_enc(sealed: Sealed, message: &Message) -> NodeBuilder {
+    let mut node = NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind);
+    let edit = EditAttribute::infer_from_message(message);
+    if wacore::send::should_hide_decrypt_fail_for_send(edit.as_ref(), message) {
+        node = node.attr("decrypt-fail", "hide");
+    }
+    node.bytes(sealed.bytes)
+}
+
+/// Says on the stanza what kind of message it is.
+pub(super) fn labelled(stanza: NodeBuilder, message: &Message) -> NodeBuilder {
+    let stanza = stanza.attr("type", wacore::send::stanza_type_from_message(message));
+    match EditAttribute::infer_from_message(message) {
+        Some(edit) => stanza.attr("edit", edit.to_string_val()),
+        None => stanza,
+    }
+}
+
+/// Whether the server has taken a message.
+pub(super) fn accepted(ack: &Node) -> std::result::Result<(), Failure> {
+    let error = stanza::attr(ack, "error");
+    error.map_or(Ok(()), |code| Err(Failure::Refused(code.parse().unwrap_or(500))))
+}
+
+/// Gives a message the secret that votes and encrypted edits of it are sealed with.
+fn add_secret(message: &mut Message) {
+    let about_another = message.reaction_message.is_set() || message.protocol_message.is_set();
+    if !about_another {
+        let context = message.message_context_info.get_or_insert_default();
+        context.message_secret.get_or_insert_with(|| rand::random::<[u8; 32]>().to_vec());
+    }
+}
+
+/// An id as phones make them.
+fn fresh_id() -> String {
+    let random: [u8; 9] = rand::random();
+    random.iter().fold("3A".to_owned(), |id, byte| format!("{id}{byte:02X}"))
+}
