@@ -36,7 +36,7 @@ pub(crate) async fn run(tls: bool) {
     let mut orders = Orders::ready(&json!({
         "whatsapp": sandbox.ws_url(),
         "control": base,
-        "certificate": sandbox.certificate_pem(),
+        "certificate": tls.then(|| sandbox.certificate_pem()),
     }));
     while orders.next().await.is_some() {}
 }

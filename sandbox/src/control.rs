@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post, put};
 
@@ -19,18 +20,23 @@ mod groups;
 mod journal;
 mod logins;
 mod loopback;
+mod media;
 mod pairing;
 mod phones;
+mod pictures;
 mod presence;
 mod server;
 mod streams;
 
 use error::Error;
 
+/// Bytes that the body of a request may have; files are bodies, too.
+const BODY: usize = 16 << 20;
+
 /// Every route of the control API, guarded. The listener has to provide
 /// [`axum::extract::ConnectInfo`] with the [`Peer`](crate::server::Peer).
 pub(crate) fn router(front: &Arc<Front>) -> Router {
-    let restarted = Arc::clone(front);
+    let (restarted, certified) = (Arc::clone(front), Arc::clone(front));
     let admin = Router::new()
         .route("/phones", get(phones::list).post(phones::add))
         .route("/phones/{name}/drop-connections", post(connections::drop_of_phone))
@@ -41,6 +47,10 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/presence", put(presence::set))
         .route("/phones/{name}/chat-state", post(presence::show))
         .route("/phones/{name}/ban", put(logins::ban).delete(logins::pardon))
+        .route(
+            "/phones/{name}/picture",
+            get(pictures::of_phone).put(pictures::set_of_phone).delete(pictures::remove_of_phone),
+        )
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))
@@ -50,6 +60,15 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/groups/{gid}/leave", post(groups::leave))
         .route("/groups/{gid}/promote", post(groups::promote))
         .route("/groups/{gid}/demote", post(groups::demote))
+        .route(
+            "/groups/{gid}/picture",
+            get(pictures::of_group).put(pictures::set_of_group).delete(pictures::remove_of_group),
+        )
+        .route("/media", get(media::read).post(media::add))
+        .route("/media/expire", post(media::expire))
+        .route("/media/restore", post(media::restore))
+        .route("/media/expire-auth", post(media::expire_auth))
+        .route("/certificate", get(async move || media::certificate(&certified)))
         .route("/journal", get(journal::page))
         .route("/mock-phone/scan-qr", post(pairing::scan))
         .route("/mock-phone/enter-code", post(pairing::enter_code))
@@ -67,6 +86,7 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
     Router::new()
         .route("/", get(|| async { "wharf-sandbox\n" }))
         .nest("/admin", admin)
+        .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(loopback::guard))
         .with_state(front.shared())
 }

@@ -17,6 +17,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The name of the media host is none that a certificate can have.
+    #[error("`{0}` is not the name of a host")]
+    InvalidHost(String),
     /// No account has this name.
     #[error("there is no phone `{0}`")]
     NoSuchPhone(String),

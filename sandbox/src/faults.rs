@@ -158,9 +158,17 @@ impl Faults {
     /// The fault that a message or a request from this account meets: of the rules that concern it, the one ordered
     /// first that strikes.
     pub(crate) fn meet(&mut self, from: Option<AccountId>, stanza: &Node) -> Option<Effect> {
+        self.take(|rule| rule.concerns(from, stanza))
+    }
+
+    /// The same for a request that is no stanza, and nobody's in particular.
+    pub(crate) fn meet_named(&mut self, name: &str) -> Option<Effect> {
+        self.take(|rule| rule.account.is_none() && rule.operation.is(name))
+    }
+
+    fn take(&mut self, concerned: impl Fn(&Rule) -> bool) -> Option<Effect> {
         let strikes = |rule: &Rule| rule.chance >= 1.0 || rand::random::<f64>() < rule.chance;
-        let position =
-            self.ordered.iter().position(|rule| rule.concerns(from, stanza) && strikes(rule))?;
+        let position = self.ordered.iter().position(|rule| concerned(rule) && strikes(rule))?;
         let rule = &mut self.ordered[position];
         let Fault(effect) = rule.fault.clone();
         if let Some(left) = &mut rule.left {

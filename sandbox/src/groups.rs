@@ -21,6 +21,6 @@ pub(crate) use change::{Change, check_subject};
 pub(crate) use group::Group;
 pub use group::Role;
 pub use levers::{GroupLever, NewGroup};
-pub(crate) use levers::{add, change_as, describe};
+pub(crate) use levers::{add, change_as, describe, set_picture_as};
 pub(crate) use people::{chat, of_name as person};
 pub(crate) use registry::Groups;

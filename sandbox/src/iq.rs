@@ -10,6 +10,8 @@ use tracing::warn;
 use wacore_binary::Node;
 
 use crate::groups;
+use crate::media;
+use crate::pictures;
 use crate::stanza::{self, Answer};
 use crate::state::{DeviceAddr, State};
 
@@ -36,6 +38,11 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
         "passive" => return finish(account::passive(iq), state, iq),
         "md" => return finish(account::unlink(state, from, iq), state, iq),
         "w:g2" => match groups::handle(state, &from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => pictures::of_groups(state, from, iq),
+        },
+        "w:m" => media::answer(state, iq),
+        "w:profile:picture" => match pictures::answer(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),
             None => None,
         },

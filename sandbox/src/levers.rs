@@ -1,12 +1,15 @@
 //! The levers of a test: phones to add, connections to drop, requests and logins that fail.
 
+mod media;
 mod phone;
+mod pictures;
 
 use crate::faults::{Operation, Rule};
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
 use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox};
 pub(crate) use phone::{ban, freeze, hang, pardon};
+pub(crate) use pictures::set_picture;
 
 /// A device that a phone has linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +63,9 @@ impl Sandbox {
     /// Operations are `group.subject`, `group.description`, `group.announce`, `group.locked`, `group.query`,
     /// `group.participating`, `group.invite`, `group.revoke_invite`, `group.promote`, `group.demote`, `group.add`,
     /// `group.remove`, `group.leave`, `ping`, `logout`, `message`, `pairing.code` (a client asks for a code to show),
-    /// `pairing.finish` (it has sealed its identity to the phone), and `any` for every request but messages.
+    /// `pairing.finish` (it has sealed its identity to the phone), `media.connection`, `picture.get`, `picture.set` (to
+    /// remove one, too), and `any` for every request but messages. `media.upload` and `media.download` are requests to
+    /// the media host: a code is its status, and a connection that drops breaks before the body of the answer.
     ///
     /// # Panics
     /// If there is no such operation.

@@ -25,9 +25,26 @@ struct Arguments {
     /// Speak TLS (`wss://` and `https://`), with a certificate that is made at the start.
     #[arg(long, env = "WHARF_SANDBOX_TLS")]
     tls: bool,
-    /// Where to write that certificate as PEM, for clients to trust.
-    #[arg(long, env = "WHARF_SANDBOX_CERTIFICATE_FILE", value_name = "FILE", requires = "tls")]
+    /// Where to write the certificate as PEM, for clients to trust: that of the media, with `--tls` that of everything.
+    #[arg(long, env = "WHARF_SANDBOX_CERTIFICATE_FILE", value_name = "FILE")]
     certificate_file: Option<PathBuf>,
+    /// Where to serve media over HTTPS. With `--tls` they are on the port of everything.
+    #[arg(
+        long,
+        env = "WHARF_SANDBOX_MEDIA_LISTEN",
+        value_name = "ADDR",
+        default_value_t = Config::default().media_listen
+    )]
+    media_listen: SocketAddr,
+    /// The name by which clients reach the media, without a port; the address of the listener if it is left out.
+    #[arg(long, env = "WHARF_SANDBOX_MEDIA_HOST", value_name = "NAME")]
+    media_host: Option<String>,
+    /// How many bytes of media to keep; the oldest go first.
+    #[arg(long, env = "WHARF_SANDBOX_MEDIA_ROOM", value_name = "BYTES", default_value_t = Config::default().media_room)]
+    media_room: usize,
+    /// How many bytes one upload may have.
+    #[arg(long, env = "WHARF_SANDBOX_MEDIA_LARGEST", value_name = "BYTES", default_value_t = Config::default().media_largest)]
+    media_largest: usize,
     /// How many QR codes a client may show one after the other.
     #[arg(long, env = "WHARF_SANDBOX_QR_REFS", value_name = "COUNT", default_value_t = Config::default().qr_refs)]
     qr_refs: usize,
@@ -43,14 +60,27 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr).init();
-    let Arguments { listen, tls, qr_refs, certificate_file, chat_state_ttl, .. } = arguments;
-    let chat_state_ttl = Duration::from_secs(chat_state_ttl);
-    let sandbox = Sandbox::start(Config { listen, tls, qr_refs, chat_state_ttl }).await?;
-    if let (Some(file), Some(certificate)) = (certificate_file, sandbox.certificate_pem()) {
-        fs::write(&file, certificate)
+    let config = Config {
+        listen: arguments.listen,
+        tls: arguments.tls,
+        media_listen: arguments.media_listen,
+        media_host: arguments.media_host,
+        media_room: arguments.media_room,
+        media_largest: arguments.media_largest,
+        qr_refs: arguments.qr_refs,
+        chat_state_ttl: Duration::from_secs(arguments.chat_state_ttl),
+    };
+    let sandbox = Sandbox::start(config).await?;
+    if let Some(file) = arguments.certificate_file {
+        fs::write(&file, sandbox.certificate_pem())
             .map_err(|error| format!("cannot write `{}`: {error}", file.display()))?;
     }
-    tracing::info!(clients = sandbox.ws_url(), control = sandbox.http_url(), "listening");
+    tracing::info!(
+        clients = sandbox.ws_url(),
+        control = sandbox.http_url(),
+        media = sandbox.media_url(),
+        "listening"
+    );
     tokio::signal::ctrl_c().await?;
     tracing::info!("stopping");
     sandbox.stop().await;

@@ -1,4 +1,4 @@
-//! The server: the WebSocket of the clients and the control API, on one port.
+//! The server: the WebSocket of the clients and the control API, on one port, and the media beside them.
 
 mod door;
 mod front;
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::state::{self, Shared};
-use crate::{Result, connection, control, levers, pairing, presence};
+use crate::{Result, connection, control, levers, media, pairing, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -25,6 +25,12 @@ const BUFFER: usize = 4 * 1024;
 /// The largest frame that the protocol can express is 16 MiB.
 const MAX_MESSAGE: usize = 1 << 24;
 
+/// Bytes of media that are kept.
+const MEDIA_ROOM: usize = 256 << 20;
+
+/// Bytes of one upload.
+const MEDIA_LARGEST: usize = 64 << 20;
+
 /// How the server is started.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -32,6 +38,15 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whether WebSocket and control API speak TLS, with a certificate of the server's own making; by default not.
     pub tls: bool,
+    /// Where media are served without `tls`: clients fetch them over HTTPS alone, so they get a port of their own. By
+    /// default a free port of the loopback interface. With `tls` they are on the one port.
+    pub media_listen: SocketAddr,
+    /// The name by which clients reach the media; by default the address that is listened on.
+    pub media_host: Option<String>,
+    /// Bytes of media that are kept: beyond that the oldest are gone. By default 256 MiB.
+    pub media_room: usize,
+    /// Bytes that one upload may have, by default 64 MiB.
+    pub media_largest: usize,
     /// How many QR codes a client may show one after the other; by default six, as the real server gives.
     pub qr_refs: usize,
     /// How long what somebody types waits for a device that is away; by default 30 seconds.
@@ -43,6 +58,10 @@ impl Default for Config {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             tls: false,
+            media_listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            media_host: None,
+            media_room: MEDIA_ROOM,
+            media_largest: MEDIA_LARGEST,
             qr_refs: pairing::REFERENCES,
             chat_state_ttl: presence::CHAT_STATE_TTL,
         }
@@ -83,15 +102,15 @@ impl Sandbox {
         format!("{}://{}", if self.speaks_tls() { "https" } else { "http" }, self.address())
     }
 
-    /// The certificate in PEM, for clients to trust as a root; `None` without TLS. It names `localhost`, `127.0.0.1`,
-    /// `::1` and the address that is listened on.
-    pub fn certificate_pem(&self) -> Option<&str> {
-        self.front.tls.as_ref().map(|tls| tls.certificate.as_str())
+    /// The certificate in PEM, for clients to trust as a root: that of the media, and with TLS that of everything. It
+    /// names `localhost`, `127.0.0.1`, `::1`, the addresses that are listened on, and the name of the media host.
+    pub fn certificate_pem(&self) -> &str {
+        self.front.certificate()
     }
 
-    /// Closes the listener and breaks every connection, then listens on the same address again, as a new process would:
-    /// with a new key for handshakes. Accounts, devices, groups and everything ordered stay, and so does the TLS
-    /// certificate. Fails if somebody else has taken the address meanwhile.
+    /// Closes the listeners and breaks every connection, then listens on the same addresses again, as a new process
+    /// would: with a new key for handshakes. Accounts, devices, groups, media and everything ordered stay, and so does the
+    /// TLS certificate. Fails if somebody else has taken an address meanwhile.
     pub async fn restarts(&self) -> Result<()> {
         self.front.restart().await.map(|_| ())
     }
@@ -109,7 +128,7 @@ impl Sandbox {
     }
 
     fn speaks_tls(&self) -> bool {
-        self.front.tls.is_some()
+        self.front.secure
     }
 }
 
@@ -122,11 +141,13 @@ impl Drop for Sandbox {
     }
 }
 
+/// What is on the one port: the media too, if it speaks TLS.
 fn router(front: &Arc<Front>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/ws/chat", any(upgrade))
         .with_state(front.shared())
-        .merge(control::router(front))
+        .merge(control::router(front));
+    if front.secure { router.merge(media::router(front.shared())) } else { router }
 }
 
 async fn upgrade(Held(state): Held<Shared>, socket: WebSocketUpgrade) -> Response {

@@ -22,7 +22,9 @@ use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::logins::Refusals;
+use crate::media::Store;
 use crate::pairing::Pairings;
+use crate::pictures::Pictures;
 use crate::presence::{self, Board};
 use crate::stanza::Push;
 
@@ -39,8 +41,10 @@ pub(crate) struct State {
     pub(crate) handshakes: Handshakes,
     pub(crate) journal: Journal,
     pub(crate) links: Links,
+    pub(crate) media: Store,
     pub(crate) network: Network,
     pub(crate) pairings: Pairings,
+    pub(crate) pictures: Pictures,
     pub(crate) refusals: Refusals,
     /// How many IQs were answered with 501.
     pub(crate) unknown_iqs: u64,

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use wharf_sandbox::Sandbox;
 use whatsapp_rust::async_channel::Receiver;
 use whatsapp_rust::client::Client;
 use whatsapp_rust::http::UreqHttpClient;
@@ -40,21 +42,36 @@ impl Device {
 
     /// A client that is linked to nothing yet, and dials in this way.
     pub(crate) async fn dials(transport: TokioWebSocketTransportFactory) -> Self {
-        Self::with(Arc::new(InMemoryBackend::new()), transport).await
+        Self::with(Arc::new(InMemoryBackend::new()), transport, UreqHttpClient::new()).await
+    }
+
+    /// A client that is linked to this phone, and trusts the sandbox with media.
+    pub(crate) async fn of(sandbox: &Sandbox, phone: &str) -> Self {
+        let transport = TokioWebSocketTransportFactory::new().with_url(sandbox.ws_url());
+        let http = UreqHttpClient::with_agent(trusting(sandbox.certificate_pem()));
+        let device = Self::with(Arc::new(InMemoryBackend::new()), transport, http).await;
+        sandbox.phone(phone).scans(&device.qr().await).await.unwrap();
+        device.connects().await;
+        device
     }
 
     /// A client with what an earlier one left in this store.
     pub(crate) async fn stored_in(store: Arc<InMemoryBackend>, ws_url: &str) -> Self {
-        Self::with(store, TokioWebSocketTransportFactory::new().with_url(ws_url)).await
+        let transport = TokioWebSocketTransportFactory::new().with_url(ws_url);
+        Self::with(store, transport, UreqHttpClient::new()).await
     }
 
-    async fn with(store: Arc<InMemoryBackend>, transport: TokioWebSocketTransportFactory) -> Self {
+    async fn with(
+        store: Arc<InMemoryBackend>,
+        transport: TokioWebSocketTransportFactory,
+        http: UreqHttpClient,
+    ) -> Self {
         let persistence = Arc::new(PersistenceManager::new(store.clone()).await.unwrap());
         let client = Client::builder()
             .with_runtime(TokioRuntime)
             .with_persistence_manager(persistence)
             .with_transport_factory(transport)
-            .with_http_client(UreqHttpClient::new())
+            .with_http_client(http)
             .with_version_override((2, 3000, 0))
             .with_skip_history_sync(true)
             .with_wanted_pre_key_count(20)
@@ -145,6 +162,18 @@ impl Letter {
         let text = inbound.message.text_content()?.to_owned();
         Some(Self { text, info: Arc::clone(&inbound.info) })
     }
+}
+
+/// What speaks HTTPS with a server of this certificate, and with no other. A status is no error.
+pub(crate) fn trusting(pem: &str) -> ureq::Agent {
+    let root = Certificate::from_pem(pem.as_bytes()).unwrap();
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[root])).build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .timeout_global(Some(DEADLINE))
+        .build();
+    config.into()
 }
 
 pub(crate) fn disconnected(event: &Event) -> Option<()> {

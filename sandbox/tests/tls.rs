@@ -22,7 +22,7 @@ async fn start() -> Sandbox {
 }
 
 /// What a client dials with that trusts this certificate alone.
-fn trusting(pem: &str) -> TlsConnector {
+pub(crate) fn trusting(pem: &str) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -38,7 +38,7 @@ fn dialling(url: &str) -> TokioWebSocketTransportFactory {
 }
 
 fn dialling_with_trust(sandbox: &Sandbox) -> TokioWebSocketTransportFactory {
-    let connector = trusting(sandbox.certificate_pem().unwrap());
+    let connector = trusting(sandbox.certificate_pem());
     dialling(&sandbox.ws_url()).with_connector(Connector::Rustls(connector))
 }
 
@@ -51,7 +51,7 @@ async fn failure(factory: TokioWebSocketTransportFactory) -> String {
 /// The answer to a request to the control API, over TLS by this name.
 async fn requests(sandbox: &Sandbox, name: &'static str, path: &str) -> String {
     let socket = TcpStream::connect(sandbox.address()).await.unwrap();
-    let connector = trusting(sandbox.certificate_pem().unwrap());
+    let connector = trusting(sandbox.certificate_pem());
     let name = ServerName::try_from(name).unwrap();
     let mut stream = connector.connect(name, socket).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -79,7 +79,7 @@ async fn a_client_without_that_trust_does_not_connect() {
     let with_public_roots = failure(dialling(&sandbox.ws_url())).await;
     assert!(with_public_roots.contains("UnknownIssuer"), "{with_public_roots}");
     // The certificate of another server, with the same names, is no better.
-    let connector = trusting(other.certificate_pem().unwrap());
+    let connector = trusting(other.certificate_pem());
     let factory = dialling(&sandbox.ws_url()).with_connector(Connector::Rustls(connector));
     let with_another = failure(factory).await;
     assert!(with_another.contains("certificate"), "{with_another}");
@@ -101,10 +101,12 @@ async fn the_control_api_is_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_has_no_certificate() {
+async fn a_server_without_tls_speaks_it_with_media_alone() {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
-    assert_eq!(sandbox.certificate_pem(), None);
     assert!(sandbox.ws_url().starts_with("ws://") && sandbox.http_url().starts_with("http://"));
-    // Nor does it speak TLS with a client that wants to.
     failure(dialling(&sandbox.ws_url().replace("ws://", "wss://"))).await;
+    let agent = crate::client::trusting(sandbox.certificate_pem());
+    let url = format!("{}/v/nothing", sandbox.media_url());
+    let answer = tokio::task::spawn_blocking(move || agent.get(url).call().unwrap()).await;
+    assert_eq!(answer.unwrap().status(), 404);
 }

@@ -78,7 +78,7 @@ async fn a_certificate_that_nobody_trusts_is_tls_and_one_that_was_named_is_trust
     let running = looking_at(&sandbox.ws_url(), TrustedRoots::default()).await;
     assert_eq!(fails(&running).await, ("tls".into(), true));
 
-    let pem = sandbox.certificate_pem().unwrap();
+    let pem = sandbox.certificate_pem();
     let trusted = TrustedRoots::from_pem(pem.as_bytes()).unwrap();
     let running = looking_at(&sandbox.ws_url(), trusted).await;
     let session = running.pairing_session().await;
@@ -91,7 +91,7 @@ async fn the_operator_names_a_file_of_certificates_that_are_trusted() {
     let sandbox = Sandbox::start(config).await.unwrap();
     let (data, ()) = Data::new(async |store| store.close().await.unwrap()).await;
     let file = data.path("authority.pem");
-    std::fs::write(&file, sandbox.certificate_pem().unwrap()).unwrap();
+    std::fs::write(&file, sandbox.certificate_pem()).unwrap();
     let gateway = data.serve(&sandbox.ws_url(), &["--whatsapp-ca", file.to_str().unwrap()]).await;
     let new = json!({"start": true});
     let (_, made) = gateway.call("POST", "/api/v1/sessions", Some(&new)).await.unwrap();

@@ -1,4 +1,4 @@
-//! JSON bodies and queries whose errors name the field.
+//! Bodies and queries whose errors are JSON and name the field.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -34,5 +34,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         Query::try_from_uri(&parts.uri)
             .map(|Query(value)| Self(value))
             .map_err(|rejection| Error::Invalid(rejection.body_text()))
+    }
+}
+
+/// A body of bytes; its `Content-Type` does not matter.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Error::Invalid(rejection.body_text()))?;
+        if bytes.is_empty() {
+            return Err(Error::Invalid("the body is empty".to_owned()));
+        }
+        Ok(Self(bytes))
     }
 }

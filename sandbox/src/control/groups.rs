@@ -265,11 +265,11 @@ fn change_member(
     read(shared, &gid)
 }
 
-fn address(gid: &str) -> Result<Jid, Error> {
+pub(super) fn address(gid: &str) -> Result<Jid, Error> {
     gid.parse().map_err(|_| Error::field("gid", "must be the JID of a group, `<digits>@g.us`"))
 }
 
-fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group, Error> {
+pub(super) fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group, Error> {
     state.groups.find(gid).map_err(|_| Error::NotFound(format!("there is no group `{gid}`")))
 }
 

@@ -9,8 +9,8 @@ use crate::stanza;
 pub(crate) struct Operation(&'static str);
 
 impl Operation {
-    /// Every name; `any` stands for all requests, those without a name of their own among them.
-    pub(crate) const NAMES: [&str; 19] = [
+    /// Every name; `any` stands for all IQs, those without a name of their own among them. The last two are HTTP.
+    pub(crate) const NAMES: [&str; 24] = [
         "group.subject",
         "group.description",
         "group.announce",
@@ -29,12 +29,22 @@ impl Operation {
         "message",
         "pairing.code",
         "pairing.finish",
+        "media.connection",
+        "picture.get",
+        "picture.set",
         "any",
+        "media.upload",
+        "media.download",
     ];
 
     /// The operation of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|known| *known == name).map(Self)
+    }
+
+    /// Whether this is the operation of this name.
+    pub(crate) fn is(self, name: &str) -> bool {
+        self.0 == name
     }
 
     /// Whether a request is of this kind; `any` is every IQ.
@@ -67,6 +77,9 @@ fn name(iq: &Node) -> Option<&'static str> {
         ("w:g2", "set", "remove") => "group.remove",
         ("w:g2", "set", "leave") => "group.leave",
         ("w:p", "get", _) => "ping",
+        ("w:m", "set", "media_conn") => "media.connection",
+        ("w:profile:picture", "get", _) => "picture.get",
+        ("w:profile:picture", "set", _) => "picture.set",
         ("md", "set", "remove-companion-device") => "logout",
         ("md", "set", "link_code_companion_reg") => match stanza::attr(child?, "stage")?.as_str() {
             "companion_hello" => "pairing.code",
@@ -97,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_but_any_is_that_of_a_request() {
+    fn every_name_before_any_is_that_of_a_stanza() {
         let requests = [
             iq("w:g2", "set", "subject"),
             iq("w:g2", "set", "description"),
@@ -117,12 +130,15 @@ mod tests {
             NodeBuilder::new("message").build(),
             link_code("companion_hello"),
             link_code("companion_finish"),
+            iq("w:m", "set", "media_conn"),
+            iq("w:profile:picture", "get", "picture"),
+            iq("w:profile:picture", "set", "picture"),
         ];
         let names: Vec<&str> = requests.iter().filter_map(name).collect();
-        assert_eq!(names, Operation::NAMES[..18]);
+        assert_eq!(names, Operation::NAMES[..21]);
         let any = Operation::named("any").expect("known");
         let iqs = || requests.iter().filter(|node| node.tag == "iq");
-        assert!(iqs().all(|iq| any.covers(iq)) && iqs().count() == 17);
+        assert!(iqs().all(|iq| any.covers(iq)) && iqs().count() == 20);
         assert!(!any.covers(&NodeBuilder::new("message").build()));
     }
 

@@ -179,6 +179,11 @@ impl Group {
         self.role_of(name)?.is_admin().then_some(()).ok_or(Refusal::Forbidden)
     }
 
+    /// Lets those through who may change what `locked` leaves to admins: subject, description, picture and the like.
+    pub(crate) fn for_editor(&self, name: &str) -> Result<(), Refusal> {
+        if self.locked { self.for_admin(name) } else { self.role_of(name).map(|_| ()) }
+    }
+
     /// Says whether `author` may do this now. Rights come before values, values before conflicts.
     pub(crate) fn check(&self, author: &str, change: &Change) -> Result<(), Refusal> {
         match change {
@@ -192,15 +197,11 @@ impl Group {
         let admin = || role.is_admin().then_some(()).ok_or(Refusal::Forbidden);
         match change {
             Change::Subject(subject) => {
-                if self.locked {
-                    admin()?;
-                }
+                self.for_editor(author)?;
                 check_subject(subject)
             }
             Change::Description { id, prev, text } => {
-                if self.locked {
-                    admin()?;
-                }
+                self.for_editor(author)?;
                 if id.is_empty() {
                     return Err(Refusal::BadRequest);
                 }
@@ -217,12 +218,7 @@ impl Group {
             Change::Announce(_) | Change::Locked(_) | Change::Approval(_) | Change::AddByAll(_) => {
                 admin()
             }
-            Change::Ephemeral(_) => {
-                if self.locked {
-                    admin()?;
-                }
-                Ok(())
-            }
+            Change::Ephemeral(_) => self.for_editor(author),
             Change::Admit(people) => {
                 admin()?;
                 self.has_room(people.len())?;

@@ -1,5 +1,9 @@
 //! Levers on groups: what a test does to them behind a client's back, and what it asks the server.
 
+mod picture;
+
+pub(crate) use picture::set_picture_as;
+
 use wacore_binary::Jid;
 
 use super::change::{Change, Refusal};

@@ -1,4 +1,4 @@
-//! TLS of the listener: a certificate that signs itself, made anew at each start.
+//! TLS of the listeners: a certificate that signs itself, made anew at each start.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The names that every certificate has; the address that is listened on is added.
+/// The names that every certificate has; the addresses that are listened on are added.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// What the listener speaks TLS with.
+/// What the listeners speak TLS with.
 pub(crate) struct Tls {
     /// The certificate alone, as clients are given it to trust.
     pub(crate) certificate: String,
@@ -20,12 +20,15 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// A fresh key and its certificate, for this host. It is no authority: who trusts it trusts one server.
-    pub(super) fn generate(address: IpAddr) -> Self {
+    /// A fresh key and its certificate, for these addresses and this name. It is no authority: who trusts it trusts one
+    /// server.
+    pub(super) fn generate(addresses: [IpAddr; 2], name: Option<&str>) -> Self {
         let mut names: Vec<String> = NAMES.map(str::to_owned).to_vec();
-        let address = address.to_string();
-        if !names.contains(&address) {
-            names.push(address);
+        let more = addresses.iter().map(IpAddr::to_string).chain(name.map(str::to_owned));
+        for name in more {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
         let mut parameters =
             CertificateParams::new(names).expect("host names and addresses are ASCII");
