@@ -60,7 +60,6 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
             "/phones/{name}/picture",
             get(pictures::of_phone).put(pictures::set_of_phone).delete(pictures::remove_of_phone),
         )
-        .route("/phones/{name}/picture-privacy", put(pictures::hide))
         .route("/phones/{name}/messages", get(chats::messages).post(chats::send))
         .route("/phones/{name}/react", post(chats::react))
         .route("/phones/{name}/edit", post(chats::edit))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wacore_binary::Node;
 
-use crate::phone::Keys;
+use crate::phone::{self, Keys};
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
 pub(crate) use list::SignedList;
@@ -49,6 +49,7 @@ pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
 pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     let Some(account) = state.accounts.get_mut(id) else { return };
     account.keys = Keys::generate();
+    phone::renew(account);
     account.app_state = crate::iq::app_state::Collections::default();
     account.relist();
     tell_peers(state, id, |account, id| Some(stanza::identity(account, id)));
@@ -88,7 +89,7 @@ fn tell_peers(
 }
 
 /// Who is told: those who asked, and the members of the account's groups.
-fn peers(state: &State, id: AccountId) -> BTreeSet<AccountId> {
+pub(crate) fn peers(state: &State, id: AccountId) -> BTreeSet<AccountId> {
     let Some(account) = state.accounts.get(id) else { return BTreeSet::new() };
     let members = state.groups.of(&account.name).flat_map(|group| &group.members);
     let members = members.filter_map(|member| state.accounts.by_name(&member.person.name));

@@ -6,7 +6,7 @@ mod answer;
 mod request;
 mod stanza;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 use wacore_binary::{Jid, Server};
 
 use crate::StoredMedia;
-use crate::clock;
 use crate::groups::Refusal;
 use crate::media::{Kind, Store};
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::{clock, devices};
 
 pub(crate) use answer::{answer, of_groups};
 
@@ -102,8 +102,6 @@ pub(crate) struct NewPicture {
 #[derive(Debug, Default)]
 pub(crate) struct Pictures {
     by_owner: HashMap<Owner, Picture>,
-    /// Accounts that show theirs to nobody else.
-    hidden: HashSet<AccountId>,
     last: u64,
 }
 
@@ -111,15 +109,6 @@ impl Pictures {
     /// The picture of somebody, whoever may see it.
     pub(crate) fn of(&self, owner: &Owner) -> Option<&Picture> {
         self.by_owner.get(owner)
-    }
-
-    /// Sets whether an account hides its picture from everybody else.
-    pub(crate) fn hide(&mut self, account: AccountId, on: bool) {
-        if on {
-            self.hidden.insert(account);
-        } else {
-            self.hidden.remove(&account);
-        }
     }
 
     /// Ids are about the time of the change, as they are at the real server.
@@ -139,10 +128,10 @@ pub(crate) fn owner(state: &State, jid: &Jid) -> Result<Owner, Refusal> {
 }
 
 /// The picture, for who may see it: that of a group for its members (whatsmeow `user.go`: 401 for others), that of an
-/// account for everybody from whom it is not hidden.
+/// account for everybody from whom its privacy settings do not hide it.
 pub(crate) fn seen_by(state: &State, viewer: AccountId, owner: &Owner) -> Result<Picture, Refusal> {
     let allowed = match owner {
-        Owner::Account(id) => *id == viewer || !state.pictures.hidden.contains(id),
+        Owner::Account(id) => *id == viewer || shows(state, *id, viewer),
         Owner::Group(gid) => {
             let viewer = state.accounts.get(viewer).ok_or(Refusal::NotAuthorized)?;
             state.groups.find(gid)?.member(&viewer.name).is_some()
@@ -152,6 +141,12 @@ pub(crate) fn seen_by(state: &State, viewer: AccountId, owner: &Owner) -> Result
         return Err(Refusal::NotAuthorized);
     }
     state.pictures.of(owner).cloned().ok_or(Refusal::NotFound)
+}
+
+/// Whether an account shows its picture to another one.
+fn shows(state: &State, account: AccountId, viewer: AccountId) -> bool {
+    let privacy = state.accounts.get(account).map(|account| &account.privacy);
+    privacy.is_some_and(|privacy| privacy.value("profile") != "none" && !privacy.blocks(viewer))
 }
 
 /// Sets or removes a picture if its author may, and says what the new one's id is and who is to hear of it. Rights come
@@ -202,11 +197,12 @@ fn set(state: &mut State, owner: &Owner, new: NewPicture) -> Result<u64, Refusal
     Ok(id)
 }
 
-/// Who hears of an account's own picture: its devices, and everybody who shares a group with it.
+/// Who hears of an account's own picture: its devices, and everybody who knows it and may see it.
 fn peers(state: &State, account: &Account) -> BTreeSet<AccountId> {
-    let members = state.groups.of(&account.name).flat_map(|group| &group.members);
-    let known = members.filter_map(|member| state.accounts.by_name(&member.person.name));
-    known.map(|peer| peer.id).chain([account.id]).collect()
+    let mut peers = devices::peers(state, account.id);
+    peers.retain(|peer| shows(state, account.id, *peer));
+    peers.insert(account.id);
+    peers
 }
 
 #[cfg(test)]

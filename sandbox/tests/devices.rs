@@ -221,6 +221,10 @@ async fn a_phone_that_is_set_up_anew_has_another_identity_and_no_devices() {
     assert_eq!(encrypted(&mia, &whom).await, [0, 1]);
     mia.client.send_text(whom, "new?").await.unwrap();
     assert_eq!(again.reads().await.text, "new?");
+    let shop = sandbox.phone("shop");
+    shop.receives(|message| message.text.as_deref() == Some("new?")).await.unwrap();
+    shop.sends("mia", "as new").await.unwrap();
+    assert_eq!(mia.reads().await.text, "as new");
     bob.client.fetch_props().await.unwrap();
     assert!(heard.try_recv().unwrap().is_none());
 }

@@ -118,11 +118,13 @@ async fn who_may_not_see_a_picture_gets_401_and_where_there_is_none_404() {
     assert_eq!(asks(&ProfilePictureSpec::full(&Jid::group("9"))).await, Err(404));
 
     sandbox.phone("shop").sets_picture(&jpeg(1));
-    sandbox.phone("shop").hides_picture(true);
+    sandbox.phone("shop").sets_privacy("profile", "none");
     assert_eq!(asks(&of_shop).await, Err(401));
     assert!(shop.client.execute(of_shop.clone()).await.unwrap().is_some());
-    sandbox.phone("shop").hides_picture(false);
+    sandbox.phone("shop").sets_privacy("profile", "all");
     assert_eq!(asks(&of_shop).await, Ok(true));
+    sandbox.phone("shop").blocks("mia", true);
+    assert_eq!(asks(&of_shop).await, Err(401));
 
     let others = sandbox.add_group(NewGroup::new("Others").owner("boss"));
     others.sets_picture(&jpeg(2));
@@ -227,9 +229,6 @@ async fn pictures_are_set_over_http() {
         let read = control.request(Method::GET, path).send().await.unwrap();
         assert_eq!(read.bytes().await.unwrap(), jpeg(1));
     }
-    let hidden = json!({ "hidden": true });
-    let path = "/admin/phones/shop/picture-privacy";
-    assert_eq!(control.send(Method::PUT, path, hidden.clone()).await.1, hidden);
     for path in ["/admin/phones/shop/picture", &group] {
         assert_eq!(control.send(Method::DELETE, path, json!({})).await.1, json!({ "id": null }));
         assert_eq!(control.get(path).await.0, 404);

@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, Params, Raw};
+use super::body::{Params, Raw};
 use super::error::Error;
 use super::groups::{address, known};
 use super::phones::account;
@@ -26,13 +26,6 @@ pub(crate) struct PictureBody {
 pub(crate) struct By {
     /// Who makes the change; the creator if nobody is named.
     by: Option<String>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Privacy {
-    /// Whether nobody else sees the picture.
-    hidden: bool,
 }
 
 pub(crate) async fn of_phone(
@@ -57,17 +50,6 @@ pub(crate) async fn remove_of_phone(
     Path(name): Path<String>,
 ) -> Result<Json<PictureBody>, Error> {
     change_of_phone(&shared, &name, None)
-}
-
-pub(crate) async fn hide(
-    State(shared): State<Shared>,
-    Path(name): Path<String>,
-    Body(body): Body<Privacy>,
-) -> Result<Json<Privacy>, Error> {
-    let mut state = lock(&shared);
-    let account = account(&state, "name", &name)?;
-    state.pictures.hide(account, body.hidden);
-    Ok(Json(body))
 }
 
 pub(crate) async fn of_group(

@@ -23,15 +23,6 @@ impl Phone {
         self.changes_picture(None);
     }
 
-    /// Sets whether the account hides its picture from everybody else, who then get 401.
-    ///
-    /// # Panics
-    /// If there is no such account.
-    pub fn hides_picture(&self, on: bool) {
-        let (mut state, account) = self.known();
-        state.pictures.hide(account, on);
-    }
-
     /// The account's picture.
     ///
     /// # Panics

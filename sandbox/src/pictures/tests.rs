@@ -66,10 +66,14 @@ fn a_hidden_picture_is_seen_by_its_owner_alone() {
     let (mut state, ids) = state(&["shop", "mia"]);
     let owner = Owner::Account(ids[0]);
     change(&mut state, ids[0], None, &owner, Some(image())).expect("its own");
-    state.pictures.hide(ids[0], true);
+    let set = |state: &mut State, value| {
+        let account = state.accounts.get_mut(ids[0]).expect("known");
+        assert!(account.privacy.set("profile", value));
+    };
+    set(&mut state, "none");
     assert!(seen_by(&state, ids[0], &owner).is_ok());
     assert_eq!(seen_by(&state, ids[1], &owner), Err(Refusal::NotAuthorized));
-    state.pictures.hide(ids[0], false);
+    set(&mut state, "contacts");
     assert!(seen_by(&state, ids[1], &owner).is_ok());
 }
 
