@@ -1,0 +1,64 @@
+//! The independent proof: Baileys from npm, which shares no code with this server, talks to it unmodified.
+//!
+//! Each scenario runs against both of its lines. What a test here asserts it asserts on both sides: what Baileys says
+//! happened, and what the server's levers and journal say.
+
+mod driver;
+mod groups;
+mod install;
+mod linking;
+
+use std::time::Duration;
+
+use wharf_sandbox::{Config, Sandbox};
+
+pub(crate) use driver::Baileys;
+
+/// An exact version of Baileys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The line that is in use for years.
+    Six,
+    /// The line to come, which knows LIDs.
+    Seven,
+}
+
+impl Version {
+    /// As npm has it.
+    pub(crate) fn number(self) -> &'static str {
+        match self {
+            Self::Six => "6.7.24",
+            Self::Seven => "7.0.0-rc14",
+        }
+    }
+}
+
+/// Makes a test of each scenario for each version.
+macro_rules! for_both {
+    ($($scenario:ident),+ $(,)?) => {
+        mod six {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                super::$scenario(crate::baileys::Version::Six).await;
+            })+
+        }
+        mod seven {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                super::$scenario(crate::baileys::Version::Seven).await;
+            })+
+        }
+    };
+}
+pub(crate) use for_both;
+
+/// A sandbox with these phones, which waits after the handshake for as long as a busy machine may take over keys.
+pub(crate) async fn sandbox(phones: &[&str]) -> Sandbox {
+    let pause_after_handshake = Duration::from_millis(250);
+    let config = Config { pause_after_handshake, ..Config::default() };
+    let sandbox = Sandbox::start(config).await.unwrap();
+    for name in phones {
+        sandbox.add_phone(name);
+    }
+    sandbox
+}

@@ -1,0 +1,56 @@
+//! Baileys is linked by QR, comes back with what it has kept, and logs out.
+
+use serde_json::json;
+
+use super::{Baileys, Version, for_both, sandbox};
+use crate::network::opens;
+
+for_both!(
+    a_scanned_code_links_the_client_and_it_comes_back,
+    a_client_logs_out,
+    an_unlinked_client_hears_of_it
+);
+
+async fn a_scanned_code_links_the_client_and_it_comes_back(version: Version) {
+    let sandbox = sandbox(&["shop"]).await;
+    let client = Baileys::starts(version, &sandbox).await;
+    let linked = client.is_scanned(&sandbox, "shop").await;
+    let new = client.sees("connection.update", |update| update["isNewLogin"].as_bool()).await;
+    assert!(new);
+    // The server asks it to come again as a device: 515.
+    assert_eq!(client.closes().await.code, Some(515));
+    client.opens().await;
+    let user = client.call("user", json!([])).await;
+    assert_eq!(
+        (user["id"].as_str(), user["lid"].as_str()),
+        (Some(&*linked.jid), Some(&*linked.lid))
+    );
+
+    let store = client.stops().await;
+    opens(&sandbox, 0).await;
+    let again = Baileys::stored_in(store, version, &sandbox).await;
+    again.opens().await;
+    assert_eq!(again.call("user", json!([])).await["id"], user["id"]);
+    assert_eq!(sandbox.phone("shop").devices(), [linked]);
+    assert_eq!(sandbox.unknown_iqs(), 0);
+}
+
+async fn a_client_logs_out(version: Version) {
+    let sandbox = sandbox(&["shop"]).await;
+    let client = Baileys::links(version, &sandbox, "shop").await;
+    client.call("logout", json!([])).await;
+    assert_eq!(client.closes().await.code, Some(401));
+    opens(&sandbox, 0).await;
+    assert!(sandbox.phone("shop").devices().is_empty());
+
+    // What it has kept is worth nothing now.
+    let again = Baileys::stored_in(client.stops().await, version, &sandbox).await;
+    assert_eq!(again.closes().await.code, Some(401));
+}
+
+async fn an_unlinked_client_hears_of_it(version: Version) {
+    let sandbox = sandbox(&["shop"]).await;
+    let client = Baileys::links(version, &sandbox, "shop").await;
+    assert_eq!(sandbox.phone("shop").unlinks(), 1);
+    assert_eq!(client.closes().await.code, Some(401));
+}
