@@ -88,7 +88,7 @@ async function obey({ id, command, args }) {
     const value = await (commands[command] ?? sock[command])(...args)
     tell({ id, value: value ?? null })
   } catch (error) {
-    logger.warn({ error: error?.stack }, `${command} failed`)
+    logger.info({ error: error?.stack }, `${command} failed`)
     tell({ id, refused: problem(error) })
   }
 }

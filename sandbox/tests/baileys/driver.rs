@@ -20,6 +20,9 @@ use crate::client::DEADLINE;
 /// Lines of the client's log that a failing test shows.
 const LOG: usize = 60;
 
+/// What Baileys warns of whatever the server does: that it is told to restart, and that it is to leave histories alone.
+const USUAL: [&str; 2] = ["stream errored out", "DISABLING ALL SYNC"];
+
 /// A running client. It is killed when it is dropped.
 pub(crate) struct Baileys {
     version: Version,
@@ -40,7 +43,14 @@ pub(crate) struct Refused {
 }
 
 type Answers = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, Refused>>>>>;
-type Log = Arc<Mutex<VecDeque<String>>>;
+type Log = Arc<Mutex<Lines>>;
+
+/// What the client has logged: its last lines, and every complaint.
+#[derive(Default)]
+struct Lines {
+    last: VecDeque<String>,
+    complaints: Vec<String>,
+}
 
 /// Events by their name, as Baileys has them; those that nobody has asked for yet are kept.
 struct Events {
@@ -184,6 +194,14 @@ impl Baileys {
         }
     }
 
+    /// Nothing that the client did is unknown to the server, and nothing that the server did strange to the client.
+    pub(crate) fn is_at_home(&self, sandbox: &Sandbox) {
+        assert_eq!(sandbox.unknown_iqs(), 0);
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let none: [&str; 0] = [];
+        assert_eq!(log.complaints, none, "baileys {}", self.version.number());
+    }
+
     /// Ends the process in order; what it leaves serves [`Baileys::stored_in`].
     pub(crate) async fn stops(self) -> Arc<TempDir> {
         let Self { store, mut process, commands, .. } = self;
@@ -194,7 +212,7 @@ impl Baileys {
 
     fn fails(&self, why: &str) -> ! {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<&str> = log.iter().map(String::as_str).collect();
+        let lines: Vec<&str> = log.last.iter().map(String::as_str).collect();
         panic!("baileys {}: {why}\nits log ends with\n{}", self.version.number(), lines.join("\n"))
     }
 }
@@ -232,9 +250,18 @@ async fn note(errors: impl AsyncRead + Unpin, log: Log) {
     let mut lines = BufReader::new(errors).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let mut log = log.lock().unwrap();
-        if log.len() == LOG {
-            log.pop_front();
+        if complains(&line) {
+            log.complaints.push(line.clone());
         }
-        log.push_back(line);
+        if log.last.len() == LOG {
+            log.last.pop_front();
+        }
+        log.last.push_back(line);
     }
+}
+
+/// Whether a line is a warning or worse, by the numbers of pino's levels.
+fn complains(line: &str) -> bool {
+    let level = serde_json::from_str::<Value>(line).ok().and_then(|line| line["level"].as_u64());
+    level.is_some_and(|level| level >= 40) && !USUAL.iter().any(|usual| line.contains(usual))
 }
