@@ -7,6 +7,8 @@ mod driver;
 mod groups;
 mod install;
 mod linking;
+mod messages;
+mod presence;
 
 use std::time::Duration;
 

@@ -57,8 +57,11 @@ async function hear(events) {
   for (const [event, data] of Object.entries(events)) {
     if (event === 'connection.update') {
       connection(data)
+    } else if (event === 'messages.upsert') {
+      data.messages.forEach(message => tell({ event, data: { type: data.type, message } }))
     } else if (event !== 'creds.update') {
-      tell({ event, data })
+      // Baileys gathers: each update, message or group is told by itself.
+      [data].flat().forEach(data => tell({ event, data }))
     }
   }
 }
@@ -73,7 +76,6 @@ function connection({ lastDisconnect, ...update }) {
 
 // What is more than a method of the socket.
 const commands = {
-  connect,
   // A socket's own `user` is a copy from before the login.
   user: () => state.creds.me,
   async sendMessage(...request) {

@@ -43,6 +43,10 @@ async fn an_entered_code_links_the_client(version: Version) {
     // It may ask for a code once the server has greeted it.
     client.sees("connection.update", |update| update["qr"].as_str().map(|_| ())).await;
     let code = client.call("requestPairingCode", json!([phone.number().unwrap()])).await;
+    // It does not wait for the server to know of it; an answer to what it says next does.
+    let ping =
+        json!({"tag": "iq", "attrs": {"to": "s.whatsapp.net", "type": "get", "xmlns": "w:p"}});
+    client.call("query", json!([ping])).await;
     let linked = phone.enters_code(code.as_str().unwrap()).await.unwrap();
     assert_eq!(client.closes().await.code, Some(515));
     client.opens().await;
