@@ -3,6 +3,7 @@
 //! Each scenario runs against both of its lines. What a test here asserts it asserts on both sides: what Baileys says
 //! happened, and what the server's levers and journal say.
 
+mod account;
 mod driver;
 mod groups;
 mod install;
