@@ -65,3 +65,13 @@ pub(crate) async fn sandbox(phones: &[&str]) -> Sandbox {
     }
     sandbox
 }
+
+/// Waits until the first device of a phone has acknowledged everything that it was sent.
+pub(crate) async fn has_acknowledged_all(sandbox: &Sandbox, phone: &str) {
+    let all = async {
+        while sandbox.phone(phone).unacknowledged(1) != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::client::DEADLINE, all).await.unwrap();
+}

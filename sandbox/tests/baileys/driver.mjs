@@ -59,7 +59,10 @@ async function hear(events) {
       connection(data)
     } else if (event === 'messages.upsert') {
       data.messages.forEach(message => tell({ event, data: { type: data.type, message } }))
-    } else if (event !== 'creds.update') {
+    } else if (event === 'creds.update') {
+      // What has changed, not into what: there are private keys.
+      Object.keys(data).forEach(data => tell({ event, data }))
+    } else {
       // Baileys gathers: each update, message or group is told by itself.
       [data].flat().forEach(data => tell({ event, data }))
     }

@@ -72,6 +72,7 @@ impl Baileys {
         // The server asks it to come again as a device.
         assert_eq!(client.closes().await.code, Some(515));
         client.opens().await;
+        client.opens_the_phones_keys().await;
         client
     }
 
@@ -120,6 +121,11 @@ impl Baileys {
     pub(crate) async fn opens(&self) {
         self.sees("connection.update", |update| (update["connection"] == "open").then_some(()))
             .await;
+    }
+
+    /// Waits until the client has opened the first message of a phone to a new device: the key of the account's settings.
+    pub(crate) async fn opens_the_phones_keys(&self) {
+        self.sees("creds.update", |name| (name == "myAppStateKeyId").then_some(())).await;
     }
 
     /// Waits until its connection is closed and says with which number and words.

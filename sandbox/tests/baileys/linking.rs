@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Baileys, Version, for_both, sandbox};
+use super::{Baileys, Version, for_both, has_acknowledged_all, sandbox};
 use crate::network::opens;
 
 for_both!(
@@ -27,6 +27,9 @@ async fn a_scanned_code_links_the_client_and_it_comes_back(version: Version) {
         (Some(&*linked.jid), Some(&*linked.lid))
     );
 
+    client.opens_the_phones_keys().await;
+    // What it has opened and not acknowledged would come again, and could not be opened twice.
+    has_acknowledged_all(&sandbox, "shop").await;
     let store = client.stops().await;
     opens(&sandbox, 0).await;
     let again = Baileys::stored_in(store, version, &sandbox).await;
