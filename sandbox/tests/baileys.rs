@@ -8,6 +8,7 @@ mod driver;
 mod groups;
 mod install;
 mod linking;
+mod media;
 mod messages;
 mod presence;
 
@@ -55,10 +56,17 @@ macro_rules! for_both {
 }
 pub(crate) use for_both;
 
-/// A sandbox with these phones, which waits after the handshake for as long as a busy machine may take over keys.
+/// A sandbox that waits after the handshake for as long as a busy machine may take over keys.
+pub(crate) fn config() -> Config {
+    Config { pause_after_handshake: Duration::from_millis(250), ..Config::default() }
+}
+
+/// A sandbox with these phones.
 pub(crate) async fn sandbox(phones: &[&str]) -> Sandbox {
-    let pause_after_handshake = Duration::from_millis(250);
-    let config = Config { pause_after_handshake, ..Config::default() };
+    start(config(), phones).await
+}
+
+pub(crate) async fn start(config: Config, phones: &[&str]) -> Sandbox {
     let sandbox = Sandbox::start(config).await.unwrap();
     for name in phones {
         sandbox.add_phone(name);

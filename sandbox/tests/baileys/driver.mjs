@@ -6,6 +6,7 @@
 // The end of standard input ends the client; what it logs goes to standard error.
 
 import { Console } from 'node:console'
+import { Agent } from 'node:https'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,6 +24,7 @@ const { BufferJSON, DisconnectReason, makeWASocket, useMultiFileAuthState } = ba
 const logger = pino({ level: 'debug' }, pino.destination({ fd: 2, sync: true }))
 const { state, saveCreds } = await useMultiFileAuthState(store)
 const sent = new Map()
+const received = new Map()
 let saving = Promise.resolve()
 let sock
 
@@ -58,7 +60,10 @@ async function hear(events) {
     if (event === 'connection.update') {
       connection(data)
     } else if (event === 'messages.upsert') {
-      data.messages.forEach(message => tell({ event, data: { type: data.type, message } }))
+      for (const message of data.messages) {
+        received.set(message.key.id, message)
+        tell({ event, data: { type: data.type, message } })
+      }
     } else if (event === 'creds.update') {
       // What has changed, not into what: there are private keys.
       Object.keys(data).forEach(data => tell({ event, data }))
@@ -77,10 +82,29 @@ function connection({ lastDisconnect, ...update }) {
   }
 }
 
+// 6.7 has WhatsApp's media host in its code; this leads it to the host that the message names.
+class MediaHost extends Agent {
+  constructor(url) {
+    super()
+    this.named = new URL(url)
+  }
+
+  createConnection(options, done) {
+    const { hostname: host, port } = this.named
+    return super.createConnection({ ...options, host, port, servername: '' }, done)
+  }
+}
+
 // What is more than a method of the socket.
 const commands = {
   // A socket's own `user` is a copy from before the login.
   user: () => state.creds.me,
+  downloadMedia(id) {
+    const message = received.get(id)
+    const { url } = Object.values(message.message).find(content => content?.mediaKey)
+    const options = { httpsAgent: new MediaHost(url) }
+    return baileys.downloadMediaMessage(message, 'buffer', { options })
+  },
   async sendMessage(...request) {
     const message = await sock.sendMessage(...request)
     sent.set(message.key.id, message.message)

@@ -83,7 +83,11 @@ impl Baileys {
         sandbox: &Sandbox,
     ) -> Self {
         let modules = installed(version).await;
+        // Media are on HTTPS, whose certificate is the sandbox's own.
+        let certificate = store.path().join("sandbox.pem");
+        std::fs::write(&certificate, sandbox.certificate_pem()).unwrap();
         let mut process = Command::new("node")
+            .env("NODE_EXTRA_CA_CERTS", certificate)
             .arg(sources().join("driver.mjs"))
             .arg(modules)
             .arg(sandbox.ws_url())

@@ -2,14 +2,17 @@
 
 use serde_json::json;
 
-use super::{Baileys, Version, for_both, has_acknowledged_all, sandbox};
+use wharf_sandbox::Config;
+
+use super::{Baileys, Version, config, for_both, has_acknowledged_all, sandbox, start};
 use crate::network::opens;
 
 for_both!(
     a_scanned_code_links_the_client_and_it_comes_back,
     an_entered_code_links_the_client,
     a_client_logs_out,
-    an_unlinked_client_hears_of_it
+    an_unlinked_client_hears_of_it,
+    a_client_is_linked_over_tls,
 );
 
 async fn a_scanned_code_links_the_client_and_it_comes_back(version: Version) {
@@ -75,4 +78,10 @@ async fn an_unlinked_client_hears_of_it(version: Version) {
     let client = Baileys::links(version, &sandbox, "shop").await;
     assert_eq!(sandbox.phone("shop").unlinks(), 1);
     assert_eq!(client.closes().await.code, Some(401));
+}
+
+async fn a_client_is_linked_over_tls(version: Version) {
+    let sandbox = start(Config { tls: true, ..config() }, &["shop"]).await;
+    let client = Baileys::links(version, &sandbox, "shop").await;
+    client.is_at_home(&sandbox);
 }
