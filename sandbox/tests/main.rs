@@ -5,6 +5,7 @@
 )]
 
 mod addressing;
+mod baileys;
 mod client;
 mod control;
 mod devices;

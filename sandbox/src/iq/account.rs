@@ -11,8 +11,10 @@ use crate::state::{DeviceAddr, State};
 pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
     let child = stanza::first_child(iq);
     let tag = child.map(|child| child.tag.as_ref()).unwrap_or_default();
-    let kind = stanza::attr(iq, "type")?;
+    // Baileys sends its statistics without a type (its `socket.js`, `sendWAMBuffer`).
+    let kind = stanza::attr(iq, "type").unwrap_or_default();
     match (namespace, kind.as_str(), tag) {
+        ("w:stats", "" | "set", "add") => Some(stanza::result(iq)),
         // The time lets a client correct its clock.
         ("w:p", "get", "" | "ping") => {
             let mut reply = stanza::result(iq);
@@ -68,6 +70,7 @@ mod tests {
     fn what_is_not_known_is_not_answered_here() {
         assert!(answer("w:m", &iq("set", "media_conn")).is_none());
         assert!(answer("privacy", &iq("get", "privacy")).is_none());
+        assert!(answer("w:stats", &iq("get", "add")).is_none());
         assert!(passive(&iq("set", "asleep")).is_none());
     }
 }
