@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wacore_binary::Node;
 
-use crate::phone::{self, Keys};
+use crate::phone::Keys;
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
 pub(crate) use list::SignedList;
@@ -49,7 +49,8 @@ pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
 pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     let Some(account) = state.accounts.get_mut(id) else { return };
     account.keys = Keys::generate();
-    phone::renew(account);
+    // Sessions and chats were the old phone's.
+    account.handset = None;
     account.app_state = crate::iq::app_state::Collections::default();
     account.relist();
     tell_peers(state, id, |account, id| Some(stanza::identity(account, id)));

@@ -22,9 +22,7 @@ pub(crate) use chats::{Chats, Log};
 pub use chats::{PeerRequest, ReceivedMessage, ReceivedReceipt, Undecrypted};
 pub use content::MessageKind;
 pub(crate) use gestures::{edit, react, read, revoke, text};
-pub(crate) use handset::{
-    Bell, Handset, deliver, forget_sessions, renew, serve, wait, withhold_keys,
-};
+pub(crate) use handset::{Bell, Handset, deliver, forget_sessions, serve, wait, withhold_keys};
 pub(crate) use identity::{Keys, accepts, signed_by};
 pub(crate) use link_code::{EnteredCode, WRAPPED_KEY};
 pub(crate) use peer::share_keys;

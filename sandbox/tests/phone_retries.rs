@@ -131,3 +131,19 @@ async fn a_phone_without_its_sessions_begins_one_with_the_device_that_asks() {
     let asked = phone.is_asked(|asked| asked.request == "placeholder_message_resend").await;
     assert!(!asked.unwrap().answered);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_is_set_up_anew_is_written_to_anew() {
+    let (sandbox, shop) = boss_and_shop().await;
+    let boss = sandbox.phone("boss");
+    shop.client.send_text(jid(BOSS), "before").await.unwrap();
+    boss.receives(says("before")).await.unwrap();
+    boss.reinstalls();
+    assert!(boss.messages(0).is_empty());
+    sandbox.phone("shop").sends("boss", "after").await.unwrap();
+    boss.receives(says("after")).await.unwrap();
+    let id = boss.sends("shop", "it is me").await.unwrap();
+    let (_, message) = sees(&shop, |info, _| info.id == id).await;
+    assert_eq!(text(&message), Some("it is me"));
+    assert!(boss.undecrypted().is_empty());
+}

@@ -10,7 +10,7 @@ use super::chats::Chats;
 use super::inbox;
 use super::recipient::Recipient;
 use super::signal::Signal;
-use crate::state::{Account, AccountId, DeviceAddr, Shared, State, lock};
+use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
 
 /// Sent messages that are kept, for devices that cannot read them.
 const SENT: usize = 128;
@@ -108,14 +108,6 @@ pub(crate) fn deliver(state: &mut State, account: AccountId, node: Arc<Node>) {
     if let Bell(Some(bell)) = &state.bell {
         // Nobody listens once the server has stopped.
         let _ = bell.send(account);
-    }
-}
-
-/// The phone has other keys: nothing that was agreed with the old ones is good any more.
-pub(crate) fn renew(account: &mut Account) {
-    let own = DeviceAddr { account: account.id, device: super::DEVICE };
-    if let Some(handset) = &mut account.handset {
-        handset.signal = Arc::new(Mutex::new(Signal::new(own, &account.keys)));
     }
 }
 

@@ -99,7 +99,8 @@ async fn share(
         })
     };
     let Some((message, readers)) = known else { return Ok(false) };
-    let Some(device) = sending::acquainted(shared, signal, readers).await?.pop() else {
+    let Some(device) = sending::acquainted(shared, signal, device.account, readers).await?.pop()
+    else {
         return Ok(false);
     };
     let sealed = signal.seal(device, &sending::padded(&message)).await?;

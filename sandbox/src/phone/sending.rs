@@ -13,6 +13,7 @@ use super::DEVICE;
 use super::handset::Sent;
 use super::recipient::Recipient;
 use super::signal::{Sealed, Signal};
+use crate::devices;
 use crate::relay;
 use crate::stanza;
 use crate::state::{AccountId, Bundle, DeviceAddr, Shared, State, lock};
@@ -98,7 +99,7 @@ async fn direct(
         let chat = Recipient::Person { account: other, by_lid }.jid(&state).to_string();
         (readers, chat)
     };
-    let readers = acquainted(shared, signal, readers).await?;
+    let readers = acquainted(shared, signal, account, readers).await?;
     let jids = device_jids(&lock(shared), &readers, by_lid);
     let text = padded(message);
     let copy = padded(&wacore::messages::wrap_device_sent(message.clone(), chat));
@@ -142,7 +143,7 @@ async fn group(
         readers.iter().map(|(reader, _)| *reader).filter(|reader| *reader != own_phone).collect();
     let lacking = signal.lack_key(&name, &others);
     let lacking = readers.into_iter().filter(|(reader, _)| lacking.contains(reader)).collect();
-    let lacking = acquainted(shared, signal, lacking).await?;
+    let lacking = acquainted(shared, signal, account, lacking).await?;
     let jids = device_jids(&lock(shared), &lacking, by_lid);
     let key = distribution(&name, signal.distribution(&name).await?);
     let key = padded(&Message { sender_key_distribution_message: key, ..Default::default() });
@@ -167,6 +168,7 @@ async fn group(
 pub(super) async fn acquainted(
     shared: &Shared,
     signal: &mut Signal,
+    account: AccountId,
     readers: Vec<Reader>,
 ) -> std::result::Result<Vec<DeviceAddr>, Failure> {
     let mut known = Vec::with_capacity(readers.len());
@@ -177,6 +179,7 @@ pub(super) async fn acquainted(
             if signal.knows(reader, &identity) {
                 known.push(reader);
             } else if let Some(bundle) = state.take_bundle(reader) {
+                devices::knows(&mut state, account, reader.account);
                 strangers.push((reader, bundle));
             }
         }

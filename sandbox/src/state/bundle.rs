@@ -2,6 +2,7 @@
 
 use super::State;
 use super::device::{DeviceAddr, OneTimeKey, SignedKey};
+use crate::stock;
 
 /// What a device shows of itself, and at most one of its one-time prekeys.
 pub(crate) struct Bundle {
@@ -25,12 +26,14 @@ impl State {
                 one_time_key: None,
             });
         }
-        let device = self.accounts.device_mut(addr).filter(|device| device.uploaded)?;
+        self.accounts.device(addr).filter(|device| device.uploaded)?;
+        let one_time_key = stock::take(self, addr);
+        let device = self.accounts.device(addr)?;
         Some(Bundle {
             registration: device.registration,
             identity: device.identity,
             signed_key: device.signed_key,
-            one_time_key: device.one_time_keys.pop_front(),
+            one_time_key,
         })
     }
 
