@@ -26,6 +26,11 @@ pub(crate) use qr::scan;
 /// QR codes that the real server lets a client show one after the other.
 pub(crate) const REFERENCES: usize = 6;
 
+/// From a client's answer to the word that it is to come back: less than a round trip to the real server. whatsapp-rust
+/// 0.7 `pair.rs` makes itself ready for that word only once its answer is on the way, and ends the connection after next
+/// when it comes sooner.
+pub(crate) const RESTART: Duration = Duration::from_millis(50);
+
 /// How long a client may take to answer the phone.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -170,22 +175,29 @@ async fn answered(answer: oneshot::Receiver<Result<LinkedDevice>>) -> Result<Lin
 }
 
 /// A reply from a client that wants to be linked. The answer to the phone's proof settles the scan: the device is
-/// linked, and the client told to come back and log in.
-pub(crate) fn settle(state: &mut State, link: LinkId, iq: &Node) {
-    let Some(candidate) = state.pairings.candidates.get_mut(&link) else { return };
+/// linked, and the client is to be told, after [`RESTART`], to come back and log in: says whether it is.
+pub(crate) fn settle(state: &mut State, link: LinkId, iq: &Node) -> bool {
+    let Some(candidate) = state.pairings.candidates.get_mut(&link) else { return false };
     let Some(scan) =
         candidate.scan.take_if(|scan| stanza::attr(iq, "id").as_ref() == Some(&scan.offered.id))
     else {
-        return;
+        return false;
     };
     let linked = accept(state, link, &scan.offered, iq);
-    if linked.is_ok() {
+    let is_linked = linked.is_ok();
+    if is_linked {
         devices::linked(state, scan.offered.addr);
-        streams::end(state, link, StreamEnd::Code(515));
+    } else {
+        state.links.close(link);
     }
-    state.links.close(link);
     // Nobody listens when the scan was given up.
     let _ = scan.done.send(linked);
+    is_linked
+}
+
+/// Tells a client that was just linked to come back.
+pub(crate) fn restart(state: &mut State, link: LinkId) {
+    streams::end(state, link, StreamEnd::Code(515));
 }
 
 fn accept(state: &mut State, link: LinkId, offered: &Offered, iq: &Node) -> Result<LinkedDevice> {

@@ -14,6 +14,13 @@ pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     for later in later {
         match later {
             Later::Share(device) => phone::share_keys(shared, device).await,
+            Later::Restart(link) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(pairing::RESTART).await;
+                    pairing::restart(&mut lock(&shared), link);
+                });
+            }
             Later::Answer { after, reply, last } => {
                 let shared = shared.clone();
                 tokio::spawn(async move {
@@ -71,7 +78,11 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
 fn unlinked(state: &mut State, link: LinkId, node: &Node) -> Vec<Later> {
     let kind = stanza::attr(node, "type").unwrap_or_default();
     match (node.tag.as_ref(), kind.as_str()) {
-        ("iq", "result" | "error") => pairing::settle(state, link, node),
+        ("iq", "result" | "error") => {
+            if pairing::settle(state, link, node) {
+                return vec![Later::Restart(link)];
+            }
+        }
         ("iq", _) if stanza::attr(node, "xmlns").as_deref() == Some("w:p") => {
             state.links.send(link, stanza::result(node));
         }

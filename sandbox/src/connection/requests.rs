@@ -13,6 +13,8 @@ use crate::{pairing, relay, stanza};
 pub(super) enum Later {
     /// The phone shares its keys with a device.
     Share(DeviceAddr),
+    /// A client that was just linked is told to come back.
+    Restart(LinkId),
     /// A request is answered after a while; the connection of a device that has unlinked itself ends then.
     Answer { after: Duration, reply: Node, last: bool },
 }
