@@ -19,6 +19,7 @@ mod devices;
 mod error;
 mod faults;
 mod groups;
+mod history;
 mod journal;
 mod logins;
 mod loopback;
@@ -28,6 +29,7 @@ mod phones;
 mod pictures;
 mod presence;
 mod server;
+mod settings;
 mod streams;
 mod transport;
 
@@ -70,6 +72,13 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/undecrypted", get(chats::undecrypted))
         .route("/phones/{name}/forget-sessions", post(chats::forget))
         .route("/phones/{name}/keys", put(chats::withhold))
+        .route("/phones/{name}/settings", get(settings::list).post(settings::set))
+        .route("/phones/{name}/settings/fold", post(settings::fold))
+        .route("/phones/{name}/settings/rotate-key", post(settings::rotate_key))
+        .route("/phones/{name}/push-name", put(settings::set_push_name))
+        .route("/phones/{name}/contacts", post(settings::save_contact))
+        .route("/phones/{name}/chats", post(settings::set_chat))
+        .route("/phones/{name}/history", put(history::set))
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use wacore_binary::Node;
 
-use crate::phone::Keys;
+use crate::app_state::Collections;
+use crate::phone::{Keys, Settings};
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
 pub(crate) use list::SignedList;
@@ -44,14 +45,16 @@ pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
     tell_peers(state, addr.account, |account, id| Some(stanza::removed(account, id, addr.device)));
 }
 
-/// The phone is set up anew: the account has another identity and no app state, and its peers are told. Its devices have
-/// to be unlinked before.
+/// The phone is set up anew: the account has another identity, no settings and no past, and its peers are told. Its
+/// devices have to be unlinked before.
 pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     let Some(account) = state.accounts.get_mut(id) else { return };
     account.keys = Keys::generate();
     // Sessions and chats were the old phone's.
     account.handset = None;
-    account.app_state = crate::iq::app_state::Collections::default();
+    account.app_state = Collections::default();
+    account.settings = Settings::default();
+    account.history = Vec::new();
     account.relist();
     tell_peers(state, id, |account, id| Some(stanza::identity(account, id)));
 }

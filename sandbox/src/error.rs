@@ -71,6 +71,23 @@ pub enum Error {
     /// What a test waits for has not come.
     #[error("`{0}` has not received it in time")]
     NotReceived(String),
+    /// There is no such action among those of shared settings.
+    #[error("there is no action `{0}`")]
+    NoSuchAction(String),
+    /// The index of a setting does not have the parts that its action wants.
+    #[error("`{action}` wants {wanted} arguments")]
+    SettingArguments {
+        /// The action.
+        action: String,
+        /// How many it wants.
+        wanted: usize,
+    },
+    /// The phone has no such setting.
+    #[error("the phone has no setting {0:?}")]
+    NoSuchSetting(Vec<String>),
+    /// The phone's change of a setting was not taken.
+    #[error("the setting was not changed: {0}")]
+    SettingRefused(String),
     /// The client did not answer in time.
     #[error("the client did not answer the phone in time")]
     LinkTimeout,

@@ -1,7 +1,6 @@
 //! Requests of logged-in devices, by their namespace.
 
 mod account;
-pub(crate) mod app_state;
 mod encrypt;
 pub(crate) mod privacy;
 pub(crate) mod props;
@@ -14,7 +13,7 @@ use crate::media;
 use crate::pictures;
 use crate::stanza::{self, Answer};
 use crate::state::{DeviceAddr, State};
-use crate::{dirty, groups};
+use crate::{app_state, dirty, groups};
 
 /// What is to follow a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             Some(answer) => return (answer, Then::Nothing),
             None => None,
         },
-        "w:sync:app:state" => app_state::answer(state, from, iq),
+        "w:sync:app:state" => Some(app_state::answer(state, from, iq)),
         "privacy" => privacy::answer(state, from, iq),
         "blocklist" => match privacy::blocklist(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),

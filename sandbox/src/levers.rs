@@ -4,6 +4,8 @@ mod devices;
 mod media;
 mod phone;
 mod phone_chat;
+mod phone_history;
+pub(crate) mod phone_settings;
 mod pictures;
 mod transport;
 

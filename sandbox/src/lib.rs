@@ -4,6 +4,8 @@
 //! plays the phones of its accounts, so an unmodified client can be linked and driven without the internet. All
 //! state is in memory. [`Sandbox`] is the server and the levers that move it.
 
+mod app_state;
+mod blob;
 mod clock;
 mod connection;
 mod control;
@@ -38,7 +40,10 @@ pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;
-pub use phone::{MessageKind, PeerRequest, ReceivedMessage, ReceivedReceipt, Undecrypted};
+pub use phone::{
+    History, HistoryChat, HistoryMessage, MessageKind, PeerRequest, ReceivedMessage,
+    ReceivedReceipt, Setting, Undecrypted, UnreadPatch,
+};
 pub use presence::ChatState;
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;

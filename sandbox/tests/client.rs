@@ -42,29 +42,45 @@ impl Device {
 
     /// A client that is linked to nothing yet, and dials in this way.
     pub(crate) async fn dials(transport: impl TransportFactory + 'static) -> Self {
-        Self::with(Arc::new(InMemoryBackend::new()), transport, UreqHttpClient::new()).await
+        Self::with(Arc::new(InMemoryBackend::new()), transport, UreqHttpClient::new(), false).await
     }
 
     /// A client that is linked to this phone, and trusts the sandbox with media.
     pub(crate) async fn of(sandbox: &Sandbox, phone: &str) -> Self {
-        let transport = TokioWebSocketTransportFactory::new().with_url(sandbox.ws_url());
-        let http = UreqHttpClient::with_agent(trusting(sandbox.certificate_pem()));
-        let device = Self::with(Arc::new(InMemoryBackend::new()), transport, http).await;
-        sandbox.phone(phone).scans(&device.qr().await).await.unwrap();
+        let device = Self::scanned_by(sandbox, phone, false).await;
         device.connects().await;
         device
+    }
+
+    /// The same as soon as it is linked, before it connects; it may want the phone's history.
+    pub(crate) async fn scanned_by(sandbox: &Sandbox, phone: &str, history: bool) -> Self {
+        let device = Self::trusts(Arc::new(InMemoryBackend::new()), sandbox, history).await;
+        sandbox.phone(phone).scans(&device.qr().await).await.unwrap();
+        device
+    }
+
+    /// A client with what is in this store, that trusts the sandbox with media, and may want the phone's history.
+    pub(crate) async fn trusts(
+        store: Arc<InMemoryBackend>,
+        sandbox: &Sandbox,
+        history: bool,
+    ) -> Self {
+        let transport = TokioWebSocketTransportFactory::new().with_url(sandbox.ws_url());
+        let http = UreqHttpClient::with_agent(trusting(sandbox.certificate_pem()));
+        Self::with(store, transport, http, history).await
     }
 
     /// A client with what an earlier one left in this store.
     pub(crate) async fn stored_in(store: Arc<InMemoryBackend>, ws_url: &str) -> Self {
         let transport = TokioWebSocketTransportFactory::new().with_url(ws_url);
-        Self::with(store, transport, UreqHttpClient::new()).await
+        Self::with(store, transport, UreqHttpClient::new(), false).await
     }
 
     async fn with(
         store: Arc<InMemoryBackend>,
         transport: impl TransportFactory + 'static,
         http: UreqHttpClient,
+        history: bool,
     ) -> Self {
         let persistence = Arc::new(PersistenceManager::new(store.clone()).await.unwrap());
         let client = Client::builder()
@@ -73,7 +89,7 @@ impl Device {
             .with_transport_factory(transport)
             .with_http_client(http)
             .with_version_override((2, 3000, 0))
-            .with_skip_history_sync(true)
+            .with_skip_history_sync(!history)
             .with_wanted_pre_key_count(20)
             .build()
             .await

@@ -5,6 +5,8 @@
 )]
 
 mod addressing;
+mod app_state;
+mod app_state_control;
 mod baileys;
 mod client;
 mod control;
@@ -13,6 +15,7 @@ mod disturb;
 mod faults;
 mod groups;
 mod half_open;
+mod history;
 mod joining;
 mod keys;
 mod linking;

@@ -13,7 +13,7 @@ pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     let Some(later) = act(&mut lock(shared), link, node) else { return false };
     for later in later {
         match later {
-            Later::Share(device) => phone::share_keys(shared, device).await,
+            Later::Share(device) => phone::welcome(shared, device).await,
             Later::Restart(link) => {
                 let shared = shared.clone();
                 tokio::spawn(async move {

@@ -112,7 +112,7 @@ impl Phone {
         Ok(())
     }
 
-    fn account(&self) -> Result<AccountId> {
+    pub(super) fn account(&self) -> Result<AccountId> {
         let state = state::lock(&self.shared);
         let account = state.accounts.by_name(&self.name).map(|account| account.id);
         account.ok_or_else(|| Error::NoSuchPhone(self.name.clone()))

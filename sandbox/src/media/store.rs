@@ -184,6 +184,12 @@ impl Store {
         self.files.get(&number).map(|file| file.bytes.clone())
     }
 
+    /// Whether the file at this direct path can be fetched.
+    pub(crate) fn has(&self, direct_path: &str) -> bool {
+        let number = self.by_direct_path(direct_path);
+        number.and_then(|number| self.files.get(&number)).is_some_and(|file| !file.expired)
+    }
+
     /// Ends a file's time: it is gone for who fetches it. Its bytes are kept while there is room, for
     /// [`Store::restore`]. Says whether there was such a file.
     pub(crate) fn expire(&mut self, direct_path: &str) -> bool {

@@ -12,7 +12,7 @@ use waproto::whatsapp::{
     ADVSignedDeviceIdentityHMAC, ADVSignedKeyIndexList,
 };
 
-use super::LinkingCode;
+use super::{KeyRing, LinkingCode};
 use crate::clock;
 use crate::state::SignedKey;
 
@@ -31,8 +31,8 @@ pub(crate) struct Keys {
     pub(crate) signed_pair: KeyPair,
     /// Names this identity among all that the account ever had.
     pub(crate) raw_id: u32,
-    /// With this the account's devices encrypt their shared settings.
-    pub(crate) app_state_key: [u8; 32],
+    /// With these the account's devices encrypt their shared settings.
+    pub(crate) settings: KeyRing,
 }
 
 impl Keys {
@@ -47,7 +47,7 @@ impl Keys {
             signed_key: SignedKey { id: 1, public: public(&signed), signature },
             signed_pair: signed,
             raw_id: rand::random(),
-            app_state_key: rand::random(),
+            settings: KeyRing::generate(),
         }
     }
 

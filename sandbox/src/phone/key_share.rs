@@ -9,18 +9,14 @@ use waproto::whatsapp::message::{
     AppStateSyncKeyShare, ProtocolMessage, protocol_message,
 };
 
-use super::Keys;
-use crate::clock;
+use super::{Keys, SettingsKey};
 
-/// The one generation of the key that a sandbox phone has: device 0, epoch 1.
-const KEY_ID: [u8; 6] = [0, 0, 0, 0, 0, 1];
-
-/// The message with the key; or with what was asked for, of which the phone may not have the data: such a key is shared
-/// without it.
+/// The message with every key, the newest last: clients use the one that they got last (wacore `store/in_memory.rs`,
+/// `set_sync_key`). Or with what was asked for, of which the phone may not have the data: such a key is shared without it.
 pub(super) fn message(keys: &Keys, key_index: u32, wanted: Option<Vec<Vec<u8>>>) -> Message {
-    let wanted = wanted.unwrap_or_else(|| vec![KEY_ID.to_vec()]);
-    let shared = wanted.into_iter().map(|id| AppStateSyncKey {
-        key_data: if id == KEY_ID { data(keys, key_index) } else { MessageField::none() },
+    let all = || keys.settings.all().iter().map(|key| key.id.to_vec()).collect();
+    let shared = wanted.unwrap_or_else(all).into_iter().map(|id| AppStateSyncKey {
+        key_data: keys.settings.find(&id).map(|key| data(keys, key, key_index)).into(),
         key_id: MessageField::some(AppStateSyncKeyId { key_id: Some(id) }),
     });
     let share = AppStateSyncKeyShare { keys: shared.collect() };
@@ -32,25 +28,25 @@ pub(super) fn message(keys: &Keys, key_index: u32, wanted: Option<Vec<Vec<u8>>>)
     Message { protocol_message: MessageField::some(protocol), ..Default::default() }
 }
 
-fn data(keys: &Keys, key_index: u32) -> MessageField<AppStateSyncKeyData> {
+fn data(keys: &Keys, key: &SettingsKey, key_index: u32) -> AppStateSyncKeyData {
     let fingerprint = AppStateSyncKeyFingerprint {
         raw_id: Some(keys.raw_id),
         current_index: Some(key_index),
         device_indexes: (0..=key_index).collect(),
     };
-    MessageField::some(AppStateSyncKeyData {
-        key_data: Some(keys.app_state_key.to_vec()),
+    AppStateSyncKeyData {
+        key_data: Some(key.data.to_vec()),
         fingerprint: MessageField::some(fingerprint),
-        timestamp: Some(clock::now_ms()),
-    })
+        timestamp: Some(key.made),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shared(wanted: Option<Vec<Vec<u8>>>) -> Vec<(Vec<u8>, bool)> {
-        let message = message(&Keys::generate(), 2, wanted);
+    fn shared(keys: &Keys, wanted: Option<Vec<Vec<u8>>>) -> Vec<(Vec<u8>, bool)> {
+        let message = message(keys, 2, wanted);
         let protocol = message.protocol_message.as_option().expect("a protocol message");
         let share = protocol.app_state_sync_key_share.as_option().expect("a share");
         let keys = share.keys.iter().map(|key| {
@@ -61,10 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_phone_does_not_have_is_shared_without_data() {
-        assert_eq!(shared(None), [(KEY_ID.to_vec(), true)]);
-        let other = vec![0, 0, 0, 0, 0, 9];
-        let both = shared(Some(vec![other.clone(), KEY_ID.to_vec()]));
-        assert_eq!(both, [(other, false), (KEY_ID.to_vec(), true)]);
+    fn every_key_is_shared_and_one_that_the_phone_does_not_have_without_data() {
+        let id = |epoch| vec![0, 0, 0, 0, 0, epoch];
+        let mut keys = Keys::generate();
+        keys.settings.rotate();
+        assert_eq!(shared(&keys, None), [(id(1), true), (id(2), true)]);
+        let asked = shared(&keys, Some(vec![id(9), id(1)]));
+        assert_eq!(asked, [(id(9), false), (id(1), true)]);
     }
 }

@@ -1,31 +1,65 @@
 //! What the account's devices ask of their phone, and what it tells them unasked: the key of the shared settings.
 
+use std::sync::Arc;
+
 use buffa::Message as _;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tracing::warn;
 use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp::Message;
 use waproto::whatsapp::message::ProtocolMessage;
 use waproto::whatsapp::message::protocol_message::Type;
 
+use super::Keys;
 use super::chats::PeerRequest;
 use super::envelope::Envelope;
+use super::history;
 use super::key_share;
 use super::sending::{self, Failure};
 use super::signal::Signal;
 use crate::clock;
-use crate::state::{DeviceAddr, Shared, lock};
+use crate::state::{AccountId, DeviceAddr, Shared, lock};
 
-/// Gives a device the key of the shared settings, unless the phone keeps it to itself.
-pub(crate) async fn share_keys(shared: &Shared, device: DeviceAddr) {
-    let signal = {
+/// What a phone sends to a device that it has just linked: the keys of the shared settings, unless the phone keeps them
+/// to itself, and the history, if there is one.
+pub(crate) async fn welcome(shared: &Shared, device: DeviceAddr) {
+    share_keys(shared, device).await;
+    for part in history::parts(shared, device.account) {
+        let Some(signal) = signal(shared, device) else { return };
+        let mut signal = signal.lock().await;
+        if let Err(failure) = tell(shared, &mut signal, device, |_, _| part).await {
+            warn!(%failure, "a phone could not send its history to device {}", device.device);
+        }
+    }
+}
+
+/// Makes a new key for the shared settings and gives it to every device; says how many there are.
+pub(crate) async fn rotate_settings_key(shared: &Shared, account: AccountId) -> usize {
+    let devices = {
         let mut state = lock(shared);
-        let handset = state.handset(device.account).filter(|handset| !handset.withholding);
-        handset.map(|handset| handset.signal.clone())
+        let Some(found) = state.accounts.get_mut(account) else { return 0 };
+        found.keys.settings.rotate();
+        let devices: Vec<u16> = found.devices.iter().map(|device| device.id).collect();
+        devices
     };
-    let Some(signal) = signal else { return };
-    let mut signal = signal.lock().await;
-    answer(shared, &mut signal, device, None).await;
+    for device in &devices {
+        share_keys(shared, DeviceAddr { account, device: *device }).await;
+    }
+    devices.len()
+}
+
+/// Gives a device the keys of the shared settings, unless the phone keeps them to itself.
+async fn share_keys(shared: &Shared, device: DeviceAddr) {
+    let withheld = lock(shared).handset(device.account).is_none_or(|handset| handset.withholding);
+    if let Some(signal) = signal(shared, device).filter(|_| !withheld) {
+        let mut signal = signal.lock().await;
+        answer(shared, &mut signal, device, None).await;
+    }
+}
+
+fn signal(shared: &Shared, device: DeviceAddr) -> Option<Arc<Mutex<Signal>>> {
+    lock(shared).handset(device.account).map(|handset| handset.signal.clone())
 }
 
 /// Takes what a device has sent to its phone alone: answers it, and records it.
@@ -71,8 +105,9 @@ async fn answer(
     device: DeviceAddr,
     wanted: Option<Vec<Vec<u8>>>,
 ) -> bool {
-    match share(shared, signal, device, wanted).await {
-        Ok(shared) => shared,
+    let share = |keys: &Keys, index| key_share::message(keys, index, wanted);
+    match tell(shared, signal, device, share).await {
+        Ok(told) => told,
         Err(failure) => {
             warn!(%failure, "a phone could not share its keys with device {}", device.device);
             false
@@ -80,19 +115,20 @@ async fn answer(
     }
 }
 
-/// Sends a key share; says whether the device was there to get it.
-async fn share(
+/// Sends a device a message that is for it alone, made with the account's keys and the device's key index; says whether
+/// the device was there to get it.
+async fn tell(
     shared: &Shared,
     signal: &mut Signal,
     device: DeviceAddr,
-    wanted: Option<Vec<Vec<u8>>>,
+    make: impl FnOnce(&Keys, u32) -> Message,
 ) -> Result<bool, Failure> {
     let known = {
         let state = lock(shared);
         let account = state.accounts.get(device.account);
         let index = state.accounts.device(device).map(|device| device.key_index);
         account.zip(index).map(|(account, index)| {
-            let message = key_share::message(&account.keys, index, wanted);
+            let message = make(&account.keys, index);
             let mut readers = state.readers(account.id);
             readers.retain(|(reader, _)| *reader == device);
             (message, readers)

@@ -66,7 +66,7 @@ impl Recipient {
     }
 
     /// What stanzas call it, without a device part.
-    pub(super) fn jid(&self, state: &State) -> Jid {
+    pub(crate) fn jid(&self, state: &State) -> Jid {
         match self {
             Self::Group(gid) => gid.clone(),
             Self::Person { account, by_lid } => {

@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
+use crate::app_state::Collections;
 use crate::devices::SignedList;
 use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
-use crate::phone::{Handset, Keys};
+use crate::phone::{Handset, HistoryPart, Keys, Settings};
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -51,8 +52,12 @@ pub(crate) struct Account {
     pub(crate) hangs: bool,
     /// What others may see and do, and who may nothing.
     pub(crate) privacy: Privacy,
-    /// Versions of the app-state collections.
-    pub(crate) app_state: crate::iq::app_state::Collections,
+    /// The settings that its devices share, as the server has them.
+    pub(crate) app_state: Collections,
+    /// The same settings as the phone reads them.
+    pub(crate) settings: Settings,
+    /// What the phone sends to a device of what was before.
+    pub(crate) history: Vec<HistoryPart>,
 }
 
 impl Account {
@@ -120,7 +125,9 @@ impl Accounts {
             hangs: false,
             ban: None,
             privacy: Privacy::default(),
-            app_state: crate::iq::app_state::Collections::default(),
+            app_state: Collections::default(),
+            settings: Settings::default(),
+            history: Vec::new(),
         });
         Some(id)
     }

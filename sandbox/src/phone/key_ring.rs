@@ -1,0 +1,79 @@
+//! The keys of the shared settings, which a phone makes and gives to its devices: the newest is used, and older ones open
+//! what is older.
+
+use std::sync::Arc;
+
+use wacore::appstate::{ExpandedAppStateKeys, expand_app_state_keys};
+
+use crate::clock;
+
+/// One generation of the key.
+#[derive(Clone)]
+pub(crate) struct SettingsKey {
+    /// The device that made it, always the phone, and its number: 2 and 4 bytes (Baileys reads them so).
+    pub(crate) id: [u8; 6],
+    pub(crate) data: [u8; 32],
+    /// Epoch milliseconds.
+    pub(crate) made: i64,
+}
+
+/// All generations, the newest last; there always is one.
+#[derive(Clone)]
+pub(crate) struct KeyRing(Vec<SettingsKey>);
+
+impl SettingsKey {
+    fn generate(epoch: u32) -> Self {
+        let [a, b, c, d] = epoch.to_be_bytes();
+        Self { id: [0, 0, a, b, c, d], data: rand::random(), made: clock::now_ms() }
+    }
+
+    /// The keys that are made from it.
+    pub(crate) fn expand(&self) -> Arc<ExpandedAppStateKeys> {
+        Arc::new(expand_app_state_keys(&self.data))
+    }
+}
+
+impl KeyRing {
+    /// A ring with its first key.
+    pub(crate) fn generate() -> Self {
+        Self(vec![SettingsKey::generate(1)])
+    }
+
+    /// Adds a new key, which is used from now on.
+    pub(crate) fn rotate(&mut self) {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.0.push(SettingsKey::generate(next));
+    }
+
+    /// Every key, the newest last.
+    pub(crate) fn all(&self) -> &[SettingsKey] {
+        &self.0
+    }
+
+    /// The key that is used.
+    pub(crate) fn newest(&self) -> &SettingsKey {
+        self.0.last().expect("a ring has a key from the beginning")
+    }
+
+    /// The key with this id.
+    pub(crate) fn find(&self, id: &[u8]) -> Option<&SettingsKey> {
+        self.0.iter().find(|key| key.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_key_is_used_and_older_ones_stay() {
+        let mut ring = KeyRing::generate();
+        let first = ring.newest().id;
+        assert_eq!(first, [0, 0, 0, 0, 0, 1]);
+        ring.rotate();
+        assert_eq!(ring.newest().id, [0, 0, 0, 0, 0, 2]);
+        assert_eq!(ring.all().len(), 2);
+        assert!(ring.find(&first).is_some_and(|key| key.data != ring.newest().data));
+        assert!(ring.find(&[0; 6]).is_none());
+    }
+}
