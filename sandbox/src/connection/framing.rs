@@ -12,6 +12,9 @@ const EDGE_MAX: usize = 4096;
 /// The routing information that the server gives: it is one machine, and the bytes say nothing.
 pub(crate) const ROUTING: &[u8] = b"sandbox";
 
+/// A connection that idles keeps no buffer of more than so many bytes: an upload of prekeys takes 34 KiB, once.
+const IDLE: usize = 4096;
+
 /// Collects what the client sends.
 #[derive(Default)]
 pub(crate) struct Framing {
@@ -20,6 +23,10 @@ pub(crate) struct Framing {
     opened: bool,
     routed: bool,
     frames: FrameDecoder,
+    /// Bytes that are not part of a frame that was taken.
+    held: usize,
+    /// A large frame has come: its buffer is not kept once it is empty.
+    large: bool,
 }
 
 /// What the first bytes are.
@@ -37,7 +44,7 @@ impl Framing {
     /// Takes bytes as they came.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         if self.opened {
-            self.frames.feed(bytes);
+            self.take(bytes);
         } else {
             self.opening.get_or_insert_default().extend_from_slice(bytes);
         }
@@ -64,9 +71,10 @@ impl Framing {
             return Opened::Foreign;
         };
         self.routed = start > 0 && opening.get(7..start) == Some(ROUTING);
-        self.frames.feed(&opening[start + 4..]);
+        let rest = opening[start + 4..].to_vec();
         self.opening = None;
         self.opened = true;
+        self.take(&rest);
         Opened::Header(header)
     }
 
@@ -77,7 +85,19 @@ impl Framing {
 
     /// The next whole frame.
     pub(crate) fn next(&mut self) -> Option<BytesMut> {
-        self.frames.decode_frame()
+        let frame = self.frames.decode_frame()?;
+        self.held = self.held.saturating_sub(3 + frame.len());
+        if self.large && self.held == 0 {
+            self.frames = FrameDecoder::new();
+            self.large = false;
+        }
+        Some(frame)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.held += bytes.len();
+        self.large |= self.held > IDLE;
+        self.frames.feed(bytes);
     }
 }
 
@@ -117,6 +137,22 @@ mod tests {
         let mut framing = fed(&[b"ED\0\x01\0\0\x07sandboxWA\x06\x03", FRAME].concat());
         assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x03"));
         assert!(framing.is_routed());
+    }
+
+    #[test]
+    fn the_buffer_of_a_large_frame_is_given_back_and_what_follows_is_read() {
+        let mut framing = fed(b"WA\x06\x03");
+        assert_eq!(framing.open(), Opened::Header(*b"WA\x06\x03"));
+        let large = vec![7; 2 * IDLE];
+        let length = u16::try_from(large.len()).expect("short enough").to_be_bytes();
+        framing.feed(&[&[0], length.as_slice(), &large, &FRAME[..2]].concat());
+        assert_eq!(framing.next().as_deref(), Some(large.as_slice()));
+        assert!(framing.large, "half a frame is left");
+        framing.feed(&FRAME[2..]);
+        assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
+        assert!(!framing.large && framing.held == 0);
+        framing.feed(FRAME);
+        assert_eq!(framing.next().as_deref(), Some(&FRAME[3..]));
     }
 
     #[test]

@@ -69,6 +69,8 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
         device.one_time_keys.iter().map(|key| key.id).collect();
     let room = MAX_KEYS.saturating_sub(device.one_time_keys.len());
     device.one_time_keys.extend(keys.into_iter().filter(|key| !known.contains(&key.id)).take(room));
+    // There are hundreds, for as long as the device is linked.
+    device.one_time_keys.shrink_to_fit();
     let first = !std::mem::replace(&mut device.uploaded, true);
     Some(if first { Then::ShareKeys } else { Then::Nothing })
 }
