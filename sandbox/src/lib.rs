@@ -6,6 +6,7 @@
 
 mod app_state;
 mod blob;
+mod calls;
 mod clock;
 mod connection;
 mod control;

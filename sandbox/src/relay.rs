@@ -11,4 +11,4 @@ mod stanza;
 
 pub(crate) use message::{message, refusal};
 pub(crate) use receipt::receipt;
-pub(crate) use stanza::Addressing;
+pub(crate) use stanza::{Addressing, ack};

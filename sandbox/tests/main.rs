@@ -8,6 +8,7 @@ mod addressing;
 mod app_state;
 mod app_state_control;
 mod baileys;
+mod calls;
 mod client;
 mod control;
 mod devices;

@@ -5,7 +5,7 @@ use wacore_binary::Node;
 
 use super::requests::{self, Later};
 use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
-use crate::{pairing, phone, presence, relay, stanza};
+use crate::{calls, pairing, phone, presence, relay, stanza};
 
 /// Acts on one stanza of this connection; says no if it has to wait, because the connection hangs.
 pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
@@ -62,6 +62,10 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
         "message" => return Some(requests::message(state, link, from, node)),
         "receipt" => {
             let ack = relay::receipt(state, from, node);
+            state.links.send(link, ack);
+        }
+        "call" => {
+            let ack = calls::call(state, from, node);
             state.links.send(link, ack);
         }
         "ack" => state.acknowledge(from, node),

@@ -1,0 +1,154 @@
+//! Calls as far as they are signalled: an offer rings on every device, and what follows reaches the other side. No sound
+//! and no picture pass here.
+//!
+//! Shapes are those of wacore 0.7 (`stanza/call.rs`): `call` with one action, which names the call and its creator.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node, NodeContent, NodeValue};
+
+use crate::relay::{self, Addressing};
+use crate::stanza::attr;
+use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::{Error, Phone, Result, clock, groups};
+
+/// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for.
+pub(crate) fn call(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
+    let action = node.children().and_then(<[Node]>::first);
+    let ack = relay::ack("call", node);
+    let kind = action.map_or("", |action| action.tag.as_ref()).to_owned();
+    let ack = if kind.is_empty() { ack } else { ack.attr("type", kind.as_str()) };
+    match action.ok_or(400).and_then(|action| ring(state, from, node, action)) {
+        Ok(()) => ack.build(),
+        Err(code) => ack.attr("error", code).build(),
+    }
+}
+
+/// Rings, or tells what became of it.
+fn ring(
+    state: &mut State,
+    from: DeviceAddr,
+    node: &Node,
+    action: &Node,
+) -> std::result::Result<(), u16> {
+    let to = node.attrs.get("to").and_then(NodeValue::to_jid).ok_or(400_u16)?;
+    let id = attr(action, "call-id").filter(|id| !id.is_empty()).ok_or(400_u16)?;
+    let way = Addressing::of(&to).ok_or(400_u16)?;
+    let me = state.accounts.get(from.account).ok_or(404_u16)?;
+    let you = state.accounts.by_jid(&to).filter(|you| you.id != me.id).ok_or(404_u16)?;
+    let letters: Vec<(DeviceAddr, Arc<Node>)> = if you.privacy.blocks(me.id) {
+        // Who is blocked hears it ring, and nobody answers.
+        Vec::new()
+    } else {
+        heard_by(you, &to)
+            .map(|device| (device, told(me, from, node, action, way, device).into()))
+            .collect()
+    };
+    let name = me.name.clone();
+    let detail = json!({ "id": id, "device": from.device, "to": you.name });
+    state.journal.record(
+        clock::now_ms(),
+        &name,
+        &format!("call.{}", action.tag),
+        &to.to_string(),
+        detail,
+    );
+    for (device, letter) in letters {
+        state.deliver(device, letter);
+    }
+    Ok(())
+}
+
+/// The one device that is named, or all linked ones; a phone rings, but nobody hears it here.
+fn heard_by<'a>(you: &'a Account, to: &Jid) -> impl Iterator<Item = DeviceAddr> + 'a {
+    let (account, named) = (you.id, to.device);
+    let devices = you.devices.iter().map(|device| device.id);
+    devices
+        .filter(move |device| named == 0 || *device == named)
+        .map(move |device| DeviceAddr { account, device })
+}
+
+/// The stanza for one device: of the keys of a call the one that is sealed for it.
+fn told(
+    me: &Account,
+    from: DeviceAddr,
+    node: &Node,
+    action: &Node,
+    way: Addressing,
+    device: DeviceAddr,
+) -> Node {
+    let mut action = action.clone();
+    if let Some(NodeContent::Nodes(children)) = &mut action.content {
+        let sealed = children
+            .iter()
+            .find(|child| child.tag == "destination")
+            .and_then(Node::children)
+            .and_then(|places| {
+                let is_it = |place: &&Node| {
+                    let jid = place.attrs.get("jid").and_then(NodeValue::to_jid);
+                    jid.is_some_and(|jid| jid.device == device.device)
+                };
+                places.iter().find(is_it)?.get_optional_child("enc").cloned()
+            });
+        children.retain(|child| child.tag != "destination");
+        children.extend(sealed);
+    }
+    let mut call = NodeBuilder::new("call")
+        .attr("from", way.device(me, from.device))
+        .attr("t", clock::now())
+        .attr("notify", me.push_name.as_str());
+    if let Some(id) = node.attrs.get("id") {
+        call = call.attr("id", id.clone());
+    }
+    call.children([action]).build()
+}
+
+impl Phone {
+    /// Calls the phone of this name, or whoever has this number or JID: it rings on all their devices. Returns the id
+    /// of the call. What the other side does is in the journal: `call.reject`, `call.accept` and the like.
+    pub fn calls(&self, whom: &str, video: bool) -> Result<String> {
+        let (mut state, account) = self.known();
+        let to = callee(&state, whom)?;
+        let id = format!("{:032X}", rand::random::<u128>());
+        let mut children =
+            vec![NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build()];
+        children.extend(video.then(|| NodeBuilder::new("video").attr("enc", "vp8").build()));
+        say(&mut state, account, &to, "offer", &id, children);
+        Ok(id)
+    }
+
+    /// Ends a call with whoever was called.
+    pub fn hangs_up(&self, whom: &str, id: &str) -> Result<()> {
+        let (mut state, account) = self.known();
+        let to = callee(&state, whom)?;
+        say(&mut state, account, &to, "terminate", id, Vec::new());
+        Ok(())
+    }
+}
+
+fn callee(state: &State, whom: &str) -> Result<Jid> {
+    let jid = groups::chat(state, whom).filter(|jid| Addressing::of(jid).is_some());
+    jid.ok_or_else(|| Error::NoSuchPhone(whom.to_owned()))
+}
+
+/// The phone of an account says something about a call.
+fn say(
+    state: &mut State,
+    account: AccountId,
+    to: &Jid,
+    action: &'static str,
+    id: &str,
+    children: Vec<Node>,
+) {
+    let Some(creator) = state.accounts.get(account).map(Account::lid) else { return };
+    let action = NodeBuilder::new(action).attr("call-id", id).attr("call-creator", creator);
+    let stanza = state.next_id();
+    let node = NodeBuilder::new("call")
+        .attr("to", to)
+        .attr("id", stanza)
+        .children([action.children(children).build()])
+        .build();
+    call(state, DeviceAddr { account, device: 0 }, &node);
+}

@@ -1,0 +1,95 @@
+//! Calls, as far as they are signalled.
+
+use wacore_binary::builder::NodeBuilder;
+use whatsapp_rust::Jid;
+use whatsapp_rust::types::events::Event;
+use whatsapp_rust::wacore::types::call::{CallAction, IncomingCall};
+
+use crate::client::Device;
+use crate::groups::{crew, links};
+
+async fn rings(device: &Device) -> IncomingCall {
+    device
+        .sees(|event| match event {
+            Event::IncomingCall(call) => Some(call.clone()),
+            _ => None,
+        })
+        .await
+}
+
+fn lid(device: &Device) -> Jid {
+    device.client.lid().unwrap().to_non_ad()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_rings_on_every_device_and_is_rejected_or_ended() {
+    let (sandbox, _) = crew().await;
+    let (shop, second) = (links(&sandbox, "shop").await, links(&sandbox, "shop").await);
+    let boss = sandbox.phone("boss");
+    let id = boss.calls("shop", false).unwrap();
+    for device in [&shop, &second] {
+        let call = rings(device).await;
+        assert!(matches!(&call.action, CallAction::Offer { call_id, .. } if *call_id == id));
+        assert_eq!(call.notify.as_deref(), Some("boss"));
+    }
+    let call_creator = Jid::lid("100000000000001");
+    shop.client.voip().reject_call(&id, &call_creator, &call_creator).await.unwrap();
+    shop.client.fetch_privacy_settings().await.unwrap();
+    let last = sandbox.journal().into_iter().rfind(|entry| entry.operation.starts_with("call."));
+    let last = last.unwrap();
+    assert_eq!((last.account.as_str(), last.operation.as_str()), ("shop", "call.reject"));
+    assert_eq!(last.detail["id"], id.as_str());
+
+    let id = boss.calls("shop", true).unwrap();
+    let call = rings(&shop).await;
+    assert!(matches!(&call.action, CallAction::Offer { is_video: true, .. }), "{call:?}");
+    boss.hangs_up("shop", &id).unwrap();
+    shop.sees(|event| match event {
+        Event::IncomingCall(call) => {
+            matches!(&call.action, CallAction::Terminate { call_id, .. } if *call_id == id)
+                .then_some(())
+        }
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_to_a_device_that_is_away_is_a_missed_one() {
+    let (sandbox, _) = crew().await;
+    let shop = links(&sandbox, "shop").await;
+    let store = shop.saved().await;
+    drop(shop);
+    sandbox.phone("shop").drops_connections().await;
+    sandbox.phone("boss").calls("shop", false).unwrap();
+    let shop = Device::stored_in(store, &sandbox.ws_url()).await;
+    let missed = |event: &Event| matches!(event, Event::MissedCall(_)).then_some(());
+    shop.sees(missed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_or_nobody_does_not_ring() {
+    let (sandbox, _) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    sandbox.phone("shop").blocks("mia", true);
+    let offer = |id: &'static str| {
+        let creator = lid(&mia);
+        NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", creator).build()
+    };
+    let call = |to: &Jid, id: &'static str| NodeBuilder::new("call").attr("to", to).attr("id", id);
+    let stranger = Jid::lid("199999999999999");
+    for (id, node, error) in [
+        ("C1", call(&lid(&shop), "C1").children([offer("X")]), None),
+        ("C2", call(&stranger, "C2").children([offer("X")]), Some("404")),
+        ("C3", call(&lid(&mia), "C3").children([offer("X")]), Some("404")),
+        ("C4", call(&lid(&shop), "C4"), Some("400")),
+    ] {
+        mia.client.send_node(node.build()).await.unwrap();
+        assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
+    }
+    sandbox.phone("shop").blocks("mia", false);
+    mia.client.send_node(call(&lid(&shop), "C5").children([offer("Y")]).build()).await.unwrap();
+    let call = rings(&shop).await;
+    assert_eq!(call.action.call_id(), "Y");
+    assert!(sandbox.phone("mia").calls("nobody", false).is_err());
+}
