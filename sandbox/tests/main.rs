@@ -4,6 +4,7 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod accounts;
 mod addressing;
 mod app_state;
 mod app_state_control;
