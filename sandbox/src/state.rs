@@ -90,6 +90,13 @@ impl State {
         }
     }
 
+    /// Hands out several stanzas, in order.
+    pub(crate) fn push_all(&mut self, pushes: Vec<Push>) {
+        for push in pushes {
+            self.push(push);
+        }
+    }
+
     /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it; a phone (device 0) reads it
     /// by itself.
     pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {

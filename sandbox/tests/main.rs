@@ -35,6 +35,7 @@ mod phones;
 mod pictures;
 mod presence;
 mod privacy;
+mod profile;
 mod receipts;
 mod refusals;
 mod restarts;

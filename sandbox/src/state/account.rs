@@ -11,6 +11,7 @@ use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
 use crate::phone::{Handset, HistoryPart, Keys, Settings};
+use crate::profile::Profile;
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -52,6 +53,8 @@ pub(crate) struct Account {
     pub(crate) hangs: bool,
     /// What others may see and do, and who may nothing.
     pub(crate) privacy: Privacy,
+    /// What it tells of itself.
+    pub(crate) profile: Profile,
     /// The settings that its devices share, as the server has them.
     pub(crate) app_state: Collections,
     /// The same settings as the phone reads them.
@@ -129,6 +132,7 @@ impl Accounts {
             hangs: false,
             ban: None,
             privacy: Privacy::default(),
+            profile: Profile::default(),
             app_state: Collections::default(),
             settings: Settings::default(),
             history: Vec::new(),
@@ -149,7 +153,7 @@ impl Accounts {
         if let Some(push_name) = push_name.filter(|push_name| *push_name != name) {
             self.by_push_name.remove(&name);
             self.by_push_name.insert(push_name.to_owned(), id);
-            self.all[id.0].push_name = push_name.to_owned();
+            push_name.clone_into(&mut self.all[id.0].push_name);
         }
         id
     }
@@ -249,7 +253,8 @@ mod tests {
         let plain = |name: &str| (name.to_owned(), name.to_owned());
         assert_eq!(joined(&mut accounts, Some("Shop_1")), plain("Shop_1"));
         let long = "x".repeat(65);
-        for (number, text) in (2..).zip(["Käthe & Söhne 🛒", "a/b", "15550000001", "..", &long]) {
+        for (number, text) in (2..).zip(["Käthe & Söhne 🛒", "a/b", "15550000001", "..", &long])
+        {
             let expected = (format!("phone-{number}"), text.to_owned());
             assert_eq!(joined(&mut accounts, Some(text)), expected);
             assert_eq!(joined(&mut accounts, Some(text)), expected);
