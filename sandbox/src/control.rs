@@ -28,6 +28,7 @@ mod pairing;
 mod phones;
 mod pictures;
 mod presence;
+mod profile;
 mod server;
 mod settings;
 mod streams;
@@ -79,6 +80,12 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/phones/{name}/contacts", post(settings::save_contact))
         .route("/phones/{name}/chats", post(settings::set_chat))
         .route("/phones/{name}/history", put(history::set))
+        .route("/phones/{name}/about", get(profile::about).put(profile::set_about))
+        .route("/phones/{name}/disappearing-mode", get(profile::timer).put(profile::set_timer))
+        .route(
+            "/phones/{name}/business",
+            get(profile::business).put(profile::set_business).delete(profile::remove_business),
+        )
         .route("/groups", get(groups::list).post(groups::add))
         .route("/groups/{gid}", get(groups::find).patch(groups::change))
         .route("/groups/{gid}/members", post(groups::add_member).delete(groups::remove_member))

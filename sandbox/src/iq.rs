@@ -11,6 +11,7 @@ use wacore_binary::Node;
 
 use crate::media;
 use crate::pictures;
+use crate::profile;
 use crate::stanza::{self, Answer};
 use crate::state::{DeviceAddr, State};
 use crate::{app_state, dirty, groups};
@@ -52,6 +53,15 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             Some(answer) => return (answer, Then::Nothing),
             None => None,
         },
+        "status" => match profile::about(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
+        },
+        "disappearing_mode" => match profile::timer(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
+        },
+        "w:biz" => profile::profiles(state, iq),
         "usync" => usync::answer(state, from, iq),
         "abt" | "w" => props::answer(state, from, iq),
         "urn:xmpp:whatsapp:dirty" => dirty::clean(state, from, iq),

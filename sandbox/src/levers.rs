@@ -12,7 +12,7 @@ mod transport;
 use crate::faults::{Operation, Rule};
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
-use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox};
+use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox, pairing};
 pub(crate) use devices::{bits, migrate, reinstall, unlink, unlink_all};
 pub(crate) use phone::{ban, freeze, hang, pardon};
 pub(crate) use pictures::set_picture;
@@ -46,6 +46,13 @@ impl Sandbox {
     /// The phone of an account; a name without an account fails where the phone is used.
     pub fn phone(&self, name: &str) -> Phone {
         Phone { shared: self.state().clone(), name: name.to_owned() }
+    }
+
+    /// A phone scans a linking code for the account of the push name that the client registered with, made if there is
+    /// none; for a client that sent no name, a new account. Resolves once the client has accepted and the device is linked.
+    pub async fn scans(&self, qr: &str) -> Result<(Phone, LinkedDevice)> {
+        let (name, linked) = pairing::scan_for_its_account(self.state(), qr).await?;
+        Ok((self.phone(&name), linked))
     }
 
     /// What the server applied, in order.

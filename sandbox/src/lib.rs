@@ -25,6 +25,7 @@ mod pairing;
 mod phone;
 mod pictures;
 mod presence;
+mod profile;
 mod relay;
 mod server;
 mod stanza;
@@ -46,6 +47,7 @@ pub use phone::{
     ReceivedReceipt, Setting, Undecrypted, UnreadPatch,
 };
 pub use presence::ChatState;
+pub use profile::{BusinessCategory, BusinessHours, BusinessProfile, Weekday};
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;
 pub use transport::Frames;

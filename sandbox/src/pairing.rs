@@ -21,7 +21,7 @@ use crate::state::{AccountId, Device, DeviceAddr, LinkId, SignedKey, State};
 use crate::streams::{self, StreamEnd};
 use crate::{Error, LinkedDevice, Result, clock, stanza};
 pub(crate) use code::{enter, expire, open_bundle};
-pub(crate) use qr::scan;
+pub(crate) use qr::{scan, scan_for_its_account};
 
 /// QR codes that the real server lets a client show one after the other.
 pub(crate) const REFERENCES: usize = 6;
@@ -40,6 +40,8 @@ struct Candidate {
     identity: [u8; 32],
     registration: u32,
     signed_key: SignedKey,
+    /// The name that it registered with.
+    push_name: Option<String>,
     references: Vec<String>,
     code: Option<code::Request>,
     scan: Option<Scan>,
@@ -91,6 +93,7 @@ pub(crate) fn begin(
     state: &mut State,
     link: LinkId,
     noise: [u8; 32],
+    push_name: Option<String>,
     data: &DevicePairingRegistrationData,
 ) -> Option<Node> {
     let identity = data.e_ident.as_deref()?.try_into().ok()?;
@@ -109,8 +112,16 @@ pub(crate) fn begin(
             .children(references.iter().map(|text| stanza::leaf("ref", text.as_bytes())))
             .build()])
         .build();
-    let candidate =
-        Candidate { noise, identity, registration, signed_key, references, code: None, scan: None };
+    let candidate = Candidate {
+        noise,
+        identity,
+        registration,
+        signed_key,
+        push_name,
+        references,
+        code: None,
+        scan: None,
+    };
     state.pairings.candidates.insert(link, candidate);
     Some(node)
 }

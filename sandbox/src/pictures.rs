@@ -146,7 +146,7 @@ pub(crate) fn seen_by(state: &State, viewer: AccountId, owner: &Owner) -> Result
 /// Whether an account shows its picture to another one.
 fn shows(state: &State, account: AccountId, viewer: AccountId) -> bool {
     let privacy = state.accounts.get(account).map(|account| &account.privacy);
-    privacy.is_some_and(|privacy| privacy.value("profile") != "none" && !privacy.blocks(viewer))
+    privacy.is_some_and(|privacy| privacy.shows("profile", viewer))
 }
 
 /// Sets or removes a picture if its author may, and says what the new one's id is and who is to hear of it. Rights come

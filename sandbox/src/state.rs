@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use wacore_binary::Node;
 
-pub(crate) use account::{Account, AccountId, Accounts};
+pub(crate) use account::{Account, AccountId, Accounts, is_name};
 pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
@@ -87,6 +87,13 @@ impl State {
             .collect();
         for addr in devices {
             self.deliver(addr, Arc::clone(&node));
+        }
+    }
+
+    /// Hands out several stanzas, in order.
+    pub(crate) fn push_all(&mut self, pushes: Vec<Push>) {
+        for push in pushes {
+            self.push(push);
         }
     }
 

@@ -11,6 +11,7 @@ mod linking;
 mod media;
 mod messages;
 mod presence;
+mod profile;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ use wharf_sandbox::Sandbox;
 use whatsapp_rust::async_channel::Receiver;
 use whatsapp_rust::client::Client;
 use whatsapp_rust::http::UreqHttpClient;
+use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::transport::{TokioWebSocketTransportFactory, TransportFactory};
 use whatsapp_rust::types::events::{
@@ -43,6 +44,16 @@ impl Device {
     /// A client that is linked to nothing yet, and dials in this way.
     pub(crate) async fn dials(transport: impl TransportFactory + 'static) -> Self {
         Self::with(Arc::new(InMemoryBackend::new()), transport, UreqHttpClient::new(), false).await
+    }
+
+    /// A client that registers with this push name, and is linked to nothing yet.
+    pub(crate) async fn named(push_name: &str, ws_url: &str) -> Self {
+        let store = Arc::new(InMemoryBackend::new());
+        let persistence = PersistenceManager::new(store.clone()).await.unwrap();
+        let push_name = push_name.to_owned();
+        persistence.process_command(DeviceCommand::SetPushName(push_name)).await;
+        persistence.flush().await.unwrap();
+        Self::stored_in(store, ws_url).await
     }
 
     /// A client that is linked to this phone, and trusts the sandbox with media.

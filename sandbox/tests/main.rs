@@ -4,6 +4,7 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod accounts;
 mod addressing;
 mod app_state;
 mod app_state_control;
@@ -35,6 +36,7 @@ mod phones;
 mod pictures;
 mod presence;
 mod privacy;
+mod profile;
 mod receipts;
 mod refusals;
 mod restarts;

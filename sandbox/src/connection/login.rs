@@ -23,7 +23,7 @@ pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &
         }
     };
     let greeted = match payload.device_pairing_data.as_option() {
-        Some(data) => pair(state, link, noise, data),
+        Some(data) => pair(state, link, noise, payload.push_name.clone(), data),
         None => known(state, &payload, noise)
             .ok_or(LoginFailure::reason(401))
             .and_then(|addr| log_in(state, link, addr)),
@@ -44,10 +44,12 @@ fn pair(
     state: &mut State,
     link: LinkId,
     noise: [u8; 32],
+    push_name: Option<String>,
     data: &DevicePairingRegistrationData,
 ) -> Result<(), LoginFailure> {
     logins::refusal(state, None).map_or(Ok(()), Err)?;
-    let node = pairing::begin(state, link, noise, data).ok_or(LoginFailure::reason(400))?;
+    let node = pairing::begin(state, link, noise, push_name, data);
+    let node = node.ok_or(LoginFailure::reason(400))?;
     state.links.send(link, node);
     Ok(())
 }

@@ -60,9 +60,7 @@ pub(super) fn act(
         Some(_) => ends = false,
         None => state.links.send(link, answer.reply),
     }
-    for push in answer.pushes {
-        state.push(push);
-    }
+    state.push_all(answer.pushes);
     match (then, from) {
         (Then::Replay, Some(from)) => state.replay(from),
         (Then::ShareKeys, Some(from)) => later.push(Later::Share(from)),

@@ -16,7 +16,8 @@ const REFS_MAX: usize = 100;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// Whose phone it is; made if there is none, and a new one if this is left out.
+    /// Whose phone it is; made if there is none. If this is left out, that of the push name that the client registered
+    /// with, or a new one if it sent none.
     phone: Option<String>,
 }
 
@@ -38,7 +39,11 @@ pub(crate) async fn scan(
     Params(wanted): Params<Wanted>,
     qr: String,
 ) -> Result<Json<LinkedBody>, Error> {
-    let phone = wanted.phone.unwrap_or_else(|| free_name(&shared));
+    let Some(phone) = wanted.phone else {
+        let linked = pairing::scan_for_its_account(&shared, &qr).await;
+        let (phone, linked) = linked.map_err(|error| refused(&error))?;
+        return Ok(body(phone, linked));
+    };
     check_name("phone", &phone)?;
     let mut linked = pairing::scan(&shared, &phone, &qr).await;
     // Only a code that a client does show is worth an account.
@@ -116,14 +121,6 @@ pub(crate) async fn set(
 fn body(phone: String, LinkedDevice { jid, lid }: LinkedDevice) -> Json<LinkedBody> {
     let device = jid.parse::<wacore_binary::Jid>().map_or(0, |jid| jid.device);
     Json(LinkedBody { phone, jid, lid, device })
-}
-
-/// `phone-1`, `phone-2`, ...: the first that nobody has.
-fn free_name(shared: &Shared) -> String {
-    let state = lock(shared);
-    let taken = state.accounts.iter().count();
-    let mut names = (1..=taken + 1).map(|number| format!("phone-{number}"));
-    names.find(|name| state.accounts.by_name(name).is_none()).expect("one name more than accounts")
 }
 
 fn refused(error: &crate::Error) -> Error {

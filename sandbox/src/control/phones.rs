@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::error::Error;
-use crate::state::{self, Account, AccountId, Shared, lock};
+use crate::state::{self, Account, AccountId, Shared, is_name, lock};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +16,11 @@ pub(crate) struct NewBody {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PhoneBody {
     name: String,
+    /// The name that others see.
+    push_name: String,
     jid: String,
     lid: String,
     /// Numbers of the linked devices.
@@ -33,6 +36,7 @@ impl From<&Account> for PhoneBody {
     fn from(account: &Account) -> Self {
         Self {
             name: account.name.clone(),
+            push_name: account.push_name.clone(),
             jid: account.pn().to_string(),
             lid: account.lid().to_string(),
             devices: account.devices.iter().map(|device| device.id).collect(),
@@ -62,10 +66,9 @@ pub(crate) fn account(state: &state::State, field: &str, name: &str) -> Result<A
     found.ok_or_else(|| Error::NotFound(format!("`{field}`: there is no phone `{name}`")))
 }
 
-/// Names are for people to type: a few letters, digits, `-`, `_` and `.`.
+/// Fails for what no account may be called.
 pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Error> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
+    if is_name(name) {
         Ok(())
     } else {
         Err(Error::field(field, "must be 1 to 64 letters, digits, `-`, `_` or `.`"))

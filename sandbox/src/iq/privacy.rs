@@ -66,6 +66,12 @@ impl Privacy {
         self.blocked.iter().any(|(blocked, _)| *blocked == account)
     }
 
+    /// Whether what this category is about is shown to another account. There are no contacts here: it is shown to all who
+    /// are not blocked, or to nobody.
+    pub(crate) fn shows(&self, category: &str, to: AccountId) -> bool {
+        self.value(category) != "none" && !self.blocks(to)
+    }
+
     fn block(&mut self, account: AccountId, on: bool) {
         self.blocked.retain(|(blocked, _)| *blocked != account);
         if on {
@@ -186,5 +192,16 @@ mod tests {
         assert!(privacy.blocks(you) && privacy.blocked.len() == 1);
         privacy.block(you, false);
         assert!(!privacy.blocks(you));
+    }
+
+    #[test]
+    fn what_is_hidden_from_all_or_from_one_is_not_shown() {
+        let mut privacy = Privacy::default();
+        let you = AccountId(3);
+        assert!(privacy.shows("status", you));
+        privacy.block(you, true);
+        assert!(!privacy.shows("status", you) && privacy.shows("status", AccountId(4)));
+        privacy.set("status", "none");
+        assert!(!privacy.shows("status", AccountId(4)) && privacy.shows("last", AccountId(4)));
     }
 }

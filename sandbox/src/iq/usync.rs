@@ -6,9 +6,10 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeValue};
 
-use crate::devices;
-use crate::stanza;
-use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::pictures::{self, Owner};
+use crate::profile::{self, About, Timer};
+use crate::state::{AccountId, DeviceAddr, State};
+use crate::{devices, stanza};
 
 /// What clients ask for (wacore `iq/usync/query.rs`); for anything else the answer has an error in its `result`.
 const PROTOCOLS: [&str; 12] = [
@@ -120,7 +121,7 @@ fn person(state: &mut State, from: DeviceAddr, protocols: &[&str], user: &Node) 
                 Some(devices) => answers.push(devices),
                 None => unchanged = true,
             },
-            other => answers.extend(about(state.accounts.get(id)?, other, user)),
+            other => answers.extend(told(state, from.account, id, other, user)),
         }
     }
     // A client that has the list keeps it for whom it is not told about.
@@ -134,14 +135,24 @@ fn person(state: &mut State, from: DeviceAddr, protocols: &[&str], user: &Node) 
     Some(node.children(answers).build())
 }
 
-/// What there is to say about an account in one protocol.
-fn about(account: &Account, protocol: &str, user: &Node) -> Option<Node> {
+/// What there is to say about an account in one protocol, to this asker.
+fn told(
+    state: &State,
+    asker: AccountId,
+    id: AccountId,
+    protocol: &str,
+    user: &Node,
+) -> Option<Node> {
+    let account = state.accounts.get(id)?;
     match protocol {
         "contact" => Some(contact("in", user)),
         "lid" => Some(NodeBuilder::new("lid").attr("val", account.lid()).build()),
-        // Nobody has set a timer for all chats, nor when.
-        "disappearing_mode" => {
-            Some(NodeBuilder::new("disappearing_mode").attr("duration", 0).attr("t", 0).build())
+        "status" => About::of(account, asker),
+        "disappearing_mode" => Some(Timer::of(account)),
+        "business" => profile::verified(account),
+        "picture" => {
+            let picture = pictures::seen_by(state, asker, &Owner::Account(id)).ok()?;
+            Some(NodeBuilder::new("picture").attr("id", picture.id).build())
         }
         _ => None,
     }

@@ -17,6 +17,13 @@ impl Phone {
         &self.name
     }
 
+    /// The name that others see, as the client of the account gave it last.
+    pub fn push_name(&self) -> Result<String> {
+        let state = state::lock(&self.shared);
+        let account = state.accounts.by_name(&self.name);
+        account.map(|account| account.push_name.clone()).ok_or_else(|| self.unknown())
+    }
+
     /// Digits of the phone number, as a client that links by a pairing code names it.
     pub fn number(&self) -> Result<String> {
         let state = state::lock(&self.shared);

@@ -50,8 +50,6 @@ pub(crate) fn set_picture(
     new: Option<NewPicture>,
 ) -> Result<(), Refusal> {
     let (_, pushes) = pictures::change(state, author, None, owner, new)?;
-    for push in pushes {
-        state.push(push);
-    }
+    state.push_all(pushes);
     Ok(())
 }

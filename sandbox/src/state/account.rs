@@ -11,6 +11,7 @@ use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
 use crate::phone::{Handset, HistoryPart, Keys, Settings};
+use crate::profile::Profile;
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -52,6 +53,8 @@ pub(crate) struct Account {
     pub(crate) hangs: bool,
     /// What others may see and do, and who may nothing.
     pub(crate) privacy: Privacy,
+    /// What it tells of itself.
+    pub(crate) profile: Profile,
     /// The settings that its devices share, as the server has them.
     pub(crate) app_state: Collections,
     /// The same settings as the phone reads them.
@@ -97,6 +100,8 @@ impl Account {
 pub(crate) struct Accounts {
     all: Vec<Account>,
     by_name: HashMap<String, AccountId>,
+    /// By the push name that devices register with to join it.
+    by_push_name: HashMap<String, AccountId>,
 }
 
 impl Accounts {
@@ -108,6 +113,8 @@ impl Accounts {
         let id = AccountId(self.all.len());
         let number = self.all.len() + 1;
         self.by_name.insert(name.to_owned(), id);
+        // An account on demand may have come first, with a name of its own.
+        self.by_push_name.entry(name.to_owned()).or_insert(id);
         self.all.push(Account {
             id,
             name: name.to_owned(),
@@ -125,11 +132,42 @@ impl Accounts {
             hangs: false,
             ban: None,
             privacy: Privacy::default(),
+            profile: Profile::default(),
             app_state: Collections::default(),
             settings: Settings::default(),
             history: Vec::new(),
         });
         Some(id)
+    }
+
+    /// The account that devices of this push name join, made if there is none. It is called like that if people can type
+    /// it, and `phone-N` otherwise; what others see is the push name, whatever it holds. Without a name it is a new account.
+    pub(crate) fn joined_as(&mut self, push_name: Option<&str>) -> AccountId {
+        let push_name = push_name.filter(|name| !name.trim().is_empty());
+        if let Some(id) = push_name.and_then(|name| self.by_push_name.get(name)) {
+            return *id;
+        }
+        let own = push_name.filter(|name| is_for_a_client(name) && self.by_name(name).is_none());
+        let name = own.map_or_else(|| self.free_name(), str::to_owned);
+        let id = self.add(&name).expect("the name is free");
+        if let Some(push_name) = push_name.filter(|push_name| *push_name != name) {
+            self.by_push_name.remove(&name);
+            self.by_push_name.insert(push_name.to_owned(), id);
+            push_name.clone_into(&mut self.all[id.0].push_name);
+        }
+        id
+    }
+
+    /// `phone-N`, with the number of the account to come, or the next one that is neither a name nor a push name.
+    fn free_name(&self) -> String {
+        let mut number = self.all.len() + 1;
+        loop {
+            let name = format!("phone-{number}");
+            if !self.by_name.contains_key(&name) && !self.by_push_name.contains_key(&name) {
+                return name;
+            }
+            number += 1;
+        }
     }
 
     pub(crate) fn get(&self, id: AccountId) -> Option<&Account> {
@@ -173,9 +211,70 @@ impl Accounts {
     }
 }
 
+/// Whether an account may have this name: names are for people to type, and stand in paths. A few letters, digits, `-`,
+/// `_` and `.`.
+pub(crate) fn is_name(name: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    (1..=64).contains(&name.len()) && name.chars().all(plain)
+}
+
+/// Whether a push name may name an account, too: without a letter it could be read as a phone number or a path.
+fn is_for_a_client(push_name: &str) -> bool {
+    is_name(push_name) && push_name.chars().any(|letter| letter.is_ascii_alphabetic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The account that devices of this push name join, by its name and with what others see.
+    fn joined(accounts: &mut Accounts, push_name: Option<&str>) -> (String, String) {
+        let id = accounts.joined_as(push_name);
+        let account = accounts.get(id).expect("just joined");
+        (account.name.clone(), account.push_name.clone())
+    }
+
+    #[test]
+    fn equal_push_names_share_an_account_and_no_name_makes_one() {
+        let mut accounts = Accounts::default();
+        let shop = accounts.add("shop").expect("a free name");
+        assert_eq!(accounts.joined_as(Some("shop")), shop);
+        let crew = accounts.joined_as(Some("Crew"));
+        assert_eq!(accounts.joined_as(Some("Crew")), crew);
+        assert_ne!(accounts.joined_as(Some("crew")), crew);
+        let mut nameless = |push_name| accounts.joined_as(push_name);
+        let made = [nameless(None), nameless(None), nameless(Some("")), nameless(Some(" "))];
+        assert!(made.windows(2).all(|pair| pair[0] < pair[1]), "{made:?}");
+    }
+
+    #[test]
+    fn what_nobody_can_type_is_a_push_name_and_no_name() {
+        let mut accounts = Accounts::default();
+        let plain = |name: &str| (name.to_owned(), name.to_owned());
+        assert_eq!(joined(&mut accounts, Some("Shop_1")), plain("Shop_1"));
+        let long = "x".repeat(65);
+        for (number, text) in (2..).zip(["Käthe & Söhne 🛒", "a/b", "15550000001", "..", &long])
+        {
+            let expected = (format!("phone-{number}"), text.to_owned());
+            assert_eq!(joined(&mut accounts, Some(text)), expected);
+            assert_eq!(joined(&mut accounts, Some(text)), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_made_up_is_nobodys_push_name() {
+        let mut accounts = Accounts::default();
+        let cafe = accounts.joined_as(Some("Café"));
+        assert_eq!(accounts.get(cafe).expect("joined").name, "phone-1");
+        let other = accounts.joined_as(Some("phone-1"));
+        assert_ne!(other, cafe);
+        assert_eq!(joined(&mut accounts, Some("phone-1")).1, "phone-1");
+        // A name of a person's own choice is taken only by accounts.
+        assert!(accounts.add("Café").is_some());
+        assert_eq!(accounts.joined_as(Some("Café")), cafe);
+        accounts.add("phone-4").expect("a free name");
+        assert_eq!(joined(&mut accounts, None), ("phone-5".to_owned(), "phone-5".to_owned()));
+    }
 
     #[test]
     fn an_account_is_found_by_name_number_and_lid() {

@@ -2,7 +2,8 @@
 //
 //   node driver.mjs MODULES URL STORE
 //
-// MODULES is a folder in which Baileys is installed, URL the server's, STORE the folder of the client's credentials.
+// MODULES is a folder in which Baileys is installed, URL the server's, STORE the folder of the client's credentials. In the
+// environment PUSH_NAME may be the name that it registers with, for versions that send one.
 // The end of standard input ends the client; what it logs goes to standard error.
 
 import { Console } from 'node:console'
@@ -43,6 +44,7 @@ function connect() {
     auth: state,
     getMessage: async key => sent.get(key.id),
     logger,
+    pushName: process.env.PUSH_NAME,
     shouldSyncHistoryMessage: () => false,
     syncFullHistory: false,
     version: [2, 3000, 0],

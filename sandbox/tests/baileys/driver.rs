@@ -65,6 +65,12 @@ impl Baileys {
         Self::stored_in(Arc::new(TempDir::new().unwrap()), version, sandbox).await
     }
 
+    /// The same, with a push name that it may register with.
+    pub(crate) async fn named(version: Version, sandbox: &Sandbox, push_name: &str) -> Self {
+        let store = Arc::new(TempDir::new().unwrap());
+        Self::runs(store, version, sandbox, Some(push_name)).await
+    }
+
     /// A client that this phone has linked and that is logged in.
     pub(crate) async fn links(version: Version, sandbox: &Sandbox, phone: &str) -> Self {
         let client = Self::starts(version, sandbox).await;
@@ -82,12 +88,22 @@ impl Baileys {
         version: Version,
         sandbox: &Sandbox,
     ) -> Self {
+        Self::runs(store, version, sandbox, None).await
+    }
+
+    async fn runs(
+        store: Arc<TempDir>,
+        version: Version,
+        sandbox: &Sandbox,
+        push_name: Option<&str>,
+    ) -> Self {
         let modules = installed(version).await;
         // Media are on HTTPS, whose certificate is the sandbox's own.
         let certificate = store.path().join("sandbox.pem");
         std::fs::write(&certificate, sandbox.certificate_pem()).unwrap();
         let mut process = Command::new("node")
             .env("NODE_EXTRA_CA_CERTS", certificate)
+            .env("PUSH_NAME", push_name.unwrap_or_default())
             .arg(sources().join("driver.mjs"))
             .arg(modules)
             .arg(sandbox.ws_url())
@@ -117,8 +133,12 @@ impl Baileys {
 
     /// Shows the first QR code to a phone, which scans it.
     pub(crate) async fn is_scanned(&self, sandbox: &Sandbox, phone: &str) -> LinkedDevice {
-        let qr = self.sees("connection.update", |update| update["qr"].as_str().map(str::to_owned));
-        sandbox.phone(phone).scans(&qr.await).await.unwrap()
+        sandbox.phone(phone).scans(&self.qr().await).await.unwrap()
+    }
+
+    /// The first QR code that the client shows.
+    pub(crate) async fn qr(&self) -> String {
+        self.sees("connection.update", |update| update["qr"].as_str().map(str::to_owned)).await
     }
 
     /// Waits until the client is logged in.

@@ -13,6 +13,7 @@ for_both!(
     a_client_logs_out,
     an_unlinked_client_hears_of_it,
     a_client_is_linked_over_tls,
+    a_client_joins_the_account_of_its_push_name,
 );
 
 async fn a_scanned_code_links_the_client_and_it_comes_back(version: Version) {
@@ -84,4 +85,23 @@ async fn a_client_is_linked_over_tls(version: Version) {
     let sandbox = start(Config { tls: true, ..config() }, &["shop"]).await;
     let client = Baileys::links(version, &sandbox, "shop").await;
     client.is_at_home(&sandbox);
+}
+
+async fn a_client_joins_the_account_of_its_push_name(version: Version) {
+    let sandbox = sandbox(&["boss"]).await;
+    let expected = match version {
+        // It sends no name.
+        Version::Six => ["phone-2", "phone-3"],
+        Version::Seven => ["Crew", "Crew"],
+    };
+    for expected in expected {
+        let client = Baileys::named(version, &sandbox, "Crew").await;
+        let (phone, linked) = sandbox.scans(&client.qr().await).await.unwrap();
+        assert_eq!(phone.name(), expected);
+        assert_eq!(client.closes().await.code, Some(515));
+        client.opens().await;
+        assert_eq!(client.call("user", json!([])).await["id"], linked.jid);
+        client.opens_the_phones_keys().await;
+        client.is_at_home(&sandbox);
+    }
 }
