@@ -10,9 +10,10 @@ mod pictures;
 mod transport;
 
 use crate::faults::{Operation, Rule};
+use crate::journal;
 use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
-use crate::{Entry, Error, Fault, LoginFailure, Result, Sandbox, pairing};
+use crate::{Entry, Error, Fault, JournalFilter, LoginFailure, Result, Sandbox, pairing};
 pub(crate) use devices::{bits, migrate, reinstall, unlink, unlink_all};
 pub(crate) use phone::{ban, freeze, hang, pardon};
 pub(crate) use pictures::set_picture;
@@ -58,6 +59,20 @@ impl Sandbox {
     /// What the server applied, in order.
     pub fn journal(&self) -> Vec<Entry> {
         state::lock(self.state()).journal.all()
+    }
+
+    /// Those entries of the journal that are wanted, in order.
+    pub fn journal_of(&self, wanted: &JournalFilter) -> Vec<Entry> {
+        state::lock(self.state()).journal.page(wanted, usize::MAX).0
+    }
+
+    /// The first entry of the journal that is wanted, among those that are there and those to come; waits 30 seconds
+    /// for it.
+    pub async fn records(&self, wanted: &JournalFilter) -> Result<Entry> {
+        let first = journal::wait(self.state(), wanted, 1);
+        let found = tokio::time::timeout(phone_chat::DEADLINE, first).await.ok();
+        let entry = found.and_then(|(entries, _)| entries.into_iter().next());
+        entry.ok_or_else(|| Error::NotReceived("journal".to_owned()))
     }
 
     /// How many connections are open, those that are not logged in among them.

@@ -38,7 +38,7 @@ pub use dirty::Dirty;
 pub use error::{Error, Result};
 pub use faults::Fault;
 pub use groups::{GroupLever, NewGroup, Refusal, Role};
-pub use journal::Entry;
+pub use journal::{Entry, JournalFilter};
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;

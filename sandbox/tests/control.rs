@@ -2,9 +2,10 @@
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use wharf_sandbox::Sandbox;
+use wharf_sandbox::{JournalFilter, Sandbox};
 
 use crate::client::{DEADLINE, Device};
+use crate::openapi::contradiction;
 
 pub(crate) struct Control {
     pub(crate) sandbox: Sandbox,
@@ -52,20 +53,20 @@ impl Control {
     }
 }
 
+/// Sends a request; that and its answer have to be as the document says.
 async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let response = client.execute(request.try_clone().unwrap()).await.unwrap();
     let status = response.status();
-    (status, response.json().await.unwrap())
+    let answer = response.json().await.unwrap();
+    let wrong = contradiction(&request, status, &answer);
+    assert_eq!(wrong, None, "{} {}: {status} {answer}", request.method(), request.url());
+    (status, answer)
 }
 
 pub(crate) fn error(body: &Value) -> &str {
     body["error"].as_str().unwrap()
-}
-
-#[tokio::test]
-async fn the_front_page_answers() {
-    let control = Control::start().await;
-    assert_eq!(control.request(Method::GET, "/").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -195,6 +196,45 @@ async fn the_journal_is_read_in_pages() {
     }
 }
 
+#[tokio::test]
+async fn the_journal_is_filtered_and_waited_for() {
+    let control = Control::start().await;
+    let gid = control.crew().await;
+    let path = format!("/admin/groups/{gid}");
+    control.send(Method::PATCH, &path, json!({ "by": "shop", "subject": "Night" })).await;
+    control.sandbox.phone("boss").sends("shop", "hello").await.unwrap();
+    let operations = async |query: &str| -> Vec<String> {
+        let (status, page) = control.get(&format!("/admin/journal?{query}")).await;
+        assert_eq!((status, &page["next"]), (StatusCode::OK, &json!(3)), "{page}");
+        let entries = page["entries"].as_array().unwrap().iter();
+        entries.map(|entry| entry["operation"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(operations("operation=group.").await, ["group.create", "group.subject"]);
+    assert_eq!(operations("operation=message").await, ["message"]);
+    assert_eq!(operations("account=shop").await, ["group.subject"]);
+    assert_eq!(operations(&format!("object={gid}&account=boss")).await, ["group.create"]);
+    assert_eq!(operations("operation=group.&after=1").await, ["group.subject"]);
+    assert!(operations("account=nobody").await.is_empty());
+
+    let of_shop = JournalFilter::default().account("shop").operation("group.");
+    assert_eq!(control.sandbox.journal_of(&of_shop).len(), 1);
+    let rises = JournalFilter::default().operation("group.promote").object(gid.clone());
+    let waits = control.get("/admin/journal?after=3&operation=group.&wait=30");
+    let rise = async {
+        // It is none of what is waited for.
+        control.sandbox.phone("boss").sends("shop", "hello").await.unwrap();
+        control.post(&format!("{path}/promote"), json!({ "name": "mia" })).await
+    };
+    let ((_, page), recorded, _) = tokio::join!(waits, control.sandbox.records(&rises), rise);
+    assert_eq!((&page["entries"][0]["sequence"], &page["next"]), (&json!(5), &json!(5)));
+    assert_eq!(recorded.unwrap().sequence, 5);
+    for (query, field) in [("wait=61", "wait"), ("wait=x", "wait"), ("colour=red", "colour")] {
+        let (status, refused) = control.get(&format!("/admin/journal?{query}")).await;
+        assert_eq!(status, 400);
+        assert!(error(&refused).contains(field), "{refused}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanned_qr_links_the_device_of_a_phone_made_on_demand() {
     let control = Control::start().await;
@@ -207,6 +247,7 @@ async fn a_scanned_qr_links_the_device_of_a_phone_made_on_demand() {
     let (_, phones) = control.get("/admin/phones").await;
     assert_eq!(phones["phones"][0]["name"], "shop");
     assert_eq!(phones["phones"][0]["devices"], json!([linked["device"]]));
+    assert_eq!(phones["phones"][0]["connected"], json!([linked["device"]]));
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod members;
 mod messages;
 mod network;
 mod offline;
+mod openapi;
 mod pairing_code;
 mod phone_control;
 mod phone_groups;

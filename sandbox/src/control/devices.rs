@@ -5,20 +5,37 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::dirty::{self, Dirty};
 use crate::levers;
 use crate::state::{self, AccountId, DeviceAddr, Shared, lock};
 
-#[derive(Serialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(unlink_all))
+        .routes(routes!(unlink))
+        .routes(routes!(reinstall))
+        .routes(routes!(migrate_to_lid))
+        .routes(routes!(props, set_props))
+        .routes(routes!(dirty, mark_dirty))
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Unlinked {
     /// How many devices were linked.
     unlinked: usize,
 }
 
+/// Unlink every device of an account.
+#[utoipa::path(delete, path = "/phones/{name}/devices", operation_id = "unlinkDevices", tag = "devices",
+    responses((status = 200, body = Unlinked, description = "They are unlinked"), Refused))]
 pub(crate) async fn unlink_all(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -28,6 +45,9 @@ pub(crate) async fn unlink_all(
     Ok(Json(Unlinked { unlinked: levers::unlink_all(&mut state, account) }))
 }
 
+/// Unlink one device of an account.
+#[utoipa::path(delete, path = "/phones/{name}/devices/{device}", operation_id = "unlinkDevice", tag = "devices",
+    responses((status = 200, body = Unlinked, description = "It is unlinked"), Refused))]
 pub(crate) async fn unlink(
     State(shared): State<Shared>,
     Path((name, device)): Path<(String, String)>,
@@ -42,6 +62,9 @@ pub(crate) async fn unlink(
     }
 }
 
+/// Set the phone up anew: it has another identity, and no devices.
+#[utoipa::path(post, path = "/phones/{name}/reinstall", operation_id = "reinstallPhone", tag = "devices",
+    responses((status = 200, body = Unlinked, description = "It is set up"), Refused))]
 pub(crate) async fn reinstall(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -51,11 +74,14 @@ pub(crate) async fn reinstall(
     Ok(Json(Unlinked { unlinked: levers::reinstall(&mut state, account) }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Migrated {
     migrated: bool,
 }
 
+/// Tell an account's devices that chats are addressed by LID from now on.
+#[utoipa::path(post, path = "/phones/{name}/migrate-to-lid", operation_id = "migrateToLid", tag = "devices",
+    responses((status = 200, body = Migrated, description = "They are told"), Refused))]
 pub(crate) async fn migrate_to_lid(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -67,12 +93,16 @@ pub(crate) async fn migrate_to_lid(
 }
 
 /// Values of switches, by number.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PropsBody {
+    #[schema(value_type = BTreeMap<String, String>)]
     props: BTreeMap<u32, String>,
 }
 
+/// Read the switches (AB properties) of an account.
+#[utoipa::path(get, path = "/phones/{name}/props", operation_id = "readProps", tag = "devices",
+    responses((status = 200, body = PropsBody, description = "All that are set"), Refused))]
 pub(crate) async fn props(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -83,6 +113,9 @@ pub(crate) async fn props(
 }
 
 /// Sets the switches that are named; the others stay.
+#[utoipa::path(put, path = "/phones/{name}/props", operation_id = "setProps", tag = "devices",
+    request_body = PropsBody,
+    responses((status = 200, body = PropsBody, description = "All that are set"), Refused))]
 pub(crate) async fn set_props(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -106,23 +139,27 @@ fn props_of(state: &state::State, id: AccountId) -> PropsBody {
     PropsBody { props: props.unwrap_or_default() }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DirtyBody {
+    /// `groups`, `account_sync`, `syncd_app_state` or `newsletter_metadata`.
     what: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Bits {
     dirty: Vec<Bit>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Bit {
     device: u16,
     what: &'static str,
 }
 
+/// Read what an account's devices are to fetch anew.
+#[utoipa::path(get, path = "/phones/{name}/dirty", operation_id = "readDirty", tag = "devices",
+    responses((status = 200, body = Bits, description = "What is marked"), Refused))]
 pub(crate) async fn dirty(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -132,6 +169,10 @@ pub(crate) async fn dirty(
     Ok(Json(bits_of(&state, id)))
 }
 
+/// Mark something that an account's devices are to fetch anew.
+#[utoipa::path(post, path = "/phones/{name}/dirty", operation_id = "markDirty", tag = "devices",
+    request_body = DirtyBody,
+    responses((status = 200, body = Bits, description = "What is marked"), Refused))]
 pub(crate) async fn mark_dirty(
     State(shared): State<Shared>,
     Path(name): Path<String>,

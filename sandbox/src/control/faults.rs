@@ -6,13 +6,21 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::faults::{Operation, Rule};
 use crate::state::{Shared, lock};
 use crate::{Fault, levers};
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(order, heal))
+}
 
 /// Longest delay: ten minutes.
 const DELAY_MAX: u64 = 600_000;
@@ -20,9 +28,10 @@ const DELAY_MAX: u64 = 600_000;
 /// Numbers that a refusal may have.
 const CODES: std::ops::RangeInclusive<u16> = 300..=599;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct OrderBody {
+    /// Which requests: `group.subject`, `message`, `ping`, `any` and so on.
     operation: String,
     /// Whose requests, by the name of a phone; anybody's if this is left out.
     phone: Option<String>,
@@ -38,7 +47,8 @@ pub(crate) struct OrderBody {
     delay_ms: Option<u64>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = FaultKind)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     SilenceBefore,
@@ -47,18 +57,23 @@ enum Kind {
     DropAfter,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderedFault)]
 pub(crate) struct OrderedBody {
     operation: String,
     count: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct HealedBody {
     /// How many requests would still have met a fault.
     forgotten: usize,
 }
 
+/// Let requests to come meet a fault.
+#[utoipa::path(post, path = "/faults", operation_id = "orderFault", tag = "faults",
+    request_body = OrderBody,
+    responses((status = 201, body = OrderedBody, description = "It is ordered"), Refused))]
 pub(crate) async fn order(
     State(shared): State<Shared>,
     Body(body): Body<OrderBody>,
@@ -81,6 +96,9 @@ pub(crate) async fn order(
     Ok((StatusCode::CREATED, Json(OrderedBody { operation: body.operation, count })))
 }
 
+/// Forget every fault and refused login, and take, read and answer again; a ban stays.
+#[utoipa::path(delete, path = "/faults", operation_id = "heal", tag = "faults",
+    responses((status = 200, body = HealedBody, description = "All is well"), Refused))]
 pub(crate) async fn heal(State(shared): State<Shared>) -> Json<HealedBody> {
     Json(HealedBody { forgotten: levers::heal(&shared) })
 }

@@ -4,16 +4,34 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use wacore_binary::Jid;
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use crate::groups::{self, Change, Group, NewGroup, Refusal, Role};
 use crate::state::{self, Shared, lock};
 
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(find, change))
+        .routes(routes!(add_member, remove_member))
+        .routes(routes!(join))
+        .routes(routes!(admit))
+        .routes(routes!(reject))
+        .routes(routes!(leave))
+        .routes(routes!(promote))
+        .routes(routes!(demote))
+}
+
 type Answer = Result<Json<GroupBody>, Error>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewGroup)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBody {
     subject: String,
@@ -27,7 +45,7 @@ pub(crate) struct NewBody {
     addressing: Addressing,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Addressing {
     #[default]
@@ -35,7 +53,7 @@ enum Addressing {
     Pn,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
     /// Who makes the change; the creator if nobody is named.
@@ -53,7 +71,7 @@ pub(crate) struct ChangeBody {
     all_add: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MemberChange {
     name: String,
@@ -61,13 +79,13 @@ pub(crate) struct MemberChange {
     by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LeaverBody {
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct GroupBody {
     gid: String,
     subject: String,
@@ -82,7 +100,7 @@ pub(crate) struct GroupBody {
     requests: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MemberBody {
     name: String,
     role: Role,
@@ -90,7 +108,8 @@ struct MemberBody {
     lid: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = GroupList)]
 pub(crate) struct ListBody {
     groups: Vec<GroupBody>,
 }
@@ -117,10 +136,17 @@ impl From<&Group> for GroupBody {
     }
 }
 
+/// List the groups.
+#[utoipa::path(get, path = "/groups", operation_id = "listGroups", tag = "groups",
+    responses((status = 200, body = ListBody, description = "Every group"), Refused))]
 pub(crate) async fn list(State(shared): State<Shared>) -> Json<ListBody> {
     Json(ListBody { groups: lock(&shared).groups.all().map(GroupBody::from).collect() })
 }
 
+/// Make a group.
+#[utoipa::path(post, path = "/groups", operation_id = "addGroup", tag = "groups",
+    request_body = NewBody,
+    responses((status = 201, body = GroupBody, description = "The new group"), Refused))]
 pub(crate) async fn add(
     State(shared): State<Shared>,
     Body(body): Body<NewBody>,
@@ -137,11 +163,17 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, read(&shared, &gid)?))
 }
 
+/// Read a group.
+#[utoipa::path(get, path = "/groups/{gid}", operation_id = "getGroup", tag = "groups",
+    responses((status = 200, body = GroupBody, description = "The group"), Refused))]
 pub(crate) async fn find(State(shared): State<Shared>, Path(gid): Path<String>) -> Answer {
     read(&shared, &address(&gid)?)
 }
 
 /// Fields are applied in the order of their declaration, each as one change; the first refusal ends it.
+#[utoipa::path(patch, path = "/groups/{gid}", operation_id = "changeGroup", tag = "groups",
+    request_body = ChangeBody,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn change(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -175,6 +207,10 @@ pub(crate) async fn change(
     read(&shared, &gid)
 }
 
+/// Add a member.
+#[utoipa::path(post, path = "/groups/{gid}/members", operation_id = "addMember", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn add_member(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -188,6 +224,9 @@ pub(crate) async fn add_member(
 }
 
 /// Somebody follows the link: they are in, or ask to be let in.
+#[utoipa::path(post, path = "/groups/{gid}/join", operation_id = "joinGroup", tag = "groups",
+    request_body = LeaverBody,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn join(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -199,6 +238,10 @@ pub(crate) async fn join(
     read(&shared, &gid)
 }
 
+/// Let somebody in who asks for it.
+#[utoipa::path(post, path = "/groups/{gid}/admit", operation_id = "admit", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn admit(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -211,6 +254,10 @@ pub(crate) async fn admit(
     read(&shared, &gid)
 }
 
+/// Turn somebody away who asks to be let in.
+#[utoipa::path(post, path = "/groups/{gid}/reject", operation_id = "reject", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn reject(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -219,6 +266,10 @@ pub(crate) async fn reject(
     change_member(&shared, &gid, member, Change::Reject)
 }
 
+/// Send a member away.
+#[utoipa::path(delete, path = "/groups/{gid}/members", operation_id = "removeMember", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn remove_member(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -227,6 +278,10 @@ pub(crate) async fn remove_member(
     change_member(&shared, &gid, member, Change::Remove)
 }
 
+/// Make a member an admin.
+#[utoipa::path(post, path = "/groups/{gid}/promote", operation_id = "promote", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn promote(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -235,6 +290,10 @@ pub(crate) async fn promote(
     change_member(&shared, &gid, member, Change::Promote)
 }
 
+/// Make an admin a plain member.
+#[utoipa::path(post, path = "/groups/{gid}/demote", operation_id = "demote", tag = "groups",
+    request_body = MemberChange,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn demote(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -243,6 +302,10 @@ pub(crate) async fn demote(
     change_member(&shared, &gid, member, Change::Demote)
 }
 
+/// Leave a group.
+#[utoipa::path(post, path = "/groups/{gid}/leave", operation_id = "leaveGroup", tag = "groups",
+    request_body = LeaverBody,
+    responses((status = 200, body = GroupBody, description = "The group as it is now"), Refused))]
 pub(crate) async fn leave(
     State(shared): State<Shared>,
     Path(gid): Path<String>,

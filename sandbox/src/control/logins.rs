@@ -6,12 +6,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::state::{Shared, lock};
 use crate::{LoginFailure, levers};
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(ban, pardon)).routes(routes!(order))
+}
 
 /// Reasons that a failure may have.
 const REASONS: std::ops::RangeInclusive<u16> = 400..=599;
@@ -19,13 +27,14 @@ const REASONS: std::ops::RangeInclusive<u16> = 400..=599;
 /// Longest ban: a year.
 const SECONDS_MAX: u64 = 366 * 24 * 60 * 60;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FailureBody {
     /// Whose logins; everybody's if this is left out.
     phone: Option<String>,
     /// How many logins are refused; one if this is left out.
     count: Option<usize>,
+    /// 400 to 599.
     reason: u16,
     /// Code of a ban, for the reason 402.
     code: Option<u16>,
@@ -34,12 +43,17 @@ pub(crate) struct FailureBody {
     message: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderedFailure)]
 pub(crate) struct OrderedBody {
     reason: u16,
     count: usize,
 }
 
+/// Refuse logins to come.
+#[utoipa::path(post, path = "/login-failures", operation_id = "orderLoginFailures", tag = "faults",
+    request_body = FailureBody,
+    responses((status = 201, body = OrderedBody, description = "It is ordered"), Refused))]
 pub(crate) async fn order(
     State(shared): State<Shared>,
     Body(body): Body<FailureBody>,
@@ -73,24 +87,28 @@ fn failure(body: &FailureBody) -> Result<LoginFailure, Error> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BanBody {
     code: u16,
     seconds: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct BannedBody {
     banned: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PardonedBody {
     /// Whether there was a ban.
     pardoned: bool,
 }
 
+/// Ban an account for a while: its devices are refused.
+#[utoipa::path(put, path = "/phones/{name}/ban", operation_id = "banPhone", tag = "network",
+    request_body = BanBody,
+    responses((status = 200, body = BannedBody, description = "It is banned"), Refused))]
 pub(crate) async fn ban(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -102,6 +120,9 @@ pub(crate) async fn ban(
     Ok(Json(BannedBody { banned: true }))
 }
 
+/// Lift the ban of an account.
+#[utoipa::path(delete, path = "/phones/{name}/ban", operation_id = "pardonPhone", tag = "network",
+    responses((status = 200, body = PardonedBody, description = "There is no ban"), Refused))]
 pub(crate) async fn pardon(
     State(shared): State<Shared>,
     Path(name): Path<String>,

@@ -3,17 +3,30 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::{Body, Params};
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::check_name;
 use crate::state::{Shared, lock};
 use crate::{LinkedDevice, levers, pairing};
 
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(expire_code))
+        .routes(routes!(scan))
+        .routes(routes!(enter_code))
+        .routes(routes!(settings, set))
+}
+
 /// More QR codes than anybody would show.
 const REFS_MAX: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// Whose phone it is; made if there is none. If this is left out, that of the push name that the client registered
@@ -21,7 +34,7 @@ pub(crate) struct Wanted {
     phone: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct LinkedBody {
     /// Name of the account.
     phone: String,
@@ -33,7 +46,13 @@ pub(crate) struct LinkedBody {
     device: u16,
 }
 
+/// Scan the QR code that a client shows.
+///
 /// Answers once the client has accepted: it is linked then, and about to log in.
+#[utoipa::path(post, path = "/mock-phone/scan-qr", operation_id = "scanQr", tag = "linking",
+    params(Wanted),
+    request_body(content = String, content_type = "text/plain", description = "The text of the QR code"),
+    responses((status = 200, body = LinkedBody, description = "The device is linked"), Refused))]
 pub(crate) async fn scan(
     State(shared): State<Shared>,
     Params(wanted): Params<Wanted>,
@@ -57,14 +76,21 @@ pub(crate) async fn scan(
     Ok(body(phone, linked.map_err(|error| refused(&error))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Owner {
     /// Whose phone it is. It has to exist: the client has named its number.
     phone: String,
 }
 
+/// Type the pairing code that a client shows.
+///
 /// Answers once the client has accepted: it is linked then, and about to log in.
+#[utoipa::path(post, path = "/mock-phone/enter-code", operation_id = "enterCode", tag = "linking",
+    params(Owner),
+    request_body(content = String, content_type = "text/plain", description = "The code, with or without a hyphen"),
+    responses((status = 200, body = LinkedBody, description = "The device is linked"), Refused))]
 pub(crate) async fn enter_code(
     State(shared): State<Shared>,
     Params(Owner { phone }): Params<Owner>,
@@ -74,7 +100,7 @@ pub(crate) async fn enter_code(
     Ok(body(phone, linked.map_err(|error| refused(&error))?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ExpiryBody {
     /// Whether the client's user, and not the client by itself, is to make another code.
@@ -82,11 +108,15 @@ pub(crate) struct ExpiryBody {
     by_hand: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct ExpiredBody {
     expired: bool,
 }
 
+/// Let the pairing code that a client shows for this account expire.
+#[utoipa::path(post, path = "/phones/{name}/expire-code", operation_id = "expirePairingCode", tag = "linking",
+    request_body = ExpiryBody,
+    responses((status = 200, body = ExpiredBody, description = "It is no longer good"), Refused))]
 pub(crate) async fn expire_code(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -96,17 +126,25 @@ pub(crate) async fn expire_code(
     Ok(Json(ExpiredBody { expired: true }))
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = PairingSettings)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct SettingsBody {
     /// How many QR codes a client gets to show.
     qr_refs: usize,
 }
 
+/// Read what clients are given to show.
+#[utoipa::path(get, path = "/pairing", operation_id = "readPairing", tag = "linking",
+    responses((status = 200, body = SettingsBody, description = "As set"), Refused))]
 pub(crate) async fn settings(State(shared): State<Shared>) -> Json<SettingsBody> {
     Json(SettingsBody { qr_refs: lock(&shared).pairings.references })
 }
 
+/// Set what clients are given to show.
+#[utoipa::path(put, path = "/pairing", operation_id = "setPairing", tag = "linking",
+    request_body = SettingsBody,
+    responses((status = 200, body = SettingsBody, description = "As set"), Refused))]
 pub(crate) async fn set(
     State(shared): State<Shared>,
     Body(settings): Body<SettingsBody>,

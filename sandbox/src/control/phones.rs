@@ -4,18 +4,27 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use crate::state::{self, Account, AccountId, Shared, is_name, lock};
 
-#[derive(Deserialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list, add))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewPhone)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBody {
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PhoneBody {
     name: String,
@@ -25,29 +34,41 @@ pub(crate) struct PhoneBody {
     lid: String,
     /// Numbers of the linked devices.
     devices: Vec<u16>,
+    /// Numbers of those that are connected.
+    connected: Vec<u16>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PhoneList)]
 pub(crate) struct ListBody {
     phones: Vec<PhoneBody>,
 }
 
 impl From<&Account> for PhoneBody {
     fn from(account: &Account) -> Self {
+        let connected = account.devices.iter().filter(|device| device.link.is_some());
         Self {
             name: account.name.clone(),
             push_name: account.push_name.clone(),
             jid: account.pn().to_string(),
             lid: account.lid().to_string(),
             devices: account.devices.iter().map(|device| device.id).collect(),
+            connected: connected.map(|device| device.id).collect(),
         }
     }
 }
 
+/// List the accounts.
+#[utoipa::path(get, path = "/phones", operation_id = "listPhones", tag = "phones",
+    responses((status = 200, body = ListBody, description = "Every account"), Refused))]
 pub(crate) async fn list(State(shared): State<Shared>) -> Json<ListBody> {
     Json(ListBody { phones: lock(&shared).accounts.iter().map(PhoneBody::from).collect() })
 }
 
+/// Make an account with a phone.
+#[utoipa::path(post, path = "/phones", operation_id = "addPhone", tag = "phones",
+    request_body = NewBody,
+    responses((status = 201, body = PhoneBody, description = "The new account"), Refused))]
 pub(crate) async fn add(
     State(shared): State<Shared>,
     Body(body): Body<NewBody>,

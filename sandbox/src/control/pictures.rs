@@ -5,8 +5,11 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::{Params, Raw};
+use super::documented::Refused;
 use super::error::Error;
 use super::groups::{address, known};
 use super::phones::account;
@@ -15,19 +18,32 @@ use crate::levers;
 use crate::pictures::{Form, NewPicture, Owner};
 use crate::state::{Shared, State as Everything, lock};
 
-#[derive(Serialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(of_phone, set_of_phone, remove_of_phone)).routes(routes!(
+        of_group,
+        set_of_group,
+        remove_of_group
+    ))
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PictureBody {
     /// The id that clients see; `null` if there is no picture.
     id: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct By {
     /// Who makes the change; the creator if nobody is named.
     by: Option<String>,
 }
 
+/// Read the full picture of an account.
+#[utoipa::path(get, path = "/phones/{name}/picture", operation_id = "readPhonePicture", tag = "pictures",
+    responses((status = 200, body = Vec<u8>, content_type = "image/jpeg", description = "The picture"), Refused))]
 pub(crate) async fn of_phone(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -37,6 +53,10 @@ pub(crate) async fn of_phone(
     bytes(&state, &Owner::Account(account))
 }
 
+/// Set the picture of an account.
+#[utoipa::path(put, path = "/phones/{name}/picture", operation_id = "setPhonePicture", tag = "pictures",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A JPEG"),
+    responses((status = 200, body = PictureBody, description = "The new picture"), Refused))]
 pub(crate) async fn set_of_phone(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -45,6 +65,9 @@ pub(crate) async fn set_of_phone(
     change_of_phone(&shared, &name, Some(NewPicture { full, preview: None }))
 }
 
+/// Remove the picture of an account.
+#[utoipa::path(delete, path = "/phones/{name}/picture", operation_id = "removePhonePicture", tag = "pictures",
+    responses((status = 200, body = PictureBody, description = "There is none"), Refused))]
 pub(crate) async fn remove_of_phone(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -52,6 +75,9 @@ pub(crate) async fn remove_of_phone(
     change_of_phone(&shared, &name, None)
 }
 
+/// Read the full picture of a group.
+#[utoipa::path(get, path = "/groups/{gid}/picture", operation_id = "readGroupPicture", tag = "pictures",
+    responses((status = 200, body = Vec<u8>, content_type = "image/jpeg", description = "The picture"), Refused))]
 pub(crate) async fn of_group(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -62,6 +88,11 @@ pub(crate) async fn of_group(
     bytes(&state, &Owner::Group(gid))
 }
 
+/// Set the picture of a group.
+#[utoipa::path(put, path = "/groups/{gid}/picture", operation_id = "setGroupPicture", tag = "pictures",
+    params(By),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A JPEG"),
+    responses((status = 200, body = PictureBody, description = "The new picture"), Refused))]
 pub(crate) async fn set_of_group(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
@@ -71,6 +102,10 @@ pub(crate) async fn set_of_group(
     change_of_group(&shared, &gid, &by, Some(NewPicture { full, preview: None }))
 }
 
+/// Remove the picture of a group.
+#[utoipa::path(delete, path = "/groups/{gid}/picture", operation_id = "removeGroupPicture", tag = "pictures",
+    params(By),
+    responses((status = 200, body = PictureBody, description = "There is none"), Refused))]
 pub(crate) async fn remove_of_group(
     State(shared): State<Shared>,
     Path(gid): Path<String>,

@@ -3,21 +3,29 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::groups;
 use crate::presence::{self, ChatState};
 use crate::state::{Shared, lock};
 
-#[derive(Deserialize, Serialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(set)).routes(routes!(show))
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PresenceBody {
     online: bool,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum What {
     Composing,
@@ -25,7 +33,7 @@ enum What {
     Paused,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChatStateBody {
     /// A phone's name, or the JID of a person or a group.
@@ -33,6 +41,10 @@ pub(crate) struct ChatStateBody {
     state: What,
 }
 
+/// Take the phone into use, or lay it aside.
+#[utoipa::path(put, path = "/phones/{name}/presence", operation_id = "setPresence", tag = "messages",
+    request_body = PresenceBody,
+    responses((status = 200, body = PresenceBody, description = "As set"), Refused))]
 pub(crate) async fn set(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -44,6 +56,10 @@ pub(crate) async fn set(
     Ok(Json(body))
 }
 
+/// Show others that somebody types or records on the phone.
+#[utoipa::path(post, path = "/phones/{name}/chat-state", operation_id = "showChatState", tag = "messages",
+    request_body = ChatStateBody,
+    responses((status = 200, body = ChatStateBody, description = "It is told"), Refused))]
 pub(crate) async fn show(
     State(shared): State<Shared>,
     Path(name): Path<String>,

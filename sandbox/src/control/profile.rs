@@ -3,21 +3,32 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::BusinessProfile;
 use crate::profile::{Profile, change};
 use crate::state::{self, AccountId, Shared, lock};
 
-#[derive(Deserialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(about, set_about))
+        .routes(routes!(timer, set_timer))
+        .routes(routes!(business, set_business, remove_business))
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAbout {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct AboutBody {
     /// Nothing if it was never set.
     text: Option<String>,
@@ -25,6 +36,9 @@ pub(crate) struct AboutBody {
     at: Option<i64>,
 }
 
+/// Read the about of an account.
+#[utoipa::path(get, path = "/phones/{name}/about", operation_id = "readAbout", tag = "profile",
+    responses((status = 200, body = AboutBody, description = "The about"), Refused))]
 pub(crate) async fn about(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -34,6 +48,10 @@ pub(crate) async fn about(
     Ok(Json(about_of(&state, id)))
 }
 
+/// Set the about of an account.
+#[utoipa::path(put, path = "/phones/{name}/about", operation_id = "setAbout", tag = "profile",
+    request_body = NewAbout,
+    responses((status = 200, body = AboutBody, description = "As set"), Refused))]
 pub(crate) async fn set_about(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -53,13 +71,16 @@ fn about_of(state: &state::State, id: AccountId) -> AboutBody {
     AboutBody { text, at }
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TimerBody {
     /// 0 for ever.
     seconds: u32,
 }
 
+/// Read after how long messages of new chats disappear.
+#[utoipa::path(get, path = "/phones/{name}/disappearing-mode", operation_id = "readTimer", tag = "profile",
+    responses((status = 200, body = TimerBody, description = "As set"), Refused))]
 pub(crate) async fn timer(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -69,6 +90,10 @@ pub(crate) async fn timer(
     Ok(Json(TimerBody { seconds: profile(&state, id).map_or(0, |it| it.timer.seconds) }))
 }
 
+/// Set after how long messages of new chats disappear.
+#[utoipa::path(put, path = "/phones/{name}/disappearing-mode", operation_id = "setTimer", tag = "profile",
+    request_body = TimerBody,
+    responses((status = 200, body = TimerBody, description = "As set"), Refused))]
 pub(crate) async fn set_timer(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -81,6 +106,9 @@ pub(crate) async fn set_timer(
     Ok(Json(body))
 }
 
+/// Read the business profile of an account.
+#[utoipa::path(get, path = "/phones/{name}/business", operation_id = "readBusiness", tag = "profile",
+    responses((status = 200, body = BusinessProfile, description = "The profile"), Refused))]
 pub(crate) async fn business(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -91,6 +119,10 @@ pub(crate) async fn business(
     business.map(Json).ok_or_else(|| no_business(&name))
 }
 
+/// Make an account a business, or change its profile.
+#[utoipa::path(put, path = "/phones/{name}/business", operation_id = "setBusiness", tag = "profile",
+    request_body = BusinessProfile,
+    responses((status = 200, body = BusinessProfile, description = "As set"), Refused))]
 pub(crate) async fn set_business(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -106,11 +138,14 @@ pub(crate) async fn set_business(
     Ok(Json(business))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Removed {
     removed: bool,
 }
 
+/// Make a business an account like others.
+#[utoipa::path(delete, path = "/phones/{name}/business", operation_id = "removeBusiness", tag = "profile",
+    responses((status = 200, body = Removed, description = "It is no business"), Refused))]
 pub(crate) async fn remove_business(
     State(shared): State<Shared>,
     Path(name): Path<String>,

@@ -2,17 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::connections::Dropped;
+use super::documented::Refused;
 use super::error::Error;
 use crate::levers;
 use crate::server::Front;
 use crate::state::{Shared, lock};
 
-#[derive(Serialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(rotate_key))
+        .routes(routes!(restart))
+        .routes(routes!(handshakes))
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct HandshakesBody {
     /// How many were begun with the server's key: pattern IK.
     resumptions: u64,
@@ -22,6 +33,9 @@ pub(crate) struct HandshakesBody {
     routed: u64,
 }
 
+/// Count how clients came back.
+#[utoipa::path(get, path = "/handshakes", operation_id = "readHandshakes", tag = "server",
+    responses((status = 200, body = HandshakesBody, description = "Since the start"), Refused))]
 pub(crate) async fn handshakes(State(shared): State<Shared>) -> Json<HandshakesBody> {
     let handshakes = &lock(&shared).handshakes;
     Json(HandshakesBody {
@@ -31,12 +45,21 @@ pub(crate) async fn handshakes(State(shared): State<Shared>) -> Json<HandshakesB
     })
 }
 
+/// Break every connection and make a new key for handshakes.
+#[utoipa::path(post, path = "/rotate-key", operation_id = "rotateKey", tag = "server",
+    responses((status = 200, body = Dropped, description = "There is a new key"), Refused))]
 pub(crate) async fn rotate_key(State(shared): State<Shared>) -> Json<Dropped> {
     Json(Dropped { dropped: levers::rotate_key(&shared).await })
 }
 
+/// Close everything and listen again, as a new process would.
+///
 /// Answers when the server listens again, on the connection that the request came by: it is the last of the old ones.
-pub(crate) async fn restart(front: Arc<Front>) -> Result<Json<Dropped>, Error> {
+#[utoipa::path(post, path = "/restart", operation_id = "restart", tag = "server",
+    responses((status = 200, body = Dropped, description = "It listens again"), Refused))]
+pub(crate) async fn restart(
+    Extension(front): Extension<Arc<Front>>,
+) -> Result<Json<Dropped>, Error> {
     let dropped = front.restart().await.map_err(|error| Error::Conflict(error.to_string()))?;
     Ok(Json(Dropped { dropped }))
 }

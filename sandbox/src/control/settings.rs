@@ -6,9 +6,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use buffa::Message as _;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use waproto::whatsapp::SyncActionValue;
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::levers::phone_settings as levers;
@@ -16,19 +19,30 @@ use crate::phone::{self, Change};
 use crate::state::{self, Shared, lock};
 use crate::{Setting, UnreadPatch};
 
-#[derive(Serialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, set))
+        .routes(routes!(fold))
+        .routes(routes!(rotate_key))
+        .routes(routes!(set_push_name))
+        .routes(routes!(save_contact))
+        .routes(routes!(set_chat))
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct SettingsBody {
     settings: Vec<Setting>,
     unread: Vec<UnreadPatch>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct PushNameBody {
     push_name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactBody {
     /// A phone, a JID or the digits of a number.
@@ -37,7 +51,7 @@ pub(crate) struct ContactBody {
 }
 
 /// What is to become of a chat; what is left out stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ChatBody {
     /// A phone, a JID, the digits of a number, or a group.
@@ -49,7 +63,7 @@ pub(crate) struct ChatBody {
     archived: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingBody {
     /// The name of the action on the wire.
@@ -60,13 +74,13 @@ pub(crate) struct SettingBody {
     value: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct FoldedBody {
     /// How many patches.
     folded: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct RotatedBody {
     /// How many devices there were to share the new key with.
     devices: usize,
@@ -74,12 +88,19 @@ pub(crate) struct RotatedBody {
 
 type Answer = Result<Json<SettingsBody>, Error>;
 
+/// List the settings that a phone shares with its devices, and what it could not read.
+#[utoipa::path(get, path = "/phones/{name}/settings", operation_id = "listSettings", tag = "settings",
+    responses((status = 200, body = SettingsBody, description = "All of them"), Refused))]
 pub(crate) async fn list(State(shared): State<Shared>, Path(name): Path<String>) -> Answer {
     let state = lock(&shared);
     let account = account(&state, "name", &name)?;
     Ok(shown(&state, account))
 }
 
+/// Set or remove any setting.
+#[utoipa::path(post, path = "/phones/{name}/settings", operation_id = "changeSetting", tag = "settings",
+    request_body = SettingBody,
+    responses((status = 200, body = SettingsBody, description = "All of them as they are now"), Refused))]
 pub(crate) async fn set(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -90,6 +111,10 @@ pub(crate) async fn set(
     change(&shared, &name, "action", |_| Ok(vec![levers::any(&action, arguments, value)?]))
 }
 
+/// Set the name that the account shows others.
+#[utoipa::path(put, path = "/phones/{name}/push-name", operation_id = "setPushName", tag = "settings",
+    request_body = PushNameBody,
+    responses((status = 200, body = SettingsBody, description = "All settings as they are now"), Refused))]
 pub(crate) async fn set_push_name(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -98,6 +123,10 @@ pub(crate) async fn set_push_name(
     change(&shared, &name, "pushName", |_| Ok(vec![Change::push_name(&push_name)]))
 }
 
+/// Save a contact in the address book.
+#[utoipa::path(post, path = "/phones/{name}/contacts", operation_id = "saveContact", tag = "settings",
+    request_body = ContactBody,
+    responses((status = 200, body = SettingsBody, description = "All settings as they are now"), Refused))]
 pub(crate) async fn save_contact(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -106,6 +135,10 @@ pub(crate) async fn save_contact(
     change(&shared, &name, "who", |state| Ok(vec![levers::contact(state, &body.who, &body.name)?]))
 }
 
+/// Mute, pin or archive a chat, or undo it.
+#[utoipa::path(post, path = "/phones/{name}/chats", operation_id = "setChat", tag = "settings",
+    request_body = ChatBody,
+    responses((status = 200, body = SettingsBody, description = "All settings as they are now"), Refused))]
 pub(crate) async fn set_chat(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -123,6 +156,9 @@ pub(crate) async fn set_chat(
     })
 }
 
+/// Fold the patches of the settings into snapshots.
+#[utoipa::path(post, path = "/phones/{name}/settings/fold", operation_id = "foldSettings", tag = "settings",
+    responses((status = 200, body = FoldedBody, description = "They are folded"), Refused))]
 pub(crate) async fn fold(
     State(shared): State<Shared>,
     Path(name): Path<String>,
@@ -132,6 +168,9 @@ pub(crate) async fn fold(
     Ok(Json(FoldedBody { folded: levers::fold(&mut state, account) }))
 }
 
+/// Make a new key for the settings, and share it with the devices.
+#[utoipa::path(post, path = "/phones/{name}/settings/rotate-key", operation_id = "rotateSettingsKey", tag = "settings",
+    responses((status = 200, body = RotatedBody, description = "It is shared"), Refused))]
 pub(crate) async fn rotate_key(
     State(shared): State<Shared>,
     Path(name): Path<String>,

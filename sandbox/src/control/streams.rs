@@ -3,15 +3,23 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
 use crate::levers;
 use crate::state::{Shared, lock};
 use crate::streams::{self, StreamEnd};
 
-#[derive(Deserialize)]
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(end_of_phone)).routes(routes!(end_all))
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndBody {
     /// One of the ends that need no number, or nothing where `code` stands.
@@ -19,7 +27,8 @@ pub(crate) struct EndBody {
     code: Option<u16>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[schema(as = StreamEndKind)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Replaced,
@@ -29,7 +38,7 @@ enum Kind {
     Plain,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct EndedBody {
     /// How many connections were open.
     ended: usize,
@@ -52,6 +61,10 @@ impl EndBody {
     }
 }
 
+/// End every connection with a stanza.
+#[utoipa::path(post, path = "/end-streams", operation_id = "endStreams", tag = "network",
+    request_body = EndBody,
+    responses((status = 200, body = EndedBody, description = "They are ended"), Refused))]
 pub(crate) async fn end_all(
     State(shared): State<Shared>,
     Body(body): Body<EndBody>,
@@ -60,6 +73,10 @@ pub(crate) async fn end_all(
     Ok(Json(EndedBody { ended: streams::end_all(&mut lock(&shared), |_| true, end) }))
 }
 
+/// End the connections of an account's devices with a stanza.
+#[utoipa::path(post, path = "/phones/{name}/end-streams", operation_id = "endPhoneStreams", tag = "network",
+    request_body = EndBody,
+    responses((status = 200, body = EndedBody, description = "They are ended"), Refused))]
 pub(crate) async fn end_of_phone(
     State(shared): State<Shared>,
     Path(name): Path<String>,

@@ -5,18 +5,26 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::documented::Refused;
 use super::error::Error;
 use crate::Frames;
 use crate::state::{Shared, lock};
 use crate::transport::Transport;
 
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(read, set))
+}
+
 /// Longest pause: a client has given up by then.
 const PAUSE_MAX_MS: u64 = 60_000;
 
 /// What is left out is as usual: whole frames, no compression, no pause.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct TransportBody {
     /// `whole`, `joined`, or the bytes of a message as text.
@@ -46,10 +54,17 @@ impl From<Transport> for TransportBody {
     }
 }
 
+/// Read how the server talks on connections to come.
+#[utoipa::path(get, path = "/transport", operation_id = "readTransport", tag = "network",
+    responses((status = 200, body = TransportBody, description = "As set"), Refused))]
 pub(crate) async fn read(State(shared): State<Shared>) -> Json<TransportBody> {
     Json(lock(&shared).network.transport.into())
 }
 
+/// Set how the server talks on connections to come; what is left out is as usual.
+#[utoipa::path(put, path = "/transport", operation_id = "setTransport", tag = "network",
+    request_body = TransportBody,
+    responses((status = 200, body = TransportBody, description = "As set"), Refused))]
 pub(crate) async fn set(
     State(shared): State<Shared>,
     Body(body): Body<TransportBody>,

@@ -9,7 +9,7 @@ use crate::state::{self, AccountId};
 use crate::{Error, Phone, Result};
 
 /// How long a test waits for something to arrive.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Phone {
     /// Sends a text to whom a phone name, a JID or the digits of a number mean, or to a group; returns the message's id.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use buffa::Message as _;
 use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 use wacore_binary::Jid;
 use waproto::whatsapp::Message;
 
@@ -16,7 +17,7 @@ const KEPT: usize = 256;
 
 /// A message that the phone has received and decrypted: from somebody else, or the copy of one that another device of
 /// its own account has sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct ReceivedMessage {
     /// Position among all that the phone received, from 1.
@@ -45,8 +46,9 @@ pub struct ReceivedMessage {
     pub target: Option<String>,
     /// Whether it is to be seen once.
     pub view_once: bool,
-    /// The whole message, as a `whatsapp.Message`; see [`ReceivedMessage::message`].
+    /// The whole message, as a `whatsapp.Message`; over HTTP in base64.
     #[serde(serialize_with = "base64")]
+    #[schema(value_type = String)]
     pub bytes: Vec<u8>,
     /// Where it was said, for answers.
     #[serde(skip)]
@@ -70,7 +72,7 @@ impl ReceivedMessage {
 }
 
 /// A receipt that has reached the phone, for messages that it sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct ReceivedReceipt {
     /// Position among all that the phone received, from 1.
@@ -88,7 +90,7 @@ pub struct ReceivedReceipt {
 }
 
 /// What one of the account's devices asked of its phone, and no other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct PeerRequest {
     /// Position among all that the phone received, from 1.
@@ -102,13 +104,14 @@ pub struct PeerRequest {
     pub request: String,
     /// Whether the phone has answered.
     pub answered: bool,
-    /// The whole message, as a `whatsapp.Message`.
+    /// The whole message, as a `whatsapp.Message`; over HTTP in base64.
     #[serde(serialize_with = "base64")]
+    #[schema(value_type = String)]
     pub bytes: Vec<u8>,
 }
 
 /// A message that the phone could not decrypt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct Undecrypted {
     /// Position among all that the phone could not decrypt, from 1.

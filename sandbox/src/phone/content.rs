@@ -6,7 +6,7 @@ use waproto::whatsapp::message::protocol_message::Type;
 use waproto::whatsapp::{Message, MessageKey};
 
 /// What kind of message it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MessageKind {

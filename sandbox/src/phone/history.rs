@@ -7,7 +7,8 @@ mod part;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::state::{AccountId, Shared, State, lock};
 use crate::{Error, Result};
@@ -16,7 +17,7 @@ pub(super) use part::parts;
 
 /// What had happened on a phone before its devices were linked. Chats and people are the names of phones, JIDs, or the
 /// digits of numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct History {
     /// The chats, the newest first.
@@ -26,7 +27,7 @@ pub struct History {
 }
 
 /// A chat of the past.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryChat {
     /// A person or a group.
@@ -46,7 +47,7 @@ pub struct HistoryChat {
 }
 
 /// A message of the past.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryMessage {
     /// Its id.

@@ -21,7 +21,7 @@ pub(crate) use write::{Change, action, saved_contact, write};
 const PUSH_NAME: &str = "setting_pushName";
 
 /// One of the settings that the devices of an account share.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[non_exhaustive]
 pub struct Setting {
     /// Its collection, such as `regular_high`.
@@ -35,7 +35,7 @@ pub struct Setting {
 }
 
 /// A patch that a device has uploaded and the phone cannot read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[non_exhaustive]
 pub struct UnreadPatch {
     /// Its collection.

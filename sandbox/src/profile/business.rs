@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 use wacore_binary::{Jid, Node, NodeValue};
 
 use super::{stanza as node, told};
@@ -10,7 +11,7 @@ use crate::stanza::{self, Push};
 use crate::state::{Account, AccountId, State};
 
 /// What a business tells of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BusinessProfile {
     /// The name that its certificate says.
@@ -36,7 +37,7 @@ pub struct BusinessProfile {
 }
 
 /// A kind of business.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusinessCategory {
     /// Its number.
@@ -46,7 +47,7 @@ pub struct BusinessCategory {
 }
 
 /// When a business is open on one day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusinessHours {
     /// Which day.
@@ -56,7 +57,7 @@ pub struct BusinessHours {
 }
 
 /// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "everybody knows them")]
 pub enum Weekday {
