@@ -9,6 +9,7 @@ mod app_state;
 mod app_state_control;
 mod baileys;
 mod client;
+mod communities;
 mod control;
 mod devices;
 mod disturb;
