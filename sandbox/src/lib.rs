@@ -19,6 +19,7 @@ mod journal;
 mod levers;
 mod logins;
 mod media;
+mod newsletters;
 mod noise;
 mod pairing;
 mod phone;
@@ -40,6 +41,7 @@ pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;
+pub use newsletters::NewsletterLever;
 pub use phone::{
     History, HistoryChat, HistoryMessage, MessageKind, PeerRequest, ReceivedMessage,
     ReceivedReceipt, Setting, Undecrypted, UnreadPatch,
