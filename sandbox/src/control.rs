@@ -15,6 +15,7 @@ use crate::state::Shared;
 
 mod body;
 mod chats;
+mod communities;
 mod connections;
 mod devices;
 mod documented;
@@ -26,6 +27,7 @@ mod journal;
 mod logins;
 mod loopback;
 mod media;
+mod newsletters;
 mod page;
 mod paging;
 mod pairing;
@@ -81,6 +83,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(history::router())
         .merge(profile::router())
         .merge(groups::router())
+        .merge(communities::router())
+        .merge(newsletters::router())
         .merge(media::router())
         .merge(journal::router())
         .merge(faults::router())

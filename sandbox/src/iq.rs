@@ -2,6 +2,7 @@
 
 mod account;
 mod encrypt;
+mod mex;
 pub(crate) mod privacy;
 pub(crate) mod props;
 mod usync;
@@ -10,6 +11,7 @@ use tracing::warn;
 use wacore_binary::Node;
 
 use crate::media;
+use crate::newsletters;
 use crate::pictures;
 use crate::profile;
 use crate::stanza::{self, Answer};
@@ -42,6 +44,11 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             Some(answer) => return (answer, Then::Nothing),
             None => pictures::of_groups(state, from, iq),
         },
+        "w:mex" => match mex::answer(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
+        },
+        "newsletter" => newsletters::request::answer(state, from, iq),
         "w:m" => media::answer(state, iq),
         "w:profile:picture" => match pictures::answer(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),

@@ -20,6 +20,7 @@ mod journal;
 mod levers;
 mod logins;
 mod media;
+mod newsletters;
 mod noise;
 mod pairing;
 mod phone;
@@ -37,11 +38,12 @@ mod transport;
 pub use dirty::Dirty;
 pub use error::{Error, Result};
 pub use faults::Fault;
-pub use groups::{GroupLever, NewGroup, Refusal, Role};
+pub use groups::{GroupLever, NewGroup, Part, Refusal, Role};
 pub use journal::{Entry, JournalFilter};
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;
+pub use newsletters::NewsletterLever;
 pub use phone::{
     History, HistoryChat, HistoryMessage, MessageKind, PeerRequest, ReceivedMessage,
     ReceivedReceipt, Setting, Undecrypted, UnreadPatch,

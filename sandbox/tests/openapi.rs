@@ -38,7 +38,8 @@ async fn every_documented_route_is_served() {
     let control = Control::start().await;
     for (method, path, _) in operations() {
         let path = path.replace("{name}", "nobody").replace("{gid}", "1@g.us");
-        let path = path.replace("{device}", "1");
+        let path =
+            path.replace("{device}", "1").replace("{number}", "1").replace("{jid}", "1@newsletter");
         let method: Method = method.to_uppercase().parse().unwrap();
         let answer = control.request(method.clone(), &path).send().await.unwrap();
         let status = answer.status();

@@ -28,6 +28,7 @@ use crate::state::Shared;
         (name = "profile", description = "What an account tells of itself"),
         (name = "settings", description = "What a phone shares with its devices"),
         (name = "groups", description = "Groups and their members"),
+        (name = "newsletters", description = "Newsletters, their followers and messages"),
         (name = "pictures", description = "Pictures of accounts and groups"),
         (name = "media", description = "Files that clients upload and fetch"),
         (name = "network", description = "Connections, and how they end"),
@@ -73,6 +74,8 @@ fn describe(item: &mut PathItem) {
             "name" => Some("Name of the phone's account.".to_owned()),
             "device" => Some("The device's number.".to_owned()),
             "gid" => Some("The group's JID, `<digits>@g.us`.".to_owned()),
+            "jid" => Some("The newsletter's JID, `<digits>@newsletter`.".to_owned()),
+            "number" => Some("The message's number in its newsletter.".to_owned()),
             _ => parameter.description.take(),
         };
     }

@@ -11,7 +11,7 @@ use wacore_binary::Jid;
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
-use crate::groups::{self, Change, Group, NewGroup, Refusal, Role};
+use crate::groups::{self, Change, Group, NewGroup, Part, Place, Refusal, Role, Unfounded};
 use crate::state::{self, Shared, lock};
 
 /// The routes of this file.
@@ -28,7 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(demote))
 }
 
-type Answer = Result<Json<GroupBody>, Error>;
+pub(super) type Answer = Result<Json<GroupBody>, Error>;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewGroup)]
@@ -43,6 +43,14 @@ pub(crate) struct NewBody {
     /// How its members are named: `lid`, or `pn` as in groups from before LIDs.
     #[serde(default)]
     addressing: Addressing,
+    /// Makes it a community.
+    #[serde(default)]
+    community: bool,
+    /// Gives the community a chat for everybody.
+    #[serde(default, rename = "generalChat")]
+    general: bool,
+    /// Makes it in this community.
+    parent: Option<String>,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -98,6 +106,13 @@ pub(crate) struct GroupBody {
     members: Vec<MemberBody>,
     /// Who asks to be let in.
     requests: Vec<String>,
+    community: bool,
+    /// The community that it is linked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    /// What it is to that community.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -132,6 +147,9 @@ impl From<&Group> for GroupBody {
             owner: group.creator.name.clone(),
             members: members.collect(),
             requests: group.requests.iter().map(|(who, _)| who.name.clone()).collect(),
+            community: group.is_community(),
+            parent: group.parent().map(Jid::to_string),
+            part: group.part(),
         }
     }
 }
@@ -159,8 +177,25 @@ pub(crate) async fn add(
     if matches!(body.addressing, Addressing::Pn) {
         group = group.by_phone_number();
     }
-    let gid = groups::add(&shared, group).map_err(|error| Error::NotFound(error.to_string()))?;
+    group = group.at(place(body.community, body.general, body.parent.as_deref())?);
+    let gid = groups::add(&shared, group).map_err(|error| match error {
+        Unfounded::Refused(refusal) => Error::Refused { field: "parent", refusal },
+        other => Error::NotFound(other.to_string()),
+    })?;
     Ok((StatusCode::CREATED, read(&shared, &gid)?))
+}
+
+fn place(community: bool, general: bool, parent: Option<&str>) -> Result<Place, Error> {
+    match parent {
+        Some(_) if community => Err(Error::field("parent", "must not go with `community`")),
+        _ if general && !community => Err(Error::field("generalChat", "needs `community`")),
+        Some(parent) => parent
+            .parse()
+            .map(Place::In)
+            .map_err(|_| Error::field("parent", "must be the JID of a community")),
+        None if community => Ok(Place::Community { open: false, general }),
+        None => Ok(Place::Alone),
+    }
 }
 
 /// Read a group.
@@ -336,13 +371,13 @@ pub(super) fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group,
     state.groups.find(gid).map_err(|_| Error::NotFound(format!("there is no group `{gid}`")))
 }
 
-fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
+pub(super) fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
     let known = lock(shared).accounts.by_name(name).is_some();
     let unknown = || Error::NotFound(format!("`{field}`: there is no phone `{name}`"));
     known.then_some(()).ok_or_else(unknown)
 }
 
-fn read(shared: &Shared, gid: &Jid) -> Answer {
+pub(super) fn read(shared: &Shared, gid: &Jid) -> Answer {
     known(&lock(shared), gid).map(|group| Json(group.into()))
 }
 
