@@ -14,6 +14,7 @@ use crate::server::Front;
 
 mod body;
 mod chats;
+mod communities;
 mod connections;
 mod devices;
 mod error;
@@ -95,6 +96,9 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
         .route("/groups/{gid}/leave", post(groups::leave))
         .route("/groups/{gid}/promote", post(groups::promote))
         .route("/groups/{gid}/demote", post(groups::demote))
+        .route("/groups/{gid}/link", post(communities::link))
+        .route("/groups/{gid}/unlink", post(communities::unlink))
+        .route("/groups/{gid}/deactivate", post(communities::deactivate))
         .route(
             "/groups/{gid}/picture",
             get(pictures::of_group).put(pictures::set_of_group).delete(pictures::remove_of_group),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod change;
+pub(crate) mod community;
 mod group;
 mod invite;
 mod joining;
@@ -13,6 +14,7 @@ mod members;
 mod people;
 mod registry;
 mod request;
+mod standing;
 mod stanza;
 
 pub(crate) use answer::handle;
@@ -21,6 +23,8 @@ pub(crate) use change::{Change, check_subject};
 pub(crate) use group::Group;
 pub use group::Role;
 pub use levers::{GroupLever, NewGroup};
-pub(crate) use levers::{add, change_as, describe, set_picture_as};
+pub(crate) use levers::{Unfounded, add, change_as, describe, set_picture_as};
 pub(crate) use people::{chat, of_name as person};
 pub(crate) use registry::Groups;
+pub use standing::Part;
+pub(crate) use standing::Place;

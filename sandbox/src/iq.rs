@@ -2,6 +2,7 @@
 
 mod account;
 mod encrypt;
+mod mex;
 pub(crate) mod privacy;
 pub(crate) mod props;
 mod usync;
@@ -41,6 +42,10 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
         "w:g2" => match groups::handle(state, &from, iq) {
             Some(answer) => return (answer, Then::Nothing),
             None => pictures::of_groups(state, from, iq),
+        },
+        "w:mex" => match mex::answer(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => None,
         },
         "w:m" => media::answer(state, iq),
         "w:profile:picture" => match pictures::answer(state, from, iq) {

@@ -37,7 +37,7 @@ mod transport;
 pub use dirty::Dirty;
 pub use error::{Error, Result};
 pub use faults::Fault;
-pub use groups::{GroupLever, NewGroup, Refusal, Role};
+pub use groups::{GroupLever, NewGroup, Part, Refusal, Role};
 pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;

@@ -11,6 +11,7 @@ mod app_state_control;
 mod baileys;
 mod calls;
 mod client;
+mod communities;
 mod control;
 mod devices;
 mod disturb;

@@ -8,10 +8,10 @@ use wacore_binary::Jid;
 
 use super::body::Body;
 use super::error::Error;
-use crate::groups::{self, Change, Group, NewGroup, Refusal, Role};
+use crate::groups::{self, Change, Group, NewGroup, Part, Place, Refusal, Role, Unfounded};
 use crate::state::{self, Shared, lock};
 
-type Answer = Result<Json<GroupBody>, Error>;
+pub(super) type Answer = Result<Json<GroupBody>, Error>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +25,14 @@ pub(crate) struct NewBody {
     /// How its members are named: `lid`, or `pn` as in groups from before LIDs.
     #[serde(default)]
     addressing: Addressing,
+    /// Makes it a community.
+    #[serde(default)]
+    community: bool,
+    /// Gives the community a chat for everybody.
+    #[serde(default, rename = "generalChat")]
+    general: bool,
+    /// Makes it in this community.
+    parent: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -80,6 +88,13 @@ pub(crate) struct GroupBody {
     members: Vec<MemberBody>,
     /// Who asks to be let in.
     requests: Vec<String>,
+    community: bool,
+    /// The community that it is linked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    /// What it is to that community.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +128,9 @@ impl From<&Group> for GroupBody {
             owner: group.creator.name.clone(),
             members: members.collect(),
             requests: group.requests.iter().map(|(who, _)| who.name.clone()).collect(),
+            community: group.is_community(),
+            parent: group.parent().map(Jid::to_string),
+            part: group.part(),
         }
     }
 }
@@ -133,8 +151,25 @@ pub(crate) async fn add(
     if matches!(body.addressing, Addressing::Pn) {
         group = group.by_phone_number();
     }
-    let gid = groups::add(&shared, group).map_err(|error| Error::NotFound(error.to_string()))?;
+    group = group.at(place(body.community, body.general, body.parent.as_deref())?);
+    let gid = groups::add(&shared, group).map_err(|error| match error {
+        Unfounded::Refused(refusal) => Error::Refused { field: "parent", refusal },
+        other => Error::NotFound(other.to_string()),
+    })?;
     Ok((StatusCode::CREATED, read(&shared, &gid)?))
+}
+
+fn place(community: bool, general: bool, parent: Option<&str>) -> Result<Place, Error> {
+    match parent {
+        Some(_) if community => Err(Error::field("parent", "must not go with `community`")),
+        _ if general && !community => Err(Error::field("generalChat", "needs `community`")),
+        Some(parent) => parent
+            .parse()
+            .map(Place::In)
+            .map_err(|_| Error::field("parent", "must be the JID of a community")),
+        None if community => Ok(Place::Community { open: false, general }),
+        None => Ok(Place::Alone),
+    }
 }
 
 pub(crate) async fn find(State(shared): State<Shared>, Path(gid): Path<String>) -> Answer {
@@ -273,13 +308,13 @@ pub(super) fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group,
     state.groups.find(gid).map_err(|_| Error::NotFound(format!("there is no group `{gid}`")))
 }
 
-fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
+pub(super) fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
     let known = lock(shared).accounts.by_name(name).is_some();
     let unknown = || Error::NotFound(format!("`{field}`: there is no phone `{name}`"));
     known.then_some(()).ok_or_else(unknown)
 }
 
-fn read(shared: &Shared, gid: &Jid) -> Answer {
+pub(super) fn read(shared: &Shared, gid: &Jid) -> Answer {
     known(&lock(shared), gid).map(|group| Json(group.into()))
 }
 

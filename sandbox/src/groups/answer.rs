@@ -10,8 +10,9 @@ use super::group::{Person, Role};
 use super::members::Move;
 use super::registry::{Founding, Notice};
 use super::request::{self, Create, Request};
+use super::standing::Standing;
 use super::stanza::Parts;
-use super::{invite, joining, members, people, stanza as node};
+use super::{community, invite, joining, members, people, stanza as node};
 use crate::clock;
 use crate::relay::Addressing;
 use crate::stanza::{self, Answer, Push};
@@ -71,6 +72,7 @@ fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Requ
             change_members(state, from, author, &gid, movement, &people)
         }
         Request::Leave(groups) => leave(state, from, author, &groups),
+        Request::Community(gid, wish) => community::carry_out(state, from, author, &gid, wish),
     }
 }
 
@@ -86,11 +88,13 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
         options: create.options,
         addressing: Addressing::Lid,
         invite: invite::fresh_code(),
+        standing: Standing::Alone,
     };
     let at_ms = clock::now_ms();
-    let (gid, notice) = state.groups.found(&mut state.journal, founding, at_ms)?;
+    let journal = &mut state.journal;
+    let (gid, notices) = state.groups.found_at(journal, founding, create.place, at_ms)?;
     let group = node::group(state.groups.find(&gid)?, Parts::ALL);
-    Ok((Some(group), pushes(state, notice, Some(from))))
+    Ok((Some(group), all_pushes(state, notices, Some(from))))
 }
 
 /// Changes one group.
@@ -102,12 +106,12 @@ pub(super) fn apply(
     change: &Change,
 ) -> Outcome {
     let at_ms = clock::now_ms();
-    let notice = state.groups.change(&mut state.journal, gid, author, change, at_ms)?;
+    let notices = state.groups.change(&mut state.journal, gid, author, change, at_ms)?;
     let content = match change {
         Change::Invite(code) => Some(node::invite(code)),
         _ => None,
     };
-    Ok((content, pushes(state, notice, Some(from))))
+    Ok((content, all_pushes(state, notices, Some(from))))
 }
 
 /// Each of these groups, or the number of the refusal in its place.
@@ -182,8 +186,17 @@ fn leave(state: &mut State, from: DeviceAddr, author: &Person, groups: &[Jid]) -
     Ok((Some(content), heard))
 }
 
+/// Notices as pushes, in their order.
+pub(super) fn all_pushes(
+    state: &State,
+    notices: Vec<Notice>,
+    acting: Option<DeviceAddr>,
+) -> Vec<Push> {
+    notices.into_iter().flat_map(|notice| pushes(state, notice, acting)).collect()
+}
+
 /// A notice as one push for each member's account.
-pub(super) fn pushes(state: &State, notice: Notice, acting: Option<DeviceAddr>) -> Vec<Push> {
+fn pushes(state: &State, notice: Notice, acting: Option<DeviceAddr>) -> Vec<Push> {
     let Notice { to, node } = notice;
     let node = Arc::new(node);
     to.into_iter()

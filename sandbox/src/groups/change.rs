@@ -34,6 +34,8 @@ pub(crate) enum Change {
     AddByAll(bool),
     /// The author comes in: by the link, or invited by name.
     Join,
+    /// The author comes in from the community.
+    Enter,
     /// The author asks to be let in.
     Ask,
     /// Those who have asked are let in.
@@ -109,7 +111,7 @@ impl Change {
             Self::Ephemeral(_) => "group.ephemeral",
             Self::Approval(_) => "group.approval",
             Self::AddByAll(_) => "group.add_mode",
-            Self::Join => "group.join",
+            Self::Join | Self::Enter => "group.join",
             Self::Ask => "group.ask",
             Self::Admit(_) => "group.admit",
             Self::Reject(_) => "group.reject",
@@ -141,6 +143,7 @@ impl Change {
             | Self::Promote(names)
             | Self::Demote(names)
             | Self::Reject(names) => json!({ "members": names }),
+            Self::Enter => json!({ "through": "community" }),
             Self::Join | Self::Ask | Self::Leave => json!({}),
         }
     }
@@ -190,7 +193,7 @@ impl Group {
             Change::Ask if self.requests.iter().any(|(person, _)| person.name == author) => {
                 return Err(Refusal::Conflict);
             }
-            Change::Join | Change::Ask => return self.room(author),
+            Change::Join | Change::Enter | Change::Ask => return self.room(author),
             _ => {}
         }
         let role = self.role_of(author)?;
@@ -246,7 +249,7 @@ impl Group {
                 admin()?;
                 names.iter().try_for_each(|name| self.allows(Move::Demote, name))
             }
-            Change::Join | Change::Ask | Change::Leave => Ok(()),
+            Change::Join | Change::Enter | Change::Ask | Change::Leave => Ok(()),
         }
     }
 
@@ -307,7 +310,7 @@ impl Group {
             Change::AddByAll(all) => {
                 self.options.member_add_mode = Some(add_mode(*all).to_owned());
             }
-            Change::Join => self.take_in(std::slice::from_ref(author)),
+            Change::Join | Change::Enter => self.take_in(std::slice::from_ref(author)),
             Change::Ask => self.requests.push((author.clone(), at_ms)),
             Change::Add(people) | Change::Admit(people) => self.take_in(people),
             Change::Reject(names) => {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use wacore_binary::Jid;
 
+use super::standing::Standing;
 use crate::relay::Addressing;
 
 /// A person in a group, under all the names a group needs.
@@ -114,6 +115,8 @@ pub(crate) struct Group {
     pub(crate) announce: bool,
     pub(crate) locked: bool,
     pub(crate) options: Options,
+    /// What it is among communities.
+    pub(crate) standing: Standing,
     /// How its members are named.
     pub(crate) addressing: Addressing,
     pub(crate) creator: Person,
@@ -147,6 +150,7 @@ impl Group {
             announce: false,
             locked: false,
             options: Options::default(),
+            standing: Standing::default(),
             addressing: Addressing::Lid,
             creator,
             created_at_ms: at_ms,

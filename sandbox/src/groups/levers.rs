@@ -8,8 +8,10 @@ use wacore_binary::Jid;
 
 use super::change::{Change, Refusal};
 use super::group::{Group, Options, Person, Role};
-use super::registry::Founding;
+use super::registry::{Founding, Groups, Notice};
+use super::standing::{Place, Standing};
 use super::{answer, invite, people};
+use crate::journal::Journal;
 use crate::relay::Addressing;
 use crate::state::{self, Shared};
 use crate::{Sandbox, clock};
@@ -21,6 +23,7 @@ pub struct NewGroup {
     owner: Option<String>,
     others: Vec<(String, Role)>,
     addressing: Addressing,
+    place: Place,
 }
 
 impl NewGroup {
@@ -31,7 +34,14 @@ impl NewGroup {
             owner: None,
             others: Vec::new(),
             addressing: Addressing::Lid,
+            place: Place::Alone,
         }
+    }
+
+    /// Makes it there.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = place;
+        self
     }
 
     /// Its creator, by account name. A group needs one.
@@ -77,9 +87,9 @@ pub(crate) enum Unfounded {
         /// The name.
         name: String,
     },
-    /// The subject is empty or too long.
-    #[error("`subject`: {0}")]
-    Subject(Refusal),
+    /// The subject is empty or too long, or the owner may not make a group in this community.
+    #[error("the group is refused: {0}")]
+    Refused(Refusal),
 }
 
 /// Makes a group, tells its members' devices and returns its address.
@@ -101,13 +111,13 @@ pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
         options: Options::default(),
         addressing: new.addressing,
         invite: invite::fresh_code(),
+        standing: Standing::Alone,
     };
     let at_ms = clock::now_ms();
     let state = &mut *state;
-    let (gid, notice) =
-        state.groups.found(&mut state.journal, founding, at_ms).map_err(Unfounded::Subject)?;
-    let pushes = answer::pushes(state, notice, None);
-    for push in pushes {
+    let founded = state.groups.found_at(&mut state.journal, founding, new.place, at_ms);
+    let (gid, notices) = founded.map_err(Unfounded::Refused)?;
+    for push in answer::all_pushes(state, notices, None) {
         state.push(push);
     }
     Ok(gid)
@@ -120,18 +130,28 @@ pub(crate) fn change_as(
     by: Option<&str>,
     change: impl FnOnce(&Group) -> Change,
 ) -> Result<(), Refusal> {
+    act_as(shared, gid, by, |groups, journal, author, at_ms| {
+        let change = change(groups.find(gid)?);
+        groups.change(journal, gid, author, &change, at_ms)
+    })
+}
+
+/// Does something with a group in the name of `by`, or of its creator, and tells everybody.
+pub(super) fn act_as(
+    shared: &Shared,
+    gid: &Jid,
+    by: Option<&str>,
+    act: impl FnOnce(&mut Groups, &mut Journal, &Person, i64) -> Result<Vec<Notice>, Refusal>,
+) -> Result<(), Refusal> {
     let mut state = state::lock(shared);
     let group = state.groups.find(gid)?;
     let author = match by {
         Some(name) => people::of_name(&state, name).ok_or(Refusal::Forbidden)?,
         None => spokesperson(group),
     };
-    let change = change(group);
-    let at_ms = clock::now_ms();
     let state = &mut *state;
-    let notice = state.groups.change(&mut state.journal, gid, &author, &change, at_ms)?;
-    let pushes = answer::pushes(state, notice, None);
-    for push in pushes {
+    let notices = act(&mut state.groups, &mut state.journal, &author, clock::now_ms())?;
+    for push in answer::all_pushes(state, notices, None) {
         state.push(push);
     }
     Ok(())
@@ -332,7 +352,24 @@ impl GroupLever {
         self.read(of)
     }
 
-    fn read<T>(&self, of: impl FnOnce(&Group) -> T) -> T {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn address(&self) -> &Jid {
+        &self.gid
+    }
+
+    pub(super) fn author(&self) -> Option<&str> {
+        self.author.as_deref()
+    }
+
+    /// The lever on another group, in the same name.
+    pub(super) fn other(&self, gid: Jid) -> Self {
+        Self { gid, ..self.clone() }
+    }
+
+    pub(super) fn read<T>(&self, of: impl FnOnce(&Group) -> T) -> T {
         let state = state::lock(&self.shared);
         match state.groups.find(&self.gid) {
             Ok(group) => of(group),
@@ -341,7 +378,11 @@ impl GroupLever {
     }
 
     fn changes(&self, change: impl FnOnce(&Group) -> Change) {
-        if let Err(refusal) = change_as(&self.shared, &self.gid, self.author.as_deref(), change) {
+        self.expects(change_as(&self.shared, &self.gid, self.author.as_deref(), change));
+    }
+
+    pub(super) fn expects(&self, done: Result<(), Refusal>) {
+        if let Err(refusal) = done {
             panic!("group `{}`: {} {refusal}", self.gid, refusal.code());
         }
     }

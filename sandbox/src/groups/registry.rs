@@ -1,5 +1,7 @@
 //! Every group of the server, and the one way in which any of them changes.
 
+mod communities;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
@@ -7,6 +9,7 @@ use wacore_binary::{Jid, Node, Server};
 
 use super::change::{self, Change, Refusal};
 use super::group::{Description, Group, Invitation, Member, Options, Person, Role};
+use super::standing::{Part, Standing};
 use super::stanza;
 use crate::journal::Journal;
 use crate::relay::Addressing;
@@ -32,6 +35,8 @@ pub(crate) struct Founding {
     pub(crate) addressing: Addressing,
     /// The invite code.
     pub(crate) invite: String,
+    /// What it is among communities.
+    pub(crate) standing: Standing,
 }
 
 /// All groups, by the digits of their id.
@@ -96,6 +101,8 @@ impl Groups {
         let mut group = Group::new(id, founding.subject, creator.clone(), founding.invite, at_ms);
         group.options = founding.options;
         group.addressing = founding.addressing;
+        group.standing = founding.standing;
+        group.announce = group.part() == Some(Part::Announcements);
         group.description = founding.description.map(|(id, text)| Description {
             id,
             text,
@@ -120,7 +127,8 @@ impl Groups {
         Ok((gid, Notice { to, node }))
     }
 
-    /// Changes a group if its author may, writes it into the journal and says who is to hear of it.
+    /// Changes a group if its author may, and what depends on it in a community, writes it into the journal and says
+    /// who is to hear of it.
     pub(crate) fn change(
         &mut self,
         journal: &mut Journal,
@@ -128,8 +136,23 @@ impl Groups {
         author: &Person,
         change: &Change,
         at_ms: i64,
-    ) -> Result<Notice, Refusal> {
+    ) -> Result<Vec<Notice>, Refusal> {
         self.find(gid)?.check(&author.name, change)?;
+        self.has_room_above(gid, author, change)?;
+        let mut notices = vec![self.carry_out(journal, gid, author, change, at_ms)?];
+        notices.extend(self.follow(journal, gid, author, change, at_ms)?);
+        Ok(notices)
+    }
+
+    /// Makes a change that is allowed.
+    fn carry_out(
+        &mut self,
+        journal: &mut Journal,
+        gid: &Jid,
+        author: &Person,
+        change: &Change,
+        at_ms: i64,
+    ) -> Result<Notice, Refusal> {
         let id = self.next_notice();
         let group = self.by_id.get_mut(gid.user.as_str()).ok_or(Refusal::NotFound)?;
         // Who goes is told, and shown, as the member that they were.
@@ -157,7 +180,7 @@ impl Groups {
                     self.note(id, &person.name);
                 }
             }
-            Change::Join => self.note(id, &author.name),
+            Change::Join | Change::Enter => self.note(id, &author.name),
             Change::Remove(names) => names.iter().for_each(|name| self.forget(id, name)),
             Change::Leave => self.forget(id, &author.name),
             _ => {}
@@ -209,6 +232,7 @@ mod tests {
             options: Options::default(),
             addressing: Addressing::Lid,
             invite: "code".into(),
+            standing: Standing::Alone,
         };
         let (gid, notice) = groups.found(&mut journal, founding, 1).expect("a good subject");
         assert_eq!(notice.to, ["boss", "shop", "mia"]);
@@ -246,7 +270,7 @@ mod tests {
         assert_eq!(groups.of("mia").count(), 0);
         let change = Change::Add(vec![person("mia")]);
         let notice = groups.change(&mut journal, &gid, &person("boss"), &change, 3);
-        assert_eq!(notice.expect("allowed").to, ["boss", "shop", "mia"]);
+        assert_eq!(notice.expect("allowed")[0].to, ["boss", "shop", "mia"]);
         assert_eq!(groups.of("mia").count(), 1);
     }
 
@@ -254,9 +278,9 @@ mod tests {
     fn who_is_removed_hears_of_it_too() {
         let (mut groups, mut journal, gid) = founded();
         let change = Change::Remove(vec!["mia".into()]);
-        let notice =
+        let notices =
             groups.change(&mut journal, &gid, &person("boss"), &change, 2).expect("allowed");
-        assert_eq!(notice.to, ["boss", "shop", "mia"]);
+        assert_eq!(notices[0].to, ["boss", "shop", "mia"]);
         assert_eq!(groups.of("mia").count(), 0);
     }
 

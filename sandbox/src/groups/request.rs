@@ -3,9 +3,11 @@
 use wacore_binary::{Jid, Node};
 
 use super::change::{Change, Refusal};
+use super::community::{self, Wish};
 use super::group::Options;
 use super::invite;
 use super::members::Move;
+use super::standing::Place;
 
 /// A request that this server answers.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) enum Request {
     Members(Jid, Move, Vec<Jid>),
     /// The account leaves these groups, each named once.
     Leave(Vec<Jid>),
+    /// Something of a community.
+    Community(Jid, Wish),
 }
 
 /// A group that a client wants made.
@@ -46,6 +50,7 @@ pub(crate) struct Create {
     /// Id and text.
     pub(crate) description: Option<(String, String)>,
     pub(crate) options: Options,
+    pub(crate) place: Place,
 }
 
 /// Reads an IQ; `None` for what this server does not know.
@@ -55,6 +60,9 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
     let kind = attrs.optional_string("type")?;
     let [child] = iq.children()? else { return None };
     let of_group = !to.user.is_empty();
+    if of_group && let Some(wish) = community::request::read(kind.as_ref(), child) {
+        return Some(wish.map(|wish| Request::Community(to, wish)));
+    }
     match (kind.as_ref(), of_group, child.tag.as_ref()) {
         ("get", false, "participating") => {
             let wants = |tag| child.get_optional_child(tag).is_some();
@@ -71,7 +79,7 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
         ("set", true, "membership_requests_action") => Some(decide(to, child)),
         ("get", true, "query") => Some(Ok(Request::Info(to))),
         ("get", true, "invite") => Some(Ok(Request::Invite(to))),
-        ("set", false, "create") => create(child),
+        ("set", false, "create") => Some(create(child)),
         ("set", false, "leave") => Some(groups(child, "id").map(Request::Leave)),
         ("set", true, tag) if let Some(movement) = Move::of_tag(tag) => {
             Some(participants(child).map(|people| Request::Members(to, movement, people)))
@@ -123,12 +131,7 @@ fn description(child: &Node) -> Result<Change, Refusal> {
     Ok(Change::Description { id, prev, text })
 }
 
-/// A community, or a group inside one, is no request of ours.
-fn create(child: &Node) -> Option<Result<Request, Refusal>> {
-    let has = |tag| child.get_optional_child(tag).is_some();
-    if has("parent") || has("linked_parent") {
-        return None;
-    }
+fn create(child: &Node) -> Result<Request, Refusal> {
     let subject = attribute(child, "subject").unwrap_or_default();
     let participants: Result<Vec<Jid>, Refusal> = child
         .get_children_by_tag("participant")
@@ -137,18 +140,29 @@ fn create(child: &Node) -> Option<Result<Request, Refusal>> {
     let description = child
         .get_optional_child("description")
         .and_then(|node| Some((attribute(node, "id")?, text(node.get_optional_child("body")?))));
-    Some(participants.map(|participants| {
-        Request::Create(Box::new(Create {
-            subject,
-            participants,
-            description,
-            options: options(child),
-        }))
-    }))
+    let (participants, place) = (participants?, place(child)?);
+    let options = options(child);
+    Ok(Request::Create(Box::new(Create { subject, participants, description, options, place })))
+}
+
+/// Where a new group is to be; a group inside a community is none itself.
+fn place(child: &Node) -> Result<Place, Refusal> {
+    let has = |tag| child.get_optional_child(tag).is_some();
+    match (child.get_optional_child("linked_parent"), has("parent")) {
+        (Some(_), true) => Err(Refusal::BadRequest),
+        (Some(parent), false) => {
+            parent.attrs().optional_jid("jid").map(Place::In).ok_or(Refusal::BadRequest)
+        }
+        (None, true) => Ok(Place::Community {
+            open: has("allow_non_admin_sub_group_creation"),
+            general: has("create_general_chat"),
+        }),
+        (None, false) => Ok(Place::Alone),
+    }
 }
 
 /// Who is concerned: somebody.
-fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
+pub(super) fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
     let people: Vec<Jid> = child
         .get_children_by_tag("participant")
         .map(|node| node.attrs().optional_jid("jid").ok_or(Refusal::BadRequest))
@@ -157,7 +171,7 @@ fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
 }
 
 /// Groups that are named, each once.
-fn groups(child: &Node, name: &str) -> Result<Vec<Jid>, Refusal> {
+pub(super) fn groups(child: &Node, name: &str) -> Result<Vec<Jid>, Refusal> {
     let mut groups = Vec::new();
     for node in child.get_children_by_tag("group") {
         let group = node.attrs().optional_jid(name).ok_or(Refusal::BadRequest)?;
@@ -200,6 +214,9 @@ fn options(child: &Node) -> Options {
     let approval = child
         .get_optional_child_by_tag(&["membership_approval_mode", "group_join"])
         .and_then(|node| attribute(node, "state"));
+    let closed = child
+        .get_optional_child("parent")
+        .and_then(|node| attribute(node, "default_membership_approval_mode"));
     let ephemeral = child
         .get_optional_child("ephemeral")
         .and_then(|node| attribute(node, "expiration")?.parse().ok())
@@ -207,7 +224,8 @@ fn options(child: &Node) -> Options {
     Options {
         member_add_mode: mode("member_add_mode"),
         member_link_mode: mode("member_link_mode"),
-        approval: approval.as_deref() == Some("on"),
+        approval: approval.as_deref() == Some("on")
+            || closed.as_deref() == Some("request_required"),
         ephemeral,
     }
 }
@@ -309,11 +327,25 @@ mod tests {
     fn what_is_not_known_is_not_read() {
         assert_eq!(set(NodeBuilder::new("growth_locked").build()), None);
         assert_eq!(set(NodeBuilder::new("link").build()), None);
-        let community = NodeBuilder::new("create")
-            .attr("subject", "All")
-            .children([NodeBuilder::new("parent").build()])
-            .build();
-        assert_eq!(read(&iq("set", "g.us", community)), None);
+    }
+
+    #[test]
+    fn a_group_inside_a_community_is_none_itself() {
+        let create = |children: Vec<Node>| {
+            let node = NodeBuilder::new("create").attr("subject", "All").children(children);
+            match read(&iq("set", "g.us", node.build()))? {
+                Ok(Request::Create(create)) => Some(Ok(create.place)),
+                Ok(other) => panic!("nothing new: {other:?}"),
+                Err(refusal) => Some(Err(refusal)),
+            }
+        };
+        let parent = NodeBuilder::new("parent").build();
+        let linked = NodeBuilder::new("linked_parent").attr("jid", GROUP).build();
+        let alone = Place::Community { open: false, general: false };
+        assert_eq!(create(vec![parent.clone()]), Some(Ok(alone)));
+        let inside = Place::In(GROUP.parse().expect("a JID"));
+        assert_eq!(create(vec![linked.clone()]), Some(Ok(inside)));
+        assert_eq!(create(vec![parent, linked]), Some(Err(Refusal::BadRequest)));
     }
 
     #[test]

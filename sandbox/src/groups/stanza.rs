@@ -6,6 +6,7 @@ use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
 use super::change::{Change, add_mode};
+use super::community::stanza as community;
 use super::group::{Description, Group, Member, Person};
 use crate::relay::Addressing;
 
@@ -34,6 +35,7 @@ pub(crate) fn group(group: &Group, parts: Parts) -> Node {
         children.push(NodeBuilder::new("locked").build());
     }
     children.extend(options(group));
+    children.extend(community::marks(group));
     if parts.description
         && let Some(current) = &group.description
     {
@@ -119,6 +121,11 @@ pub(crate) fn action(group: &Group, author: &Person, change: &Change) -> Node {
         Change::Join => {
             let mut node = members("add", group, std::iter::once(author.name.as_str()));
             node.attrs.insert("reason", "invite");
+            node
+        }
+        Change::Enter => {
+            let mut node = members("add", group, std::iter::once(author.name.as_str()));
+            node.attrs.insert("reason", "linked_group_join");
             node
         }
         Change::Ask => {
