@@ -25,6 +25,7 @@ mod journal;
 mod logins;
 mod loopback;
 mod media;
+mod newsletters;
 mod pairing;
 mod phones;
 mod pictures;
@@ -103,6 +104,15 @@ pub(crate) fn router(front: &Arc<Front>) -> Router {
             "/groups/{gid}/picture",
             get(pictures::of_group).put(pictures::set_of_group).delete(pictures::remove_of_group),
         )
+        .route("/newsletters", get(newsletters::list).post(newsletters::add))
+        .route("/newsletters/{jid}", get(newsletters::find))
+        .route("/newsletters/{jid}/followers", post(newsletters::follow).delete(newsletters::leave))
+        .route("/newsletters/{jid}/messages", post(newsletters::post))
+        .route(
+            "/newsletters/{jid}/messages/{number}",
+            put(newsletters::edit).delete(newsletters::revoke),
+        )
+        .route("/newsletters/{jid}/messages/{number}/react", post(newsletters::react))
         .route("/media", get(media::read).post(media::add))
         .route("/media/expire", post(media::expire))
         .route("/media/restore", post(media::restore))

@@ -22,6 +22,7 @@ pub use change::Refusal;
 pub(crate) use change::{Change, check_subject};
 pub(crate) use group::Group;
 pub use group::Role;
+pub(crate) use invite::fresh_code;
 pub use levers::{GroupLever, NewGroup};
 pub(crate) use levers::{Unfounded, add, change_as, describe, set_picture_as};
 pub(crate) use people::{chat, of_name as person};

@@ -11,6 +11,7 @@ use tracing::warn;
 use wacore_binary::Node;
 
 use crate::media;
+use crate::newsletters;
 use crate::pictures;
 use crate::profile;
 use crate::stanza::{self, Answer};
@@ -47,6 +48,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             Some(answer) => return (answer, Then::Nothing),
             None => None,
         },
+        "newsletter" => newsletters::request::answer(state, from, iq),
         "w:m" => media::answer(state, iq),
         "w:profile:picture" => match pictures::answer(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),

@@ -20,6 +20,7 @@ mod journal;
 mod levers;
 mod logins;
 mod media;
+mod newsletters;
 mod noise;
 mod pairing;
 mod phone;
@@ -42,6 +43,7 @@ pub use journal::Entry;
 pub use levers::{LinkedDevice, Phone};
 pub use logins::LoginFailure;
 pub use media::StoredMedia;
+pub use newsletters::NewsletterLever;
 pub use phone::{
     History, HistoryChat, HistoryMessage, MessageKind, PeerRequest, ReceivedMessage,
     ReceivedReceipt, Setting, Undecrypted, UnreadPatch,

@@ -25,6 +25,7 @@ use crate::groups::Groups;
 use crate::journal::Journal;
 use crate::logins::Refusals;
 use crate::media::Store;
+use crate::newsletters::Newsletters;
 use crate::pairing::Pairings;
 use crate::phone;
 use crate::pictures::Pictures;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) links: Links,
     pub(crate) media: Store,
     pub(crate) network: Network,
+    pub(crate) newsletters: Newsletters,
     pub(crate) pairings: Pairings,
     pub(crate) pictures: Pictures,
     pub(crate) refusals: Refusals,

@@ -28,6 +28,8 @@ mod media_refusals;
 mod members;
 mod messages;
 mod network;
+mod newsletter_messages;
+mod newsletters;
 mod offline;
 mod pairing_code;
 mod phone_control;

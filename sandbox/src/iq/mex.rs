@@ -10,7 +10,8 @@ use wacore_binary::Node;
 
 use crate::groups::Refusal;
 use crate::groups::community::graph as communities;
-use crate::stanza::{self, Answer};
+use crate::newsletters;
+use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
 
 /// Answers a query; one that the server does not know counts among what it does not know.
@@ -19,13 +20,17 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<A
     let document = stanza::attr(query, "query_id")?;
     let body = stanza::bytes(query).and_then(|body| serde_json::from_slice::<Value>(body).ok());
     let variables = body.map(|mut body| body["variables"].take());
+    let newsletters = variables
+        .as_ref()
+        .and_then(|variables| newsletters::graph::answer(state, from, &document, variables));
     let data = match (document.as_str(), variables) {
+        _ if let Some(outcome) = newsletters => outcome,
         (_, None) => Err(Refusal::BadRequest),
         (fetch_all_subgroups::DOC_ID, Some(variables)) => {
-            communities::subgroups(state, &from, &variables)
+            communities::subgroups(state, &from, &variables).map(alone)
         }
         (query_subgroup_participant_count::DOC_ID, Some(variables)) => {
-            communities::counts(state, &from, &variables)
+            communities::counts(state, &from, &variables).map(alone)
         }
         (unknown, Some(_)) => {
             state.unknown_iqs += 1;
@@ -34,11 +39,16 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<A
             return Some(stanza::result_with(iq, content(&error)).into());
         }
     };
-    let body = match data {
-        Ok(data) => json!({ "data": data }),
-        Err(refusal) => failure(refusal.code(), &refusal.to_string()),
+    let (body, pushes) = match data {
+        Ok((data, pushes)) => (json!({ "data": data }), pushes),
+        Err(refusal) => (failure(refusal.code(), &refusal.to_string()), Vec::new()),
     };
-    Some(stanza::result_with(iq, content(&body)).into())
+    Some(Answer { reply: stanza::result_with(iq, content(&body)), pushes })
+}
+
+/// Nobody else hears of it.
+fn alone(data: Value) -> (Value, Vec<Push>) {
+    (data, Vec::new())
 }
 
 fn failure(code: u16, message: &str) -> Value {

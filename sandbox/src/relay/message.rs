@@ -8,10 +8,10 @@ use wacore::messages::MessageUtils;
 use wacore_binary::{Jid, Node, Server};
 
 use super::nack::Nack;
-use super::sent::{Listed, Sent};
+use super::sent::{Listed, Sent, jid};
 use super::stanza::{self, Addresses, Addressing, Letter};
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{clock, devices};
+use crate::{clock, devices, newsletters};
 
 /// What a message leads to.
 struct Relayed {
@@ -24,6 +24,12 @@ struct Relayed {
 /// Takes a message from a device and hands it to everybody whom it is for; returns the sender's `ack`.
 pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
     let ack = stanza::ack("message", node).attr("t", clock::now());
+    if let Some(newsletter) = jid(node, "to").filter(|to| to.server == Server::Newsletter) {
+        return match newsletters::relay::message(state, from, &newsletter, node) {
+            Ok(server_id) => ack.attr("server_id", server_id).build(),
+            Err(refused) => refusal(node, Nack::of(refused).code()),
+        };
+    }
     let relayed = {
         let device = state.accounts.device(from);
         Sent::read(node, device).and_then(|sent| relay(state, from, &sent).map(|done| (sent, done)))

@@ -1,5 +1,7 @@
 //! Why a message is not taken.
 
+use crate::groups::Refusal;
+
 /// A refusal; its number is the `error` of the `ack`.
 ///
 /// The names are of `wacore` 0.7 (`protocol/nack.rs`, and what `whatsapp-rust`'s `node_io.rs` says of each number).
@@ -19,6 +21,15 @@ pub(crate) enum Nack {
 }
 
 impl Nack {
+    /// What a newsletter's refusal is as that of a message.
+    pub(crate) fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            Refusal::Forbidden => Self::NotAllowed,
+            _ => Self::Invalid,
+        }
+    }
+
     /// The number on the wire.
     pub(crate) fn code(self) -> u16 {
         match self {

@@ -5,6 +5,7 @@ use wacore_binary::{Jid, Node, NodeValue, Server};
 
 use super::sent::jid;
 use super::stanza::{self, Addresses, Addressing};
+use crate::newsletters;
 use crate::stanza::attr;
 use crate::state::{Account, AccountId, DeviceAddr, State};
 
@@ -41,7 +42,9 @@ impl Reach {
 pub(crate) fn receipt(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
     state.acknowledge(from, node);
     let kind = attr(node, "type");
-    if let Some(reach) = Reach::of(kind.as_deref()) {
+    if let Some(newsletter) = jid(node, "to").filter(|to| to.server == Server::Newsletter) {
+        newsletters::relay::receipt(state, from, &newsletter, node);
+    } else if let Some(reach) = Reach::of(kind.as_deref()) {
         for (addr, addresses) in concerned(state, from, node, reach).unwrap_or_default() {
             state.deliver(addr, stanza::receipt(node, addresses).into());
         }
