@@ -189,4 +189,3 @@ async fn who_has_seen_a_message_is_counted_once() {
     assert_eq!(views.attrs().optional_u64("count"), Some(1));
     assert_eq!(paper.views(number), 1);
 }
-
