@@ -4,12 +4,14 @@
 //! happened, and what the server's levers and journal say.
 
 mod account;
+mod communities;
 mod driver;
 mod groups;
 mod install;
 mod linking;
 mod media;
 mod messages;
+mod newsletters;
 mod presence;
 mod profile;
 

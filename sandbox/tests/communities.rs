@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use serde_json::{Value, json};
 use wharf_sandbox::{Config, GroupLever, NewGroup, Part, Role, Sandbox};
 use whatsapp_rust::types::events::Event;
+use whatsapp_rust::wacore::request::InfoQuery;
 use whatsapp_rust::wacore::stanza::groups::GroupNotificationAction as Action;
+use whatsapp_rust::wacore_binary::NodeContent;
+use whatsapp_rust::wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::{CreateCommunityOptions, GroupType, Jid, group_type};
 
 use crate::client::{Device, refusal};
-use crate::control::Control;
 use crate::groups::links;
 
 /// A community of `boss`, `shop` (an admin) and `mia`; `bob` has a phone and is not in it.
@@ -250,6 +251,11 @@ async fn members_of_a_community_look_at_its_groups_and_come_in() {
     assert_eq!(refusal(&refused), Some(403));
     let refused = stranger.get_linked_groups_participants(jid(&town)).await.unwrap_err();
     assert_eq!(refusal(&refused), Some(403));
+    for (gid, code) in [(jid(&town), 403), (jid(&plain), 406), (Jid::group("9"), 404)] {
+        let list = Some(NodeContent::Nodes(vec![NodeBuilder::new("sub_groups").build()]));
+        let refused = bob.client.send_iq(InfoQuery::get("w:g2", gid, list)).await.unwrap_err();
+        assert_eq!(refusal(&refused), Some(code));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -347,50 +353,4 @@ async fn a_community_that_ends_leaves_its_groups_alone() {
     assert_eq!(refusal(&gone), Some(404));
     let groups = mia.client.groups().get_participating().await.unwrap();
     assert_eq!(groups.into_keys().collect::<Vec<_>>(), [jid(&general)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_control_api_makes_links_and_ends_communities() {
-    let control = Control::start().await;
-    for name in ["boss", "mia"] {
-        control.sandbox.add_phone(name);
-    }
-    let post = |path: String, body: Value| {
-        let control = &control;
-        async move {
-            let (status, body) = control.post(&format!("/admin/groups{path}"), body).await;
-            (status.as_u16(), body)
-        }
-    };
-    let town =
-        json!({ "subject": "City", "owner": "boss", "community": true, "generalChat": true });
-    let (status, made) = post(String::new(), town).await;
-    assert_eq!((status, &made["community"]), (201, &json!(true)));
-    let city = made["gid"].as_str().unwrap().to_owned();
-    let crew = json!({ "subject": "Crew", "owner": "boss", "parent": city });
-    let (status, made) = post(String::new(), crew.clone()).await;
-    assert_eq!((status, &made["parent"], &made["part"]), (201, &json!(city), &json!("group")));
-    let crew = json!({ "group": made["gid"] });
-    let (status, body) = post(format!("/{city}/unlink"), crew.clone()).await;
-    assert_eq!((status, body.get("parent")), (200, None));
-    let (status, body) = post(format!("/{city}/link"), crew.clone()).await;
-    assert_eq!((status, &body["parent"]), (200, &json!(city)));
-    let (status, body) = post(format!("/{city}/link"), crew).await;
-    assert_eq!(
-        (status, body["error"].as_str().unwrap()),
-        (409, "`group`: refused with 409 conflict")
-    );
-    let denied = json!({ "by": "mia" });
-    assert_eq!(post(format!("/{city}/deactivate"), denied).await.0, 403);
-    assert_eq!(post(format!("/{city}/deactivate"), json!({})).await.0, 200);
-    assert_eq!(post(format!("/{city}/deactivate"), json!({})).await.0, 404);
-    for (body, field) in [
-        (json!({ "subject": "A", "owner": "boss", "generalChat": true }), "`generalChat`"),
-        (json!({ "subject": "A", "owner": "boss", "community": true, "parent": city }), "`parent`"),
-        (json!({ "subject": "A", "owner": "boss", "parent": "1@g.us" }), "`parent`"),
-    ] {
-        let (status, answer) = post(String::new(), body).await;
-        assert!((400..=404).contains(&status));
-        assert!(answer["error"].as_str().unwrap().contains(field), "{answer}");
-    }
 }

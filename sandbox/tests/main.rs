@@ -12,6 +12,7 @@ mod baileys;
 mod calls;
 mod client;
 mod communities;
+mod community_control;
 mod control;
 mod devices;
 mod disturb;

@@ -168,7 +168,7 @@ async fn documents_are_known_by_the_numbers_that_baileys_has() {
     let input = json!({ "input": { "key": paper.invite_code(), "type": "INVITE" } });
     let found = ask("6563316087068696", "xwa2_newsletter", input).await;
     assert_eq!(found["id"], paper.jid());
-    ask("7871414976211147", "xwa2_newsletter_join_v2", named()).await;
+    ask("7871414976211147", "xwa2_newsletter_follow", named()).await;
     assert_eq!(paper.followers(), ["shop", "bob"]);
     let muted = async || {
         let input = json!({ "input": { "key": paper.jid(), "type": "JID" } });
@@ -179,7 +179,7 @@ async fn documents_are_known_by_the_numbers_that_baileys_has() {
     assert_eq!(muted().await, "ON");
     ask("9864994326891137", "xwa2_newsletter_unmute_v2", named()).await;
     assert_eq!(muted().await, "OFF");
-    ask("7238632346214362", "xwa2_newsletter_leave_v2", named()).await;
+    ask("7238632346214362", "xwa2_newsletter_unfollow", named()).await;
     assert_eq!(paper.followers(), ["shop"]);
     assert_eq!(sandbox.unknown_iqs(), 0);
 }

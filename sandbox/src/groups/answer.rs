@@ -179,6 +179,10 @@ fn leave(state: &mut State, from: DeviceAddr, author: &Person, groups: &[Jid]) -
     }
     let mut heard = Vec::new();
     for gid in groups {
+        // Who has left a community is in its groups no more.
+        if state.groups.find(gid)?.member(&author.name).is_none() {
+            continue;
+        }
         heard.extend(apply(state, from, author, gid, &Change::Leave)?.1);
     }
     let left = groups.iter().map(|gid| NodeBuilder::new("group").attr("id", gid).build());

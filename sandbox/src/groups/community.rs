@@ -46,6 +46,11 @@ pub(super) fn carry_out(
             let member = group.member(&author.name).is_some();
             Ok((Some(stanza::linked_group(group, member)), Vec::new()))
         }
+        Wish::Subgroups => {
+            state.groups.community(community)?.role_of(&author.name)?;
+            let groups = state.groups.linked_to(community);
+            Ok((Some(stanza::sub_groups(groups)), Vec::new()))
+        }
         Wish::Join(gid) => join(state, from, author, community, &gid),
         Wish::Participants => participants(state, author, community),
         Wish::Remove(asked) => remove(state, from, author, community, &asked),

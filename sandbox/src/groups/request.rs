@@ -80,7 +80,10 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
         ("get", true, "query") => Some(Ok(Request::Info(to))),
         ("get", true, "invite") => Some(Ok(Request::Invite(to))),
         ("set", false, "create") => Some(create(child)),
-        ("set", false, "leave") => Some(groups(child, "id").map(Request::Leave)),
+        ("set", false, "leave") => {
+            // Baileys `Socket/communities.js` calls a community by that name.
+            Some(tagged(child, "id", &["group", "community"]).map(Request::Leave))
+        }
         ("set", true, tag) if let Some(movement) = Move::of_tag(tag) => {
             Some(participants(child).map(|people| Request::Members(to, movement, people)))
         }
@@ -172,8 +175,14 @@ pub(super) fn participants(child: &Node) -> Result<Vec<Jid>, Refusal> {
 
 /// Groups that are named, each once.
 pub(super) fn groups(child: &Node, name: &str) -> Result<Vec<Jid>, Refusal> {
+    tagged(child, name, &["group"])
+}
+
+/// Groups that are named under one of these tags, each once.
+fn tagged(child: &Node, name: &str, tags: &[&str]) -> Result<Vec<Jid>, Refusal> {
     let mut groups = Vec::new();
-    for node in child.get_children_by_tag("group") {
+    let named = child.children().unwrap_or_default().iter();
+    for node in named.filter(|node| tags.contains(&node.tag.as_ref())) {
         let group = node.attrs().optional_jid(name).ok_or(Refusal::BadRequest)?;
         if !groups.contains(&group) {
             groups.push(group);

@@ -18,7 +18,8 @@ use crate::groups::Refusal;
 use crate::stanza::Push;
 use crate::state::{DeviceAddr, State};
 
-/// What Baileys calls the documents that it knows by other numbers.
+/// What Baileys calls the documents that it knows by other numbers. Those to follow and not to are of 6.7.24, which looks
+/// for the answer under other names, too.
 mod baileys {
     pub(super) const CREATE: &str = "8823471724422422";
     pub(super) const METADATA: &str = "6563316087068696";
@@ -50,11 +51,19 @@ pub(crate) fn answer(
         join_newsletter::DOC_ID | baileys::FOLLOW => named(variables).and_then(|jid| {
             let pushes = change::follow(state, author, Some(from), &jid)?;
             let joined = metadata(state.newsletters.find(&jid)?, author);
-            Ok((json!({ "xwa2_newsletter_join_v2": joined }), pushes))
+            let path = match document {
+                baileys::FOLLOW => "xwa2_newsletter_follow",
+                _ => "xwa2_newsletter_join_v2",
+            };
+            Ok((json!({ path: joined }), pushes))
         }),
         leave_newsletter::DOC_ID | baileys::UNFOLLOW => named(variables).and_then(|jid| {
             let pushes = change::unfollow(state, author, Some(from), &jid)?;
-            Ok((json!({ "xwa2_newsletter_leave_v2": active(&jid) }), pushes))
+            let path = match document {
+                baileys::UNFOLLOW => "xwa2_newsletter_unfollow",
+                _ => "xwa2_newsletter_leave_v2",
+            };
+            Ok((json!({ path: active(&jid) }), pushes))
         }),
         update_newsletter::DOC_ID => update(state, author, from, variables),
         delete_newsletter::DOC_ID => named(variables).and_then(|jid| {

@@ -126,6 +126,11 @@ impl NewsletterLever {
         self.expects(done);
     }
 
+    /// The numbers of its messages, the oldest first.
+    pub fn numbers(&self) -> Vec<u64> {
+        self.reads(|channel| channel.posts.iter().map(|post| post.server_id).collect())
+    }
+
     /// How many gave each reaction to a message.
     pub fn reactions(&self, number: u64) -> Vec<(String, usize)> {
         self.reads(|channel| {

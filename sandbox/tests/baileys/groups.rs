@@ -15,7 +15,7 @@ for_both!(
 );
 
 /// Phones in the order in which a sandbox is given them.
-const PHONES: [&str; 4] = ["boss", "shop", "mia", "bob"];
+pub(crate) const PHONES: [&str; 4] = ["boss", "shop", "mia", "bob"];
 
 /// Digits of a phone's number or LID end in its place.
 fn place(name: &str) -> usize {

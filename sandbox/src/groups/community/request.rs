@@ -17,6 +17,8 @@ pub(crate) enum Wish {
     Deactivate,
     /// A group of it.
     Query(Jid),
+    /// Its groups.
+    Subgroups,
     /// The account comes into a group of it.
     Join(Jid),
     /// Who is in its groups.
@@ -34,6 +36,8 @@ pub(crate) fn read(kind: &str, child: &Node) -> Option<Result<Wish, Refusal>> {
         ("set", "delete_parent") => Ok(Wish::Deactivate),
         ("get", "query_linked") => jid().map(Wish::Query),
         ("set", "join_linked_group") => jid().map(Wish::Join),
+        // Baileys `Socket/communities.js`, `communityFetchLinkedGroups`.
+        ("get", "sub_groups") => Ok(Wish::Subgroups),
         ("get", "linked_groups_participants") => Ok(Wish::Participants),
         ("set", "remove") if stanza::attr(child, "linked_groups").as_deref() == Some("true") => {
             request::participants(child).map(Wish::Remove)

@@ -96,6 +96,13 @@ pub(crate) fn linked_group(group: &Group, member: bool) -> Node {
     NodeBuilder::new("linked_group").children([stanza::group(group, parts)]).build()
 }
 
+/// The groups of a community, without their members (Baileys `Socket/communities.js`).
+pub(crate) fn sub_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> Node {
+    let parts = Parts { participants: false, description: false };
+    let groups = groups.map(|group| stanza::group(group, parts));
+    NodeBuilder::new("sub_groups").children(groups.collect::<Vec<_>>()).build()
+}
+
 /// Everybody who is in a group of a community, once.
 pub(crate) fn participants<'a>(people: impl Iterator<Item = &'a Person>) -> Node {
     let people = people.map(|who| {
