@@ -111,24 +111,35 @@ impl Phone {
     pub fn calls(&self, whom: &str, video: bool) -> Result<String> {
         let (mut state, account) = self.known();
         let to = callee(&state, whom)?;
-        let id = format!("{:032X}", rand::random::<u128>());
-        let mut children =
-            vec![NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build()];
-        children.extend(video.then(|| NodeBuilder::new("video").attr("enc", "vp8").build()));
-        say(&mut state, account, &to, "offer", &id, children);
-        Ok(id)
+        Ok(begin(&mut state, account, &to, video))
     }
 
     /// Ends a call with whoever was called.
     pub fn hangs_up(&self, whom: &str, id: &str) -> Result<()> {
         let (mut state, account) = self.known();
         let to = callee(&state, whom)?;
-        say(&mut state, account, &to, "terminate", id, Vec::new());
+        end(&mut state, account, &to, id);
         Ok(())
     }
 }
 
-fn callee(state: &State, whom: &str) -> Result<Jid> {
+/// The phone of an account calls somebody; returns the id of the call.
+pub(crate) fn begin(state: &mut State, account: AccountId, to: &Jid, video: bool) -> String {
+    let id = format!("{:032X}", rand::random::<u128>());
+    let mut children =
+        vec![NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build()];
+    children.extend(video.then(|| NodeBuilder::new("video").attr("enc", "vp8").build()));
+    say(state, account, to, "offer", &id, children);
+    id
+}
+
+/// The phone of an account ends a call.
+pub(crate) fn end(state: &mut State, account: AccountId, to: &Jid, id: &str) {
+    say(state, account, to, "terminate", id, Vec::new());
+}
+
+/// The person whom a name or a JID stands for.
+pub(crate) fn callee(state: &State, whom: &str) -> Result<Jid> {
     let jid = groups::chat(state, whom).filter(|jid| Addressing::of(jid).is_some());
     jid.ok_or_else(|| Error::NoSuchPhone(whom.to_owned()))
 }

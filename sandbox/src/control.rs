@@ -14,6 +14,7 @@ use crate::server::Front;
 use crate::state::Shared;
 
 mod body;
+mod calls;
 mod chats;
 mod communities;
 mod connections;
@@ -74,6 +75,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(connections::router())
         .merge(streams::router())
         .merge(pairing::router())
+        .merge(calls::router())
         .merge(presence::router())
         .merge(logins::router())
         .merge(devices::router())

@@ -1,11 +1,14 @@
 //! Calls, as far as they are signalled.
 
+use reqwest::Method;
+use serde_json::json;
 use wacore_binary::builder::NodeBuilder;
 use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::wacore::types::call::{CallAction, IncomingCall};
 
 use crate::client::Device;
+use crate::control::Control;
 use crate::groups::{crew, links};
 
 async fn rings(device: &Device) -> IncomingCall {
@@ -92,4 +95,31 @@ async fn who_is_blocked_or_nobody_does_not_ring() {
     let call = rings(&shop).await;
     assert_eq!(call.action.call_id(), "Y");
     assert!(sandbox.phone("mia").calls("nobody", false).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_privacy_are_there_over_http() {
+    let control = Control::start().await;
+    control.crew().await;
+    let shop = links(&control.sandbox, "shop").await;
+    let at = |path: &str| format!("/admin/phones/boss/{path}");
+    let (status, call) = control.post(&at("calls"), json!({"to": "shop"})).await;
+    assert_eq!(status, 201);
+    assert_eq!(rings(&shop).await.action.call_id(), call["id"].as_str().unwrap());
+    let ended = json!({"to": "shop", "id": call["id"]});
+    assert_eq!(control.post(&at("hang-up"), ended).await.0, 200);
+    let put = async |path: &str, body| control.send(Method::PUT, &at(path), body).await;
+    assert_eq!(put("blocked", json!({"phone": "shop", "blocked": true})).await.0, 200);
+    assert_eq!(put("privacy", json!({"category": "last", "value": "none"})).await.0, 200);
+    for (path, body, status, field) in [
+        ("privacy", json!({"category": "hair", "value": "none"}), 400, "category"),
+        ("privacy", json!({"category": "online", "value": "none"}), 400, "value"),
+        ("blocked", json!({"phone": "eve", "blocked": true}), 404, "phone"),
+    ] {
+        let (code, error) = put(path, body).await;
+        assert_eq!(code, status);
+        assert!(error["error"].as_str().unwrap().contains(field), "{error}");
+    }
+    let (code, error) = control.post(&at("calls"), json!({"to": "eve"})).await;
+    assert!(code == 404 && error["error"].as_str().unwrap().contains("`to`"), "{error}");
 }
