@@ -15,6 +15,7 @@ use tracing::debug;
 use wacore_binary::{OwnedNodeRef, util};
 
 use crate::devices;
+use crate::presence;
 use crate::noise::{self, Answered, Half, Session};
 use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
@@ -82,6 +83,7 @@ fn remove(state: &mut State, addr: DeviceAddr) -> Option<LinkId> {
     if let Some(link) = link {
         state.links.orphan(link);
     }
+    presence::removed(state, addr);
     devices::unlinked(state, addr);
     link
 }

@@ -5,6 +5,8 @@
 
 mod board;
 mod levers;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -72,6 +74,12 @@ pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
 pub(crate) fn gone(state: &mut State, device: DeviceAddr) {
     turn(state, device, false);
     state.board.forget(device);
+}
+
+/// The device is linked no more: it is not in use, and nothing waits for it.
+pub(crate) fn removed(state: &mut State, device: DeviceAddr) {
+    turn(state, device, false);
+    state.board.remove(device);
 }
 
 /// The answer to a subscription is the presence as it is.
