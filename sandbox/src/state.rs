@@ -67,6 +67,11 @@ impl State {
         format!("{:016X}", self.stanzas)
     }
 
+    /// Whether an account has blocked another one.
+    pub(crate) fn blocks(&self, account: AccountId, other: AccountId) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.privacy.blocks(other))
+    }
+
     /// Lets every connection hang that is to, and the others go on.
     pub(crate) fn hush(&self) {
         self.links.hush(|addr| {
