@@ -15,8 +15,8 @@ use tracing::debug;
 use wacore_binary::{OwnedNodeRef, util};
 
 use crate::devices;
-use crate::presence;
 use crate::noise::{self, Answered, Half, Session};
+use crate::presence;
 use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;

@@ -56,7 +56,7 @@ fn name(state: &mut State, account: AccountId, name: Option<String>) {
 pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
     let before = state.board.is_online(device.account);
     state.board.turn(device, on, clock::now());
-    if before == state.board.is_online(device.account) {
+    if before == state.board.is_online(device.account) || hides(state, device.account) {
         return;
     }
     for (watcher, way) in state.board.watchers(device.account) {
@@ -96,11 +96,19 @@ fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid) {
     }
 }
 
+/// Whether nobody is to see that an account is online: it hides when it was last seen, and this along with it.
+fn hides(state: &State, account: AccountId) -> bool {
+    state.accounts.get(account).is_some_and(|account| {
+        let value = |category| account.privacy.value(category);
+        value("last") == "none" && value("online") == "match_last_seen"
+    })
+}
+
 /// An account's presence: when it was last seen is told of those who are not online.
 fn shown(state: &State, account: AccountId, way: Addressing) -> Option<Arc<Node>> {
     let from = way.person(state.accounts.get(account)?);
     let node = NodeBuilder::new("presence").attr("from", from);
-    if state.board.is_online(account) {
+    if state.board.is_online(account) && !hides(state, account) {
         return Some(node.attr("type", "available").build().into());
     }
     let node = node.attr("type", "unavailable");

@@ -116,9 +116,11 @@ impl State {
         }
     }
 
-    /// Hands a stanza to one device if it listens; what is gone by tomorrow is not kept.
+    /// Hands a stanza to one device if it takes stanzas, though it may lack some that it missed; what is gone by
+    /// tomorrow is not kept.
     pub(crate) fn tell(&mut self, addr: DeviceAddr, node: Arc<Node>) {
-        if let Some(link) = self.accounts.device(addr).and_then(Device::listening) {
+        let device = self.accounts.device(addr).filter(|device| device.queue.has_begun());
+        if let Some(link) = device.and_then(|device| device.link) {
             self.links.send(link, node);
         }
     }

@@ -56,3 +56,34 @@ fn who_is_unlinked_is_not_online_any_more_and_leaves_nothing() {
     assert!(state.board.watchers(shop.account).is_empty());
     assert!(state.board.waited(mia, clock::now_ms()).is_empty(), "the next device 1 is another");
 }
+
+#[test]
+fn who_hides_being_online_along_with_the_last_time_is_not_shown() {
+    let (mut state, [shop, mia], [mut shops, _mias]) = two();
+    let account = state.accounts.get_mut(mia.account).expect("known");
+    assert!(
+        account.privacy.set("last", "none") && account.privacy.set("online", "match_last_seen")
+    );
+    let lid = account.lid();
+    presence(&mut state, mia, &said("available"));
+    subscribe(&mut state, shop, &lid);
+    presence(&mut state, mia, &said("unavailable"));
+    presence(&mut state, mia, &said("available"));
+    assert_eq!(heard(&mut shops), [("unavailable".to_owned(), Some("deny".to_owned()))]);
+}
+
+#[test]
+fn who_still_gets_what_it_missed_hears_of_others_all_the_same() {
+    let (mut state, [shop, mia], [mut shops, _mias]) = two();
+    for number in 0..20 {
+        let node = NodeBuilder::new("message").attr("id", number).build();
+        state.deliver(shop, node.into());
+    }
+    log_in(&mut state, shop, &shops);
+    assert!(!state.accounts.device(shop).expect("linked").queue.is_live());
+    let lid = state.accounts.get(mia.account).expect("known").lid();
+    subscribe(&mut state, shop, &lid);
+    presence(&mut state, mia, &said("available"));
+    let kinds: Vec<String> = heard(&mut shops).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["unavailable", "available"]);
+}
