@@ -16,6 +16,7 @@ use wacore_binary::{OwnedNodeRef, util};
 
 use crate::devices;
 use crate::noise::{self, Answered, Half, Session};
+use crate::presence;
 use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;
@@ -82,6 +83,7 @@ fn remove(state: &mut State, addr: DeviceAddr) -> Option<LinkId> {
     if let Some(link) = link {
         state.links.orphan(link);
     }
+    presence::removed(state, addr);
     devices::unlinked(state, addr);
     link
 }

@@ -5,6 +5,8 @@
 
 mod board;
 mod levers;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -54,7 +56,7 @@ fn name(state: &mut State, account: AccountId, name: Option<String>) {
 pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
     let before = state.board.is_online(device.account);
     state.board.turn(device, on, clock::now());
-    if before == state.board.is_online(device.account) {
+    if before == state.board.is_online(device.account) || hides(state, device.account) {
         return;
     }
     for (watcher, way) in state.board.watchers(device.account) {
@@ -74,6 +76,12 @@ pub(crate) fn gone(state: &mut State, device: DeviceAddr) {
     state.board.forget(device);
 }
 
+/// The device is linked no more: it is not in use, and nothing waits for it.
+pub(crate) fn removed(state: &mut State, device: DeviceAddr) {
+    turn(state, device, false);
+    state.board.remove(device);
+}
+
 /// The answer to a subscription is the presence as it is.
 fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid) {
     let Some(way) = Addressing::of(target) else { return };
@@ -88,11 +96,19 @@ fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid) {
     }
 }
 
+/// Whether nobody is to see that an account is online: it hides when it was last seen, and this along with it.
+fn hides(state: &State, account: AccountId) -> bool {
+    state.accounts.get(account).is_some_and(|account| {
+        let value = |category| account.privacy.value(category);
+        value("last") == "none" && value("online") == "match_last_seen"
+    })
+}
+
 /// An account's presence: when it was last seen is told of those who are not online.
 fn shown(state: &State, account: AccountId, way: Addressing) -> Option<Arc<Node>> {
     let from = way.person(state.accounts.get(account)?);
     let node = NodeBuilder::new("presence").attr("from", from);
-    if state.board.is_online(account) {
+    if state.board.is_online(account) && !hides(state, account) {
         return Some(node.attr("type", "available").build().into());
     }
     let node = node.attr("type", "unavailable");

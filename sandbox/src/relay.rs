@@ -8,6 +8,8 @@ mod nack;
 mod receipt;
 mod sent;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use message::{message, refusal};
 pub(crate) use receipt::receipt;

@@ -69,6 +69,11 @@ impl State {
         format!("{:016X}", self.stanzas)
     }
 
+    /// Whether an account has blocked another one.
+    pub(crate) fn blocks(&self, account: AccountId, other: AccountId) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.privacy.blocks(other))
+    }
+
     /// Lets every connection hang that is to, and the others go on.
     pub(crate) fn hush(&self) {
         self.links.hush(|addr| {
@@ -113,9 +118,11 @@ impl State {
         }
     }
 
-    /// Hands a stanza to one device if it listens; what is gone by tomorrow is not kept.
+    /// Hands a stanza to one device if it takes stanzas, though it may lack some that it missed; what is gone by
+    /// tomorrow is not kept.
     pub(crate) fn tell(&mut self, addr: DeviceAddr, node: Arc<Node>) {
-        if let Some(link) = self.accounts.device(addr).and_then(Device::listening) {
+        let device = self.accounts.device(addr).filter(|device| device.queue.has_begun());
+        if let Some(link) = device.and_then(|device| device.link) {
             self.links.send(link, node);
         }
     }

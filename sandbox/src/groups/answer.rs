@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, Node, NodeContent};
 
-use super::change::{Change, Refusal};
+use super::change::{Change, MEMBERS_MAX, Refusal};
 use super::group::{Person, Role};
 use super::members::Move;
 use super::registry::{Founding, Notice};
@@ -76,10 +76,19 @@ fn carry_out(state: &mut State, from: DeviceAddr, author: &Person, request: Requ
     }
 }
 
-/// People whom the server does not know are left out of a new group.
+/// People whom the server does not know are left out of a new group, and so are those who do not let themselves be
+/// added: the answer names them beside the members (whatsmeow `group.go`: a participant with an `error`).
 fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -> Outcome {
-    let others = create.participants.iter();
-    let others = others.filter_map(|jid| people::of_jid(state, jid)).map(|who| (who, Role::Member));
+    let known = |jid: &Jid| people::of_jid(state, jid).map(|who| (jid.clone(), who));
+    let (left_out, others): (Vec<_>, Vec<_>) = create
+        .participants
+        .iter()
+        .filter_map(known)
+        .partition(|(jid, who)| who != author && people::lets_nobody_add(state, jid));
+    if others.len() >= MEMBERS_MAX {
+        return Err(Refusal::Full);
+    }
+    let others = others.into_iter().map(|(_, who)| (who, Role::Member));
     let founding = Founding {
         subject: create.subject,
         creator: author.clone(),
@@ -93,7 +102,13 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
     let at_ms = clock::now_ms();
     let journal = &mut state.journal;
     let (gid, notices) = state.groups.found_at(journal, founding, create.place, at_ms)?;
-    let group = node::group(state.groups.find(&gid)?, Parts::ALL);
+    let mut group = node::group(state.groups.find(&gid)?, Parts::ALL);
+    for (jid, who) in left_out {
+        let fate = joining::invited(state, &gid, author, &jid, &who);
+        if let Some(NodeContent::Nodes(children)) = &mut group.content {
+            children.push(fate);
+        }
+    }
     Ok((Some(group), all_pushes(state, notices, Some(from))))
 }
 
@@ -207,4 +222,39 @@ fn pushes(state: &State, notice: Notice, acting: Option<DeviceAddr>) -> Vec<Push
         .filter_map(|name| state.accounts.by_name(&name))
         .map(|account| Push { account: account.id, except: acting, node: Arc::clone(&node) })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_nobody_add_them_is_not_in_a_new_group_either() {
+        let mut state = State::default();
+        let [shop, mia, bob] =
+            ["shop", "mia", "bob"].map(|name| state.accounts.add(name).expect("a free name"));
+        let account = state.accounts.get_mut(mia).expect("just made");
+        assert!(account.privacy.set("groupadd", "none"));
+        let people = [mia, bob].map(|id| {
+            let lid = state.accounts.get(id).expect("just made").lid();
+            NodeBuilder::new("participant").attr("jid", lid).build()
+        });
+        let create = NodeBuilder::new("create").attr("subject", "Crew").children(people).build();
+        let iq = NodeBuilder::new("iq").attr("xmlns", NAMESPACE).attr("type", "set");
+        let iq = iq.attr("to", "g.us").attr("id", "1").children([create]).build();
+        let from = DeviceAddr { account: shop, device: 1 };
+        let answer = handle(&mut state, &from, &iq).expect("a group request");
+        let group = state.groups.of("shop").next().expect("the new group");
+        let members: Vec<&str> =
+            group.members.iter().map(|member| member.person.name.as_str()).collect();
+        assert_eq!((members, answer.pushes.len()), (vec!["shop", "bob"], 2));
+        let said = answer.reply.get_optional_child("group").expect("the group");
+        let mut refused = said
+            .get_children_by_tag("participant")
+            .filter(|node| stanza::attr(node, "error").as_deref() == Some("403"));
+        assert!(
+            refused.next().is_some_and(|node| node.get_optional_child("add_request").is_some())
+        );
+        assert!(group.invitations.contains_key("mia") && refused.next().is_none());
+    }
 }

@@ -13,6 +13,9 @@ pub(crate) const DESCRIPTION_MAX: usize = 2048;
 /// Members that a group may have: what clients show as the limit.
 pub(crate) const MEMBERS_MAX: usize = 1024;
 
+/// Codes that are remembered to have been valid; an older one is as one that never was.
+const REVOKED: usize = 100;
+
 /// A change that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -298,6 +301,9 @@ impl Group {
             Change::Announce(announce) => self.announce = *announce,
             Change::Locked(locked) => self.locked = *locked,
             Change::Invite(code) => {
+                if self.revoked.len() == REVOKED {
+                    self.revoked.remove(0);
+                }
                 self.revoked.push(std::mem::replace(&mut self.invite, code.clone()));
             }
             Change::Ephemeral(seconds) => self.options.ephemeral = *seconds,

@@ -101,6 +101,12 @@ impl Board {
         }
     }
 
+    /// A device is linked no more; the next one of its number begins anew.
+    pub(crate) fn remove(&mut self, device: DeviceAddr) {
+        self.forget(device);
+        self.waiting.remove(&device);
+    }
+
     fn unwatch(&mut self, device: DeviceAddr, account: AccountId) {
         if let Some(watchers) = self.watchers.get_mut(&account) {
             watchers.remove(&device);

@@ -68,11 +68,20 @@ fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
 }
 
 fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
-    match sent.to.server {
+    let peer = crate::stanza::attr(sent.node, "category").as_deref() == Some("peer");
+    let own = match sent.to.server {
+        Server::Pn | Server::Lid => {
+            state.accounts.by_jid(&sent.to).is_none_or(|you| you.id == from.account)
+        }
+        _ => false,
+    };
+    if peer && !own {
+        return Err(Nack::Malformed);
+    }
+    let mut relayed = match sent.to.server {
         Server::Group => to_group(state, from, sent),
         Server::Broadcast => to_status(state, from, sent),
         Server::Pn | Server::Lid => {
-            let peer = crate::stanza::attr(sent.node, "category").as_deref() == Some("peer");
             let bare = sent.listed.is_empty();
             if bare && (peer || sent.to.device != 0 || sent.recipient.is_some()) {
                 to_device(state, from, sent)
@@ -81,7 +90,12 @@ fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> 
             }
         }
         _ => Err(Nack::Malformed),
+    }?;
+    // Who is blocked is not told so: the message is taken, and goes nowhere. Groups are everybody's.
+    if sent.to.server != Server::Group {
+        relayed.letters.retain(|(addr, _)| !state.blocks(addr.account, from.account));
     }
+    Ok(relayed)
 }
 
 /// To a person: the devices of both that the sender has encrypted for.
@@ -115,10 +129,6 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
         if addr != from && owner.has(addr.device) && known.insert((addr.account, addr.device)) {
             letters.push((addr, letter.with(&listed.ciphertexts).into()));
         }
-    }
-    // Who is blocked is not told so: the message is taken, and goes nowhere.
-    if you.privacy.blocks(me.id) {
-        letters.retain(|(addr, _)| addr.account == me.id);
     }
     let real: Vec<(&Account, u16)> = [you, me]
         .into_iter()

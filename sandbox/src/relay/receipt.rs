@@ -18,6 +18,8 @@ enum Reach {
     AuthorAndOwn,
     /// The one device that is named.
     Device,
+    /// The same, if it is the reader's account's: its affairs are nobody else's.
+    OwnDevice,
     /// The reader's other devices only: nobody else is to know.
     Own,
 }
@@ -29,9 +31,8 @@ impl Reach {
             None | Some("inactive" | "view") => Self::Author,
             Some("read" | "played") => Self::AuthorAndOwn,
             Some("read-self" | "played-self") => Self::Own,
-            Some(
-                "sender" | "retry" | "enc_rekey_retry" | "peer_msg" | "hist_sync" | "server-error",
-            ) => Self::Device,
+            Some("retry" | "enc_rekey_retry") => Self::Device,
+            Some("sender" | "peer_msg" | "hist_sync" | "server-error") => Self::OwnDevice,
             Some(_) => return None,
         })
     }
@@ -75,7 +76,9 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
         named(&to, me, from, way)
     } else {
         let mut addresses = vec![("from", NodeValue::from(way.device(me, from.device)))];
-        addresses.extend(jid(node, "recipient").map(|chat| ("recipient", chat.into())));
+        // It names the chat of a copy, which only the account's own devices get.
+        let chat = jid(node, "recipient").filter(|_| account.id == me.id);
+        addresses.extend(chat.map(|chat| ("recipient", chat.into())));
         addresses
     };
     let own = || {
@@ -89,8 +92,14 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
         };
         others(me, from).map(move |addr| (addr, addresses.clone()))
     };
-    Some(match reach {
-        Reach::Device => {
+    let group = (to.server == Server::Group).then(|| state.groups.find(&to));
+    let outside =
+        group.is_some_and(|group| !group.is_ok_and(|group| group.member(&me.name).is_some()));
+    // Who is not in the group, or is blocked, is heard by their own devices at most.
+    let unheard = outside || (!in_chat && account.privacy.blocks(me.id));
+    let letters: Letters = match reach {
+        Reach::OwnDevice if account.id != me.id => Vec::new(),
+        Reach::Device | Reach::OwnDevice => {
             let named = DeviceAddr { account: account.id, device: author.device };
             if named == from { Vec::new() } else { vec![(named, theirs)] }
         }
@@ -101,7 +110,8 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
                 of_author(account, from, &theirs).chain(own().filter(|_| account.id != me.id));
             both.collect()
         }
-    })
+    };
+    Some(letters.into_iter().filter(|(addr, _)| !unheard || addr.account == me.id).collect())
 }
 
 fn of_author<'a>(

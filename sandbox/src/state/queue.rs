@@ -68,6 +68,11 @@ impl Queue {
         self.phase == Phase::Live
     }
 
+    /// Whether the device takes stanzas.
+    pub(crate) fn has_begun(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting { .. })
+    }
+
     /// Keeps a stanza, which has an id, until it is acknowledged; says whether it is to be sent at once.
     pub(crate) fn keep(&mut self, node: Arc<Node>) -> bool {
         if self.kept.len() == KEPT {

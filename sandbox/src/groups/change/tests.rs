@@ -147,3 +147,12 @@ fn who_leaves_is_out() {
     assert_eq!(group.role_of("mia"), Err(Refusal::Forbidden));
     assert_eq!(group.members.len(), 2);
 }
+
+#[test]
+fn of_the_codes_that_were_valid_the_latest_are_remembered() {
+    let mut group = crew();
+    for number in 0..=REVOKED {
+        group.apply(&person("boss"), &Change::Invite(number.to_string()), 2);
+    }
+    assert_eq!((group.revoked.len(), group.revoked[0].as_str()), (REVOKED, "0"));
+}
