@@ -30,36 +30,18 @@ pub(super) fn act(
         return Vec::new();
     }
     let fault = state.faults.meet(from.map(|from| from.account), iq);
-    match &fault {
-        Some(Effect::Refuse { code, text, backoff }) => {
-            state.links.send(link, stanza::refusal(iq, *code, text, *backoff));
-            return Vec::new();
-        }
-        Some(Effect::Silence(Moment::Before)) => return Vec::new(),
-        Some(Effect::Drop(Moment::Before)) => {
-            state.links.cut(link);
-            return Vec::new();
-        }
-        _ => {}
+    let refusal = |code, text: &str, backoff| stanza::refusal(iq, code, text, backoff);
+    if stops(state, link, fault.as_ref(), refusal) {
+        return Vec::new();
     }
     let (answer, then) = match from {
         Some(from) => iq::answer(state, from, iq),
         None => pairing::answer(state, link, iq),
     };
-    let mut later = Vec::new();
+    let last = then == Then::Unlink;
     // The end of its connection belongs to what a device hears of its own logout.
-    let mut ends = then == Then::Unlink;
-    match fault {
-        Some(Effect::Delay(after)) => {
-            later.push(Later::Answer { after, reply: answer.reply, last: ends });
-            ends = false;
-        }
-        Some(Effect::Drop(_)) => {
-            state.links.cut(link);
-        }
-        Some(_) => ends = false,
-        None => state.links.send(link, answer.reply),
-    }
+    let ends = matches!(fault, None | Some(Effect::Drop(_)));
+    let mut later: Vec<Later> = reply(state, link, fault, answer.reply, last).into_iter().collect();
     state.push_all(answer.pushes);
     match (then, from) {
         (Then::Replay, Some(from)) => state.replay(from),
@@ -84,26 +66,49 @@ pub(super) fn message(
     node: &Node,
 ) -> Vec<Later> {
     let fault = state.faults.meet(Some(from.account), node);
-    match &fault {
-        Some(Effect::Refuse { code, .. }) => {
-            state.links.send(link, relay::refusal(node, *code));
-            return Vec::new();
+    let refusal = |code, _: &str, _| relay::refusal(node, code);
+    if stops(state, link, fault.as_ref(), refusal) {
+        return Vec::new();
+    }
+    let ack = relay::message(state, from, node);
+    reply(state, link, fault, ack, false).into_iter().collect()
+}
+
+/// What a test ordered to go wrong before the server acts: says whether it does not act then.
+fn stops(
+    state: &mut State,
+    link: LinkId,
+    fault: Option<&Effect>,
+    refusal: impl FnOnce(u16, &str, Option<u32>) -> Node,
+) -> bool {
+    match fault {
+        Some(Effect::Refuse { code, text, backoff }) => {
+            state.links.send(link, refusal(*code, text, *backoff));
         }
-        Some(Effect::Silence(Moment::Before)) => return Vec::new(),
+        Some(Effect::Silence(Moment::Before)) => {}
         Some(Effect::Drop(Moment::Before)) => {
             state.links.cut(link);
-            return Vec::new();
         }
-        _ => {}
+        _ => return false,
     }
-    let reply = relay::message(state, from, node);
+    true
+}
+
+/// Replies once the server has acted, unless a test ordered that to go wrong; `last` is for a reply that comes late.
+fn reply(
+    state: &mut State,
+    link: LinkId,
+    fault: Option<Effect>,
+    reply: Node,
+    last: bool,
+) -> Option<Later> {
     match fault {
-        Some(Effect::Delay(after)) => return vec![Later::Answer { after, reply, last: false }],
+        Some(Effect::Delay(after)) => return Some(Later::Answer { after, reply, last }),
         Some(Effect::Drop(_)) => {
             state.links.cut(link);
         }
         Some(_) => {}
         None => state.links.send(link, reply),
     }
-    Vec::new()
+    None
 }
