@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeContent, NodeValue};
+use wacore_binary::{Jid, Node, NodeContent};
 
+use crate::phone::Recipient;
 use crate::relay::{self, Addressing};
-use crate::stanza::attr;
+use crate::stanza::{attr, jid};
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{Error, Phone, Result, clock, groups};
+use crate::{Error, Phone, Result, clock};
 
 /// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for.
 pub(crate) fn call(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
@@ -33,7 +34,7 @@ fn ring(
     node: &Node,
     action: &Node,
 ) -> std::result::Result<(), u16> {
-    let to = node.attrs.get("to").and_then(NodeValue::to_jid).ok_or(400_u16)?;
+    let to = jid(node, "to").ok_or(400_u16)?;
     let id = attr(action, "call-id").filter(|id| !id.is_empty()).ok_or(400_u16)?;
     let way = Addressing::of(&to).ok_or(400_u16)?;
     let me = state.accounts.get(from.account).ok_or(404_u16)?;
@@ -62,12 +63,9 @@ fn ring(
 }
 
 /// The one device that is named, or all linked ones; a phone rings, but nobody hears it here.
-fn heard_by<'a>(you: &'a Account, to: &Jid) -> impl Iterator<Item = DeviceAddr> + 'a {
-    let (account, named) = (you.id, to.device);
-    let devices = you.devices.iter().map(|device| device.id);
-    devices
-        .filter(move |device| named == 0 || *device == named)
-        .map(move |device| DeviceAddr { account, device })
+fn heard_by<'a>(you: &'a Account, to: &Jid) -> impl Iterator<Item = DeviceAddr> + use<'a> {
+    let named = to.device;
+    you.linked().filter(move |device| named == 0 || device.device == named)
 }
 
 /// The stanza for one device: of the keys of a call the one that is sealed for it.
@@ -87,8 +85,7 @@ fn told(
             .and_then(Node::children)
             .and_then(|places| {
                 let is_it = |place: &&Node| {
-                    let jid = place.attrs.get("jid").and_then(NodeValue::to_jid);
-                    jid.is_some_and(|jid| jid.device == device.device)
+                    jid(place, "jid").is_some_and(|jid| jid.device == device.device)
                 };
                 places.iter().find(is_it)?.get_optional_child("enc").cloned()
             });
@@ -138,10 +135,12 @@ pub(crate) fn end(state: &mut State, account: AccountId, to: &Jid, id: &str) {
     say(state, account, to, "terminate", id, Vec::new());
 }
 
-/// The person whom a name or a JID stands for.
+/// The person whom a name, a number or a JID stands for.
 pub(crate) fn callee(state: &State, whom: &str) -> Result<Jid> {
-    let jid = groups::chat(state, whom).filter(|jid| Addressing::of(jid).is_some());
-    jid.ok_or_else(|| Error::NoSuchPhone(whom.to_owned()))
+    match Recipient::find(state, whom) {
+        Ok(person @ Recipient::Person { .. }) => Ok(person.jid(state)),
+        _ => Err(Error::NoSuchPhone(whom.to_owned())),
+    }
 }
 
 /// The phone of an account says something about a call.
@@ -161,5 +160,5 @@ fn say(
         .attr("id", stanza)
         .children([action.children(children).build()])
         .build();
-    call(state, DeviceAddr { account, device: 0 }, &node);
+    call(state, DeviceAddr::phone(account), &node);
 }

@@ -95,8 +95,7 @@ fn tell_peers(
 /// Who is told: those who asked, and the members of the account's groups.
 pub(crate) fn peers(state: &State, id: AccountId) -> BTreeSet<AccountId> {
     let Some(account) = state.accounts.get(id) else { return BTreeSet::new() };
-    let members = state.groups.of(&account.name).flat_map(|group| &group.members);
-    let members = members.filter_map(|member| state.accounts.by_name(&member.person.name));
+    let members = state.groups.of(&account.name).flat_map(|group| state.members(group));
     let mut peers: BTreeSet<AccountId> = members.map(|account| account.id).collect();
     peers.extend(&account.peers);
     peers.remove(&id);

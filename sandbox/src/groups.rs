@@ -25,7 +25,7 @@ pub use group::Role;
 pub(crate) use invite::fresh_code;
 pub use levers::{GroupLever, NewGroup};
 pub(crate) use levers::{Unfounded, add, change_as, describe, set_picture_as};
-pub(crate) use people::{chat, of_name as person};
+pub(crate) use people::of_name as person;
 pub(crate) use registry::Groups;
 pub use standing::Part;
 pub(crate) use standing::Place;

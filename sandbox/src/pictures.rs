@@ -166,8 +166,7 @@ pub(crate) fn change(
         Owner::Group(gid) => {
             let group = state.groups.find(gid)?;
             group.for_editor(&name)?;
-            let members = group.members.iter().map(|member| member.person.name.as_str());
-            members.filter_map(|name| state.accounts.by_name(name)).map(|one| one.id).collect()
+            state.members(group).map(|member| member.id).collect()
         }
     };
     let id = match new {

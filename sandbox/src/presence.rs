@@ -12,21 +12,21 @@ use std::sync::Arc;
 
 use tracing::warn;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeValue, Server};
+use wacore_binary::{Jid, Node, Server};
 
 pub(crate) use board::{Board, CHAT_STATE_TTL};
 pub use levers::ChatState;
 pub(crate) use levers::{appear, show};
 
 use crate::clock;
-use crate::relay::Addressing;
-use crate::stanza::attr;
+use crate::relay::{Addresses, Addressing};
+use crate::stanza::{attr, jid};
 use crate::state::{AccountId, DeviceAddr, State};
 
 /// A device says that it is in use or not, or whose presence it wants to hear of.
 pub(crate) fn presence(state: &mut State, from: DeviceAddr, node: &Node) {
     let kind = attr(node, "type");
-    let target = node.attrs.get("to").and_then(NodeValue::to_jid);
+    let target = jid(node, "to");
     match (kind.as_deref(), target) {
         (None | Some("available"), None) => {
             name(state, from.account, attr(node, "name"));
@@ -60,8 +60,7 @@ pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
         return;
     }
     for (watcher, way) in state.board.watchers(device.account) {
-        let account = state.accounts.get(device.account);
-        if account.is_some_and(|account| account.privacy.blocks(watcher.account)) {
+        if state.blocks(device.account, watcher.account) {
             continue;
         }
         if let Some(node) = shown(state, device.account, way) {
@@ -121,21 +120,14 @@ fn shown(state: &State, account: AccountId, way: Addressing) -> Option<Arc<Node>
 
 /// Somebody is typing or recording, or has stopped: the others in the chat hear of it.
 pub(crate) fn chat_state(state: &mut State, from: DeviceAddr, node: &Node) {
-    let Some(to) = node.attrs.get("to").and_then(NodeValue::to_jid) else { return };
+    let Some(to) = jid(node, "to") else { return };
     let Some(what) = node.children().and_then(<[Node]>::first) else { return };
     let Some((addresses, accounts)) = audience(state, from.account, &to) else { return };
-    let mut told = NodeBuilder::new("chatstate");
-    for (name, value) in addresses {
-        told = told.attr(name, value);
-    }
-    let told: Arc<Node> = told.children([what.clone()]).build().into();
+    let told = NodeBuilder::new("chatstate").attrs(addresses).children([what.clone()]);
+    let told: Arc<Node> = told.build().into();
     for account in accounts {
         let Some(account) = state.accounts.get(account) else { continue };
-        let devices: Vec<DeviceAddr> = account
-            .devices
-            .iter()
-            .map(|device| DeviceAddr { account: account.id, device: device.id })
-            .collect();
+        let devices: Vec<DeviceAddr> = account.linked().collect();
         for device in devices {
             let listens = state.accounts.device(device).is_some_and(|it| it.listening().is_some());
             if listens {
@@ -147,8 +139,6 @@ pub(crate) fn chat_state(state: &mut State, from: DeviceAddr, node: &Node) {
     }
 }
 
-type Addresses = Vec<(&'static str, NodeValue)>;
-
 /// As whose the others see it, and which accounts they are.
 fn audience(state: &State, me: AccountId, to: &Jid) -> Option<(Addresses, Vec<AccountId>)> {
     let account = state.accounts.get(me)?;
@@ -158,9 +148,8 @@ fn audience(state: &State, me: AccountId, to: &Jid) -> Option<(Addresses, Vec<Ac
         let way = group.addressing;
         let addresses =
             vec![("from", to.clone().into()), ("participant", way.person(account).into())];
-        let members = group.members.iter();
-        let members = members.filter_map(|member| state.accounts.by_name(&member.person.name));
-        return Some((addresses, members.map(|one| one.id).filter(|id| *id != me).collect()));
+        let members = state.members(group).map(|member| member.id);
+        return Some((addresses, members.filter(|id| *id != me).collect()));
     }
     let way = Addressing::of(to)?;
     let other = state.accounts.by_jid(to).filter(|other| !other.privacy.blocks(me))?.id;

@@ -13,4 +13,4 @@ mod tests;
 
 pub(crate) use message::{message, refusal};
 pub(crate) use receipt::receipt;
-pub(crate) use stanza::{Addressing, ack};
+pub(crate) use stanza::{Addresses, Addressing, ack};

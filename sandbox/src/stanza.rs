@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Node, NodeContent, NodeValue, SERVER_JID};
+use wacore_binary::{Jid, Node, NodeContent, NodeValue, SERVER_JID};
 
 /// What a request did: the reply, and what others are to hear of it.
 pub(crate) struct Answer {
@@ -74,6 +74,11 @@ pub(crate) fn notification(from: impl Into<NodeValue>, kind: &str, id: &str) -> 
 /// An attribute as text, whatever form it came in.
 pub(crate) fn attr(node: &Node, name: &str) -> Option<String> {
     node.attrs.get(name).map(|value| value.as_str().into_owned())
+}
+
+/// An attribute as an address.
+pub(crate) fn jid(node: &Node, name: &str) -> Option<Jid> {
+    node.attrs.get(name).and_then(NodeValue::to_jid)
 }
 
 /// The node's content as bytes; text counts as its UTF-8 bytes.

@@ -21,7 +21,7 @@ pub(crate) use network::Network;
 pub(crate) use queue::Missed;
 
 use crate::faults::Faults;
-use crate::groups::Groups;
+use crate::groups::{Group, Groups};
 use crate::journal::Journal;
 use crate::logins::Refusals;
 use crate::media::Store;
@@ -69,6 +69,12 @@ impl State {
         format!("{:016X}", self.stanzas)
     }
 
+    /// The accounts in a group.
+    pub(crate) fn members<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Account> {
+        let names = group.members.iter().map(|member| member.person.name.as_str());
+        names.filter_map(|name| self.accounts.by_name(name))
+    }
+
     /// Whether an account has blocked another one.
     pub(crate) fn blocks(&self, account: AccountId, other: AccountId) -> bool {
         self.accounts.get(account).is_some_and(|account| account.privacy.blocks(other))
@@ -86,12 +92,8 @@ impl State {
     pub(crate) fn push(&mut self, push: Push) {
         let Push { account: id, except, node } = push;
         let Some(account) = self.accounts.get(id) else { return };
-        let devices: Vec<DeviceAddr> = account
-            .devices
-            .iter()
-            .map(|device| DeviceAddr { account: id, device: device.id })
-            .filter(|addr| Some(*addr) != except)
-            .collect();
+        let devices: Vec<DeviceAddr> =
+            account.linked().filter(|addr| Some(*addr) != except).collect();
         for addr in devices {
             self.deliver(addr, Arc::clone(&node));
         }
@@ -107,7 +109,7 @@ impl State {
     /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it; a phone (device 0) reads it
     /// by itself.
     pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {
-        if addr.device == phone::DEVICE {
+        if addr.is_phone() {
             return phone::deliver(self, addr.account, node);
         }
         let Some(device) = self.accounts.device_mut(addr) else { return };

@@ -19,7 +19,7 @@ use super::phones::account;
 use crate::phone::{
     self, Chats, Log, PeerRequest, ReceivedMessage, ReceivedReceipt, Recipient, Undecrypted,
 };
-use crate::state::{AccountId, Shared, lock};
+use crate::state::{self, AccountId, Shared, lock};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -126,7 +126,7 @@ pub(crate) async fn send(
     let (account, to) = {
         let state = lock(&shared);
         let account = account(&state, "name", &name)?;
-        (account, Recipient::find(&state, &body.to).map_err(|error| refused("to", &error))?)
+        (account, chat(&state, "to", &body.to)?)
     };
     sent("to", phone::send(&shared, account, &to, message).await)
 }
@@ -309,6 +309,11 @@ fn sent(field: &str, id: crate::Result<String>) -> Sent {
         Ok(id) => Ok((StatusCode::CREATED, Json(SentBody { id }))),
         Err(error) => Err(refused(field, &error)),
     }
+}
+
+/// The chat that a request means in this field.
+pub(super) fn chat(state: &state::State, field: &str, to: &str) -> Result<Recipient, Error> {
+    Recipient::find(state, to).map_err(|error| refused(field, &error))
 }
 
 fn refused(field: &str, error: &crate::Error) -> Error {

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::body::Body;
+use super::chats::chat;
 use super::documented::Refused;
 use super::error::Error;
 use super::phones::account;
-use crate::groups;
 use crate::presence::{self, ChatState};
 use crate::state::{Shared, lock};
 
@@ -36,7 +36,7 @@ enum What {
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChatStateBody {
-    /// A phone's name, or the JID of a person or a group.
+    /// A phone's name, a number, or the JID of a person or a group.
     to: String,
     state: What,
 }
@@ -67,9 +67,7 @@ pub(crate) async fn show(
 ) -> Result<Json<ChatStateBody>, Error> {
     let mut state = lock(&shared);
     let account = account(&state, "name", &name)?;
-    let unknown =
-        || Error::NotFound(format!("`to`: there is neither a phone nor a chat `{}`", body.to));
-    let chat = groups::chat(&state, &body.to).ok_or_else(unknown)?;
+    let chat = chat(&state, "to", &body.to)?.jid(&state);
     let what = match body.state {
         What::Composing => ChatState::Composing,
         What::Recording => ChatState::Recording,

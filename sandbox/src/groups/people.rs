@@ -26,16 +26,6 @@ pub(crate) fn of_name(state: &State, name: &str) -> Option<Person> {
     state.accounts.by_name(name).map(person)
 }
 
-/// The chat that somebody means who names a phone, or gives the JID of a person or a group.
-pub(crate) fn chat(state: &State, name: &str) -> Option<Jid> {
-    if let Some(account) = state.accounts.by_name(name) {
-        return Some(account.lid());
-    }
-    let jid: Jid = name.parse().ok()?;
-    let known = state.accounts.by_jid(&jid).is_some() || state.groups.find(&jid).is_ok();
-    known.then_some(jid)
-}
-
 fn person(account: &Account) -> Person {
     Person { name: account.name.clone(), lid: account.lid(), phone: account.pn() }
 }

@@ -37,7 +37,7 @@ pub(super) fn passive(iq: &Node) -> Option<(Node, Then)> {
 /// A client logs out: its device is taken from the account. Only the device itself may say so.
 pub(super) fn unlink(state: &State, from: DeviceAddr, iq: &Node) -> Option<(Node, Then)> {
     let request = iq.get_optional_child("remove-companion-device")?;
-    let jid = request.attrs.get("jid").and_then(wacore_binary::NodeValue::to_jid);
+    let jid = stanza::jid(request, "jid");
     let owner = jid.as_ref().and_then(|jid| state.accounts.by_jid(jid)).map(|owner| owner.id);
     let own = owner == Some(from.account) && jid.is_some_and(|jid| jid.device == from.device);
     Some(if own {

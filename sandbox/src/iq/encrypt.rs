@@ -5,7 +5,7 @@
 
 use wacore::prekeys::compute_key_bundle_digest;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeValue};
+use wacore_binary::{Jid, Node};
 
 use super::Then;
 use crate::stanza::{self, child_bytes, leaf};
@@ -110,7 +110,7 @@ fn digest(state: &State, from: DeviceAddr, iq: &Node) -> Node {
 
 /// The keys of everybody who is asked for; `None` if nobody is, or somebody without an address.
 fn fetch(state: &mut State, from: DeviceAddr, iq: &Node, request: &Node) -> Option<Node> {
-    let jid = |user: &Node| user.attrs.get("jid").and_then(NodeValue::to_jid);
+    let jid = |user: &Node| stanza::jid(user, "jid");
     let asked: Vec<Jid> = request.get_children_by_tag("user").map(jid).collect::<Option<_>>()?;
     if asked.is_empty() {
         return None;

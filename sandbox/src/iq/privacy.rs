@@ -3,11 +3,11 @@
 //! Categories and values are those of whatsapp-rust 0.7 (`wacore/src/iq/privacy.rs`); others are refused with 400.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeValue};
+use wacore_binary::{Jid, Node};
 
-use crate::stanza::{self, Answer, Push, attr};
+use crate::clock;
+use crate::stanza::{self, Answer, Push, attr, jid};
 use crate::state::{AccountId, DeviceAddr, State};
-use crate::{clock, stanza as reply};
 
 /// Every category, with the value of a new account.
 const CATEGORIES: [(&str, &str); 9] = [
@@ -22,16 +22,18 @@ const CATEGORIES: [(&str, &str); 9] = [
     ("defense", "off"),
 ];
 
-/// What each category may be.
-fn allows(category: &str, value: &str) -> bool {
-    match category {
+/// The name of a category that there is, if it may have this value.
+fn allowed(category: &str, value: &str) -> Option<&'static str> {
+    let (name, _) = CATEGORIES.iter().find(|(name, _)| *name == category)?;
+    let may = match *name {
         "online" => matches!(value, "all" | "match_last_seen"),
         "readreceipts" => matches!(value, "all" | "none"),
         "calladd" => matches!(value, "all" | "known"),
         "messages" => matches!(value, "all" | "contacts"),
         "defense" => matches!(value, "off" | "on_standard"),
         _ => matches!(value, "all" | "contacts" | "contact_blacklist" | "none"),
-    }
+    };
+    may.then_some(*name)
 }
 
 /// The settings of one account; what was never set is as in a new one.
@@ -54,9 +56,8 @@ impl Privacy {
 
     /// Sets a category; says whether there is such a category and it may have this value.
     pub(crate) fn set(&mut self, category: &str, value: &str) -> bool {
-        let known = CATEGORIES.iter().find(|(name, _)| *name == category);
-        let Some((name, _)) = known.filter(|_| allows(category, value)) else { return false };
-        self.set.retain(|(other, _)| other != name);
+        let Some(name) = allowed(category, value) else { return false };
+        self.set.retain(|(other, _)| *other != name);
         self.set.push((name, value.to_owned()));
         true
     }
@@ -88,7 +89,7 @@ pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<N
         ("get", "privacy") => {
             let categories = CATEGORIES.map(|(name, _)| category(&account.privacy, name));
             let settings = NodeBuilder::new("privacy").children(categories).build();
-            Some(reply::result_with(iq, settings))
+            Some(stanza::result_with(iq, settings))
         }
         ("set", "privacy") => {
             let asked: Vec<(String, String)> = child
@@ -96,20 +97,18 @@ pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<N
                 .map(|node| Some((attr(node, "name")?, attr(node, "value")?)))
                 .collect::<Option<_>>()?;
             // All of them or none.
-            let fine = asked.iter().all(|(name, value)| {
-                CATEGORIES.iter().any(|(known, _)| known == name) && allows(name, value)
-            });
+            let fine = asked.iter().all(|(name, value)| allowed(name, value).is_some());
             if asked.is_empty() || !fine {
-                return Some(reply::error(iq, 400, "bad-request"));
+                return Some(stanza::error(iq, 400, "bad-request"));
             }
             for (name, value) in &asked {
                 account.privacy.set(name, value);
             }
             let categories = asked.iter().map(|(name, _)| category(&account.privacy, name));
             let settings = NodeBuilder::new("privacy").children(categories).build();
-            Some(reply::result_with(iq, settings))
+            Some(stanza::result_with(iq, settings))
         }
-        ("set", "tokens") => Some(reply::result_with(iq, NodeBuilder::new("tokens").build())),
+        ("set", "tokens") => Some(stanza::result_with(iq, NodeBuilder::new("tokens").build())),
         _ => None,
     }
 }
@@ -121,22 +120,21 @@ fn category(privacy: &Privacy, name: &str) -> Node {
 /// Answers what is asked of the list of blocked people. The account's other devices hear of changes.
 pub(super) fn blocklist(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Answer> {
     if attr(iq, "type")? == "get" {
-        return Some(reply::result_with(iq, list(state, from.account)?).into());
+        return Some(stanza::result_with(iq, list(state, from.account)?).into());
     }
     let item = iq.get_optional_child("item")?;
     let on = match attr(item, "action").as_deref() {
         Some("block") => true,
         Some("unblock") => false,
-        _ => return Some(reply::error(iq, 400, "bad-request").into()),
+        _ => return Some(stanza::error(iq, 400, "bad-request").into()),
     };
-    let jid = item.attrs.get("jid").and_then(NodeValue::to_jid);
-    let whom = jid.as_ref().and_then(|jid| state.accounts.by_jid(jid)).map(|account| account.id);
+    let whom = jid(item, "jid").and_then(|jid| Some(state.accounts.by_jid(&jid)?.id));
     let Some(whom) = whom.filter(|whom| *whom != from.account) else {
-        return Some(reply::error(iq, 404, "item-not-found").into());
+        return Some(stanza::error(iq, 404, "item-not-found").into());
     };
     block(state, from.account, whom, on);
     let push = told(state, from, whom, on)?;
-    let reply = reply::result_with(iq, list(state, from.account)?);
+    let reply = stanza::result_with(iq, list(state, from.account)?);
     Some(Answer { reply, pushes: vec![push] })
 }
 
@@ -156,7 +154,7 @@ fn told(state: &mut State, from: DeviceAddr, whom: AccountId, on: bool) -> Optio
         .attr("action", if on { "block" } else { "unblock" })
         .build();
     let list = NodeBuilder::new("blocklist").children([item]).build();
-    let node = reply::notification(account.pn(), "account_sync", &id).children([list]).build();
+    let node = stanza::notification(account.pn(), "account_sync", &id).children([list]).build();
     Some(Push { account: account.id, except: Some(from), node: node.into() })
 }
 

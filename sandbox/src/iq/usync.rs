@@ -4,7 +4,7 @@
 //! `business` for a business, and an empty `picture` for an answer that it cannot read.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, NodeValue};
+use wacore_binary::{Jid, Node};
 
 use crate::pictures::{self, Owner};
 use crate::profile::{self, About, Timer};
@@ -81,7 +81,7 @@ enum Asked {
 
 /// How a client names somebody: by `jid`, by `pn_jid`, or by a number in `contact`.
 fn asked(user: &Node) -> Option<Asked> {
-    let jid = |name| user.attrs.get(name).and_then(NodeValue::to_jid);
+    let jid = |name| stanza::jid(user, name);
     if let Some(jid) = jid("jid").or_else(|| jid("pn_jid")) {
         return Some(Asked::Jid(jid.into_non_ad()));
     }

@@ -83,9 +83,9 @@ pub(crate) fn reinstall(state: &mut State, id: AccountId) -> usize {
 /// Unlinks every device; says how many there were.
 pub(crate) fn unlink_all(state: &mut State, id: AccountId) -> usize {
     let Some(account) = state.accounts.get(id) else { return 0 };
-    let devices: Vec<u16> = account.devices.iter().map(|device| device.id).collect();
+    let devices: Vec<DeviceAddr> = account.linked().collect();
     for device in &devices {
-        connection::unlink(state, DeviceAddr { account: id, device: *device });
+        connection::unlink(state, *device);
     }
     devices.len()
 }

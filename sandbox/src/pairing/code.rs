@@ -7,7 +7,7 @@
 use tokio::sync::oneshot;
 use wacore::pair_code::PairCodeUtils;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Node, NodeValue, SERVER_JID};
+use wacore_binary::{Node, SERVER_JID};
 
 use super::{Scan, answered, offer};
 use crate::iq::Then;
@@ -100,7 +100,7 @@ fn finish(state: &mut State, link: LinkId, iq: &Node, request: &Node) -> Option<
 }
 
 fn owner(state: &State, request: &Node) -> Option<AccountId> {
-    let jid = request.attrs.get("jid").and_then(NodeValue::to_jid)?;
+    let jid = stanza::jid(request, "jid")?;
     state.accounts.by_jid(&jid).map(|account| account.id)
 }
 

@@ -1,9 +1,10 @@
 //! What stands on a message outside of its ciphertext, and the receipts that answer it.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, JidExt as _, Node, NodeValue};
+use wacore_binary::{Jid, JidExt as _, Node};
 
 use super::recipient::Recipient;
+use crate::relay::Addressing;
 use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, State};
 
@@ -30,7 +31,7 @@ pub(super) struct Envelope {
 impl Envelope {
     /// Reads the outside of a message; `None` if it lacks something, or its sender has no account here.
     pub(super) fn read(state: &State, reader: AccountId, node: &Node) -> Option<Self> {
-        let jid = |name| node.attrs.get(name).and_then(NodeValue::to_jid);
+        let jid = |name| stanza::jid(node, name);
         let from = jid("from")?;
         let shared = from.is_group() || from.is_status_broadcast();
         let participant = jid("participant").filter(|_| shared);
@@ -61,7 +62,8 @@ impl Envelope {
         let sent_to = self.recipient.as_ref().filter(|_| self.own);
         let other = sent_to.unwrap_or(&self.from);
         let account = state.accounts.by_jid(other).map_or(self.sender.account, |found| found.id);
-        Recipient::Person { account, by_lid: other.is_lid() }
+        let way = Addressing::of(other).unwrap_or(Addressing::Phone);
+        Recipient::Person { account, way }
     }
 
     /// The receipt that says that the phone has it, as clients send it (whatsapp-rust `receipt.rs`); what an own device
@@ -123,7 +125,7 @@ mod tests {
         let receipt = read.receipt().expect("a receipt");
         assert_eq!(stanza::attr(&receipt, "to").as_deref(), Some("100000000000002:1@lid"));
         assert_eq!(stanza::attr(&receipt, "type"), None);
-        let shop = Recipient::Person { account: AccountId(1), by_lid: true };
+        let shop = Recipient::Person { account: AccountId(1), way: Addressing::Lid };
         assert_eq!(read.place(&state()), shop);
     }
 
@@ -133,7 +135,7 @@ mod tests {
             ("from", "15550000001:2@s.whatsapp.net"),
             ("recipient", "15550000002@s.whatsapp.net"),
         ]);
-        let shop = Recipient::Person { account: AccountId(1), by_lid: false };
+        let shop = Recipient::Person { account: AccountId(1), way: Addressing::Phone };
         assert!(read.own && read.place(&state()) == shop);
         let receipt = read.receipt().expect("a receipt");
         assert_eq!(stanza::attr(&receipt, "type").as_deref(), Some("sender"));

@@ -8,7 +8,7 @@ use waproto::whatsapp::message::protocol_message::Type;
 use waproto::whatsapp::{Message, MessageKey};
 
 use super::recipient::Recipient;
-use super::{DEVICE, send};
+use super::send;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
 use crate::{Error, Result, clock, relay};
 
@@ -78,7 +78,7 @@ pub(crate) fn read(state: &mut State, account: AccountId, ids: &[&str]) -> Resul
     }
     for (to, author, ids) in receipts {
         let receipt = read_receipt(&to, author.as_ref(), &ids);
-        relay::receipt(state, DeviceAddr { account, device: DEVICE }, &receipt);
+        relay::receipt(state, DeviceAddr::phone(account), &receipt);
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ fn known(state: &mut State, account: AccountId, id: &str) -> Result<(Said, Messa
         }
         (None, None) => return Err(unknown()),
     };
-    let author = Recipient::Person { account: said.author, by_lid: said.place.by_lid(state) };
+    let author = Recipient::Person { account: said.author, way: said.place.way(state) };
     let in_group = matches!(said.place, Recipient::Group(_));
     let key = MessageKey {
         remote_jid: Some(said.place.jid(state).to_string()),

@@ -81,7 +81,7 @@ impl State {
     /// The phone of an account, made if this is the first that it has to do.
     pub(crate) fn handset(&mut self, account: AccountId) -> Option<&mut Handset> {
         let account = self.accounts.get_mut(account)?;
-        let own = DeviceAddr { account: account.id, device: super::DEVICE };
+        let own = DeviceAddr::phone(account.id);
         let keys = &account.keys;
         let handset = account.handset.get_or_insert_with(|| {
             Box::new(Handset {

@@ -2,7 +2,7 @@
 
 use buffa::Message as _;
 use tracing::{debug, warn};
-use wacore_binary::{JidExt as _, Node, NodeValue};
+use wacore_binary::{JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 
@@ -10,7 +10,7 @@ use super::chats::{ReceivedMessage, ReceivedReceipt};
 use super::content::content;
 use super::envelope::Envelope;
 use super::signal::Signal;
-use super::{DEVICE, peer, retry};
+use super::{peer, retry};
 use crate::relay;
 use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
@@ -54,7 +54,7 @@ async fn message(shared: &Shared, account: AccountId, node: &Node) {
     match open(&mut signal, &envelope, node).await {
         Ok(opened) => {
             if let Some(receipt) = envelope.receipt() {
-                let from = DeviceAddr { account, device: DEVICE };
+                let from = DeviceAddr::phone(account);
                 relay::receipt(&mut lock(shared), from, &receipt);
             }
             for message in opened {
@@ -148,7 +148,7 @@ fn record(state: &mut State, account: AccountId, envelope: &Envelope, message: M
 
 /// Records a receipt; one that says that a device cannot read a message gets it once more.
 async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
-    let jid = |name| node.attrs.get(name).and_then(NodeValue::to_jid);
+    let jid = |name| stanza::jid(node, name);
     let Some(from) = jid("from") else { return };
     let author = jid("participant").filter(|_| !from.is_pn() && !from.is_lid());
     let device = author.as_ref().unwrap_or(&from).device;

@@ -40,11 +40,10 @@ pub(crate) async fn rotate_settings_key(shared: &Shared, account: AccountId) -> 
         let mut state = lock(shared);
         let Some(found) = state.accounts.get_mut(account) else { return 0 };
         found.keys.settings.rotate();
-        let devices: Vec<u16> = found.devices.iter().map(|device| device.id).collect();
-        devices
+        found.linked().collect::<Vec<_>>()
     };
     for device in &devices {
-        share_keys(shared, DeviceAddr { account, device: *device }).await;
+        share_keys(shared, *device).await;
     }
     devices.len()
 }

@@ -13,8 +13,8 @@ pub(crate) enum Recipient {
     Person {
         /// Whose devices.
         account: AccountId,
-        /// Named by the LID.
-        by_lid: bool,
+        /// Which of their addresses.
+        way: Addressing,
     },
     /// A group.
     Group(Jid),
@@ -25,7 +25,7 @@ impl Recipient {
     /// name stands for the LID, which phones have come to use.
     pub(crate) fn find(state: &State, to: &str) -> Result<Self> {
         if let Some(account) = state.accounts.by_name(to) {
-            return Ok(Self::Person { account: account.id, by_lid: true });
+            return Ok(Self::Person { account: account.id, way: Addressing::Lid });
         }
         let unknown = || Error::NoSuchChat(to.to_owned());
         let digits = to.strip_prefix('+').unwrap_or(to);
@@ -41,16 +41,16 @@ impl Recipient {
             };
         }
         let account = state.accounts.by_jid(&jid).ok_or_else(unknown)?;
-        Ok(Self::Person { account: account.id, by_lid: jid.is_lid() })
+        let way = Addressing::of(&jid).ok_or_else(unknown)?;
+        Ok(Self::Person { account: account.id, way })
     }
 
-    /// Whether people have their LID as an address there, and not their phone number.
-    pub(super) fn by_lid(&self, state: &State) -> bool {
+    /// By which of their addresses people are known there.
+    pub(super) fn way(&self, state: &State) -> Addressing {
         match self {
-            Self::Person { by_lid, .. } => *by_lid,
+            Self::Person { way, .. } => *way,
             Self::Group(gid) => {
-                let group = state.groups.find(gid);
-                group.is_ok_and(|group| group.addressing == Addressing::Lid)
+                state.groups.find(gid).map_or(Addressing::Phone, |group| group.addressing)
             }
         }
     }
@@ -60,7 +60,7 @@ impl Recipient {
         match self {
             Self::Group(gid) => gid.to_string(),
             Self::Person { account, .. } => {
-                Self::Person { account: *account, by_lid: false }.jid(state).to_string()
+                Self::Person { account: *account, way: Addressing::Phone }.jid(state).to_string()
             }
         }
     }
@@ -69,10 +69,9 @@ impl Recipient {
     pub(crate) fn jid(&self, state: &State) -> Jid {
         match self {
             Self::Group(gid) => gid.clone(),
-            Self::Person { account, by_lid } => {
+            Self::Person { account, way } => {
                 let account = state.accounts.get(*account);
-                let jid = account.map(|account| if *by_lid { account.lid() } else { account.pn() });
-                jid.unwrap_or_default()
+                account.map(|account| way.person(account)).unwrap_or_default()
             }
         }
     }
@@ -87,12 +86,12 @@ mod tests {
         let mut state = State::default();
         let shop = state.accounts.add("shop").expect("a free name");
         let find = |to: &str| Recipient::find(&state, to);
-        let person = |by_lid| Recipient::Person { account: shop, by_lid };
+        let person = |way| Recipient::Person { account: shop, way };
         for to in ["15550000001", "+15550000001", "15550000001@s.whatsapp.net"] {
-            assert_eq!(find(to).expect(to), person(false));
+            assert_eq!(find(to).expect(to), person(Addressing::Phone));
         }
         for to in ["shop", "100000000000001@lid", "100000000000001:3@lid"] {
-            assert_eq!(find(to).expect(to), person(true));
+            assert_eq!(find(to).expect(to), person(Addressing::Lid));
         }
         for to in ["nobody", "", "+", "15550000002", "1@g.us"] {
             assert!(matches!(find(to), Err(Error::NoSuchChat(name)) if name == to), "{to}");

@@ -3,12 +3,11 @@
 use buffa::Message as _;
 use tracing::{debug, warn};
 use wacore::protocol::retry::{MAX_RETRY_COUNT, MIN_RETRY_COUNT_FOR_KEYS, RetryReason};
+use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Node, NodeValue};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 
-use super::DEVICE;
 use super::chats::Undecrypted;
 use super::envelope::Envelope;
 use super::handset::Sent;
@@ -52,7 +51,7 @@ pub(super) fn ask(
         && count <= MAX_RETRY_COUNT
     {
         let receipt = request(state, signal, account, envelope, count, reason(error));
-        relay::receipt(state, DeviceAddr { account, device: DEVICE }, &receipt);
+        relay::receipt(state, DeviceAddr::phone(account), &receipt);
     }
 }
 
@@ -152,7 +151,8 @@ fn asked(
     let meant = match &sent.to {
         Recipient::Person { account: to, .. } => [*to, account].contains(&reader.account),
         Recipient::Group(gid) => {
-            sending::members(state, gid).is_some_and(|members| members.contains(&reader.account))
+            let group = state.groups.find(gid).ok()?;
+            state.members(group).any(|member| member.id == reader.account)
         }
     };
     (meant && (1..MAX_RETRY_COUNT).contains(&count)).then_some((sent, count))
@@ -192,19 +192,19 @@ async fn resend(
     signal.begin(reader, bundle).await?;
     let original = Message::decode_from_slice(&sent.message).unwrap_or_default();
     let mut message = original.clone();
-    let jid = |name| receipt.attrs.get(name).and_then(NodeValue::to_jid);
+    let jid = |name| stanza::jid(receipt, name);
     let from = jid("from").unwrap_or_default();
     let mut stanza = NodeBuilder::new("message").attr("id", sent.id.as_str()).attr("to", &from);
     match &sent.to {
         Recipient::Group(gid) => {
-            let by_lid = sent.to.by_lid(&lock(shared));
+            let way = sent.to.way(&lock(shared));
             let gid = gid.to_string();
             message.sender_key_distribution_message =
                 sending::distribution(&gid, signal.distribution(&gid).await?);
             signal.has_keyed(&gid, &[reader]);
             stanza = stanza
                 .attr("participant", jid("participant").unwrap_or_default())
-                .attr("addressing_mode", sending::mode(by_lid));
+                .attr("addressing_mode", way.wire());
         }
         Recipient::Person { .. } if reader.account == account => {
             let to = sent.to.jid(&lock(shared));
@@ -216,15 +216,16 @@ async fn resend(
     let sealed = signal.seal(reader, &sending::padded(&message)).await?;
     let enc = sending::enc(sealed, &original).attr("count", count).build();
     let stanza = sending::labelled(stanza, &original).children([enc]).build();
-    let ack = relay::message(&mut lock(shared), DeviceAddr { account, device: DEVICE }, &stanza);
+    let ack = relay::message(&mut lock(shared), DeviceAddr::phone(account), &stanza);
     sending::accepted(&ack)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Addressing;
 
-    const READER: DeviceAddr = DeviceAddr { account: AccountId(0), device: DEVICE };
+    const READER: DeviceAddr = DeviceAddr::phone(AccountId(0));
 
     /// A retry receipt with the keys of this identity.
     fn receipt(identity: [u8; 32], key: SignedKey) -> Node {
@@ -258,9 +259,9 @@ mod tests {
         let [shop, boss, mia] =
             ["shop", "boss", "mia"].map(|name| state.accounts.add(name).expect("a free name"));
         let receipt = receipt([0; 32], SignedKey { id: 1, public: [0; 32], signature: [0; 64] });
-        let of = |account| DeviceAddr { account, device: DEVICE };
+        let of = DeviceAddr::phone;
         assert!(asked(&mut state, boss, of(shop), &receipt).is_none());
-        let to = Recipient::Person { account: shop, by_lid: true };
+        let to = Recipient::Person { account: shop, way: Addressing::Lid };
         let sent = Sent { id: "M".to_owned(), to, message: Vec::new() };
         state.handset(boss).expect("a handset").keep(sent);
         assert_eq!(asked(&mut state, boss, of(shop), &receipt).map(|(_, count)| count), Some(2));

@@ -9,14 +9,13 @@ use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 use waproto::whatsapp::message::SenderKeyDistributionMessage;
 
-use super::DEVICE;
 use super::handset::Sent;
 use super::recipient::Recipient;
 use super::signal::{Sealed, Signal};
 use crate::devices;
-use crate::relay;
+use crate::relay::{self, Addressing};
 use crate::stanza;
-use crate::state::{AccountId, Bundle, DeviceAddr, Shared, State, lock};
+use crate::state::{Account, AccountId, Bundle, DeviceAddr, Shared, State, lock};
 use crate::{Error, Result};
 
 /// Why something was not sent.
@@ -54,22 +53,19 @@ pub(crate) async fn send(
     let mut signal = signal.lock().await;
     add_secret(&mut message);
     let Parts { attrs, children } = match to {
-        Recipient::Person { account: other, by_lid } => {
-            direct(shared, &mut signal, account, (*other, *by_lid), &message).await?
+        Recipient::Person { account: other, way } => {
+            direct(shared, &mut signal, account, (*other, *way), &message).await?
         }
         Recipient::Group(gid) => group(shared, &mut signal, account, gid, &message).await?,
     };
     let id = fresh_id();
     let mut state = lock(shared);
-    let mut stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
-    for (name, value) in attrs {
-        stanza = stanza.attr(name, value);
-    }
-    let stanza = labelled(stanza, &message).children(children).build();
+    let stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
+    let stanza = labelled(stanza.attrs(attrs), &message).children(children).build();
     if let Some(handset) = state.handset(account) {
         handset.keep(Sent { id: id.clone(), to: to.clone(), message: message.encode_to_vec() });
     }
-    let ack = relay::message(&mut state, DeviceAddr { account, device: DEVICE }, &stanza);
+    let ack = relay::message(&mut state, DeviceAddr::phone(account), &stanza);
     accepted(&ack)?;
     Ok(id)
 }
@@ -85,10 +81,10 @@ async fn direct(
     shared: &Shared,
     signal: &mut Signal,
     account: AccountId,
-    (other, by_lid): (AccountId, bool),
+    (other, way): (AccountId, Addressing),
     message: &Message,
 ) -> std::result::Result<Parts, Failure> {
-    let own_phone = DeviceAddr { account, device: DEVICE };
+    let own_phone = DeviceAddr::phone(account);
     let (readers, chat) = {
         let state = lock(shared);
         let mut readers = state.readers(account);
@@ -96,11 +92,11 @@ async fn direct(
             readers.extend(state.readers(other));
         }
         readers.retain(|(reader, _)| *reader != own_phone);
-        let chat = Recipient::Person { account: other, by_lid }.jid(&state).to_string();
+        let chat = Recipient::Person { account: other, way }.jid(&state).to_string();
         (readers, chat)
     };
     let readers = acquainted(shared, signal, account, readers).await?;
-    let jids = device_jids(&lock(shared), &readers, by_lid);
+    let jids = device_jids(&lock(shared), &readers, way);
     let text = padded(message);
     let copy = padded(&wacore::messages::wrap_device_sent(message.clone(), chat));
     let mut envelopes = Vec::with_capacity(readers.len());
@@ -122,21 +118,16 @@ async fn group(
     gid: &Jid,
     message: &Message,
 ) -> std::result::Result<Parts, Failure> {
-    let own_phone = DeviceAddr { account, device: DEVICE };
-    let (readers, everybody, by_lid) = {
+    let own_phone = DeviceAddr::phone(account);
+    let (readers, everybody, way) = {
         let state = lock(shared);
-        let by_lid = Recipient::Group(gid.clone()).by_lid(&state);
-        let members = members(&state, gid).unwrap_or_default();
+        let way = Recipient::Group(gid.clone()).way(&state);
+        let group = state.groups.find(gid).ok();
+        let members: Vec<&Account> = group.into_iter().flat_map(|it| state.members(it)).collect();
         let readers: Vec<Reader> =
-            members.iter().flat_map(|member| state.readers(*member)).collect();
-        let accounts = members.iter().filter_map(|member| state.accounts.get(*member));
-        let all: Vec<DeviceAddr> = accounts
-            .flat_map(|member| {
-                let of = |device| DeviceAddr { account: member.id, device };
-                member.all_devices().map(of)
-            })
-            .collect();
-        (readers, device_jids(&state, &all, by_lid), by_lid)
+            members.iter().flat_map(|member| state.readers(member.id)).collect();
+        let all: Vec<DeviceAddr> = members.into_iter().flat_map(Account::everywhere).collect();
+        (readers, device_jids(&state, &all, way), way)
     };
     let name = gid.to_string();
     let others: Vec<DeviceAddr> =
@@ -144,7 +135,7 @@ async fn group(
     let lacking = signal.lack_key(&name, &others);
     let lacking = readers.into_iter().filter(|(reader, _)| lacking.contains(reader)).collect();
     let lacking = acquainted(shared, signal, account, lacking).await?;
-    let jids = device_jids(&lock(shared), &lacking, by_lid);
+    let jids = device_jids(&lock(shared), &lacking, way);
     let key = distribution(&name, signal.distribution(&name).await?);
     let key = padded(&Message { sender_key_distribution_message: key, ..Default::default() });
     let mut envelopes = Vec::with_capacity(lacking.len());
@@ -159,7 +150,7 @@ async fn group(
         children.push(NodeBuilder::new("participants").children(envelopes).build());
     }
     children.push(enc(sealed, message).build());
-    let mut attrs = vec![("addressing_mode", mode(by_lid).to_owned())];
+    let mut attrs = vec![("addressing_mode", way.wire().to_owned())];
     attrs.extend(MessageUtils::participant_list_hash(&everybody).ok().map(|hash| ("phash", hash)));
     Ok(Parts { attrs, children })
 }
@@ -191,23 +182,11 @@ pub(super) async fn acquainted(
     Ok(known)
 }
 
-/// The accounts in a group; `None` if there is no such group.
-pub(super) fn members(state: &State, gid: &Jid) -> Option<Vec<AccountId>> {
-    let group = state.groups.find(gid).ok()?;
-    let names = group.members.iter().map(|member| member.person.name.as_str());
-    Some(names.filter_map(|name| Some(state.accounts.by_name(name)?.id)).collect())
-}
-
-/// What `addressing_mode` says.
-pub(super) fn mode(by_lid: bool) -> &'static str {
-    if by_lid { "lid" } else { "pn" }
-}
-
 /// The addresses of devices.
-fn device_jids(state: &State, devices: &[DeviceAddr], by_lid: bool) -> Vec<Jid> {
-    let jid = |device: &DeviceAddr| {
-        let person = Recipient::Person { account: device.account, by_lid };
-        person.jid(state).with_device(device.device)
+fn device_jids(state: &State, devices: &[DeviceAddr], way: Addressing) -> Vec<Jid> {
+    let jid = |addr: &DeviceAddr| {
+        let account = state.accounts.get(addr.account);
+        account.map(|account| way.device(account, addr.device)).unwrap_or_default()
     };
     devices.iter().map(jid).collect()
 }

@@ -4,8 +4,9 @@ use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
 
 use super::{chat_state, turn};
+use crate::Phone;
+use crate::phone::Recipient;
 use crate::state::{AccountId, DeviceAddr, State};
-use crate::{Phone, groups};
 
 /// What somebody does in a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +29,22 @@ impl Phone {
         appear(&mut state, account, on);
     }
 
-    /// Types, records or stops, in the chat with a phone of this name or at this JID, or in the group of this JID.
+    /// Types, records or stops, in the chat with whom a phone name, a JID or the digits of a number mean, or in a group.
     ///
     /// # Panics
     /// If there is no such account, or nobody and no group of this name.
     pub fn types(&self, to: &str, what: ChatState) {
         let (mut state, account) = self.known();
-        let Some(chat) = groups::chat(&state, to) else {
-            drop(state);
-            panic!("`{to}` is neither a phone nor a JID")
-        };
-        show(&mut state, account, &chat, what);
+        let chat = Recipient::find(&state, to).map(|chat| chat.jid(&state));
+        let told = chat.map(|chat| show(&mut state, account, &chat, what));
+        drop(state);
+        told.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
 /// The phone of an account is in use, or not any more.
 pub(crate) fn appear(state: &mut State, account: AccountId, on: bool) {
-    turn(state, DeviceAddr { account, device: 0 }, on);
+    turn(state, DeviceAddr::phone(account), on);
 }
 
 /// The phone of an account shows what its owner does in a chat.
@@ -55,5 +55,5 @@ pub(crate) fn show(state: &mut State, account: AccountId, chat: &Jid, what: Chat
         ChatState::Paused => NodeBuilder::new("paused"),
     };
     let node = NodeBuilder::new("chatstate").attr("to", chat).children([child.build()]).build();
-    chat_state(state, DeviceAddr { account, device: 0 }, &node);
+    chat_state(state, DeviceAddr::phone(account), &node);
 }

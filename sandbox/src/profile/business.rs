@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use wacore_binary::{Jid, Node, NodeValue};
+use wacore_binary::{Jid, Node};
 
 use super::{stanza as node, told};
 use crate::clock;
@@ -77,10 +77,8 @@ pub(crate) fn profiles(state: &State, iq: &Node) -> Option<Node> {
     if stanza::attr(iq, "type")? != "get" {
         return None;
     }
-    let jids: Option<Vec<Jid>> = query
-        .get_children_by_tag("profile")
-        .map(|profile| profile.attrs.get("jid").and_then(NodeValue::to_jid))
-        .collect();
+    let jids: Option<Vec<Jid>> =
+        query.get_children_by_tag("profile").map(|profile| stanza::jid(profile, "jid")).collect();
     let Some(jids) = jids.filter(|jids| !jids.is_empty()) else {
         return Some(stanza::error(iq, 400, "bad-request"));
     };

@@ -8,9 +8,10 @@ use wacore::messages::MessageUtils;
 use wacore_binary::{Jid, Node, Server};
 
 use super::nack::Nack;
-use super::sent::{Listed, Sent, jid};
+use super::sent::Sent;
 use super::stanza::{self, Addresses, Addressing, Letter};
-use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::stanza::jid;
+use crate::state::{Account, DeviceAddr, State};
 use crate::{clock, devices, newsletters};
 
 /// What a message leads to.
@@ -110,7 +111,7 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     let letter = Letter::new(sent, &me.push_name, addresses);
     if sent.listed.is_empty() {
         // Without a list it is for the phone, the only device that everybody has.
-        let phone = DeviceAddr { account: you.id, device: 0 };
+        let phone = DeviceAddr::phone(you.id);
         let letters = vec![(phone, letter.with(&sent.ciphertexts).into())];
         return Ok(Relayed { letters, phash: None });
     }
@@ -126,30 +127,17 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
             id if id == you.id && listed.jid.server == sent.to.server => &letter,
             _ => return Err(Nack::Malformed),
         };
-        if addr != from && owner.has(addr.device) && known.insert((addr.account, addr.device)) {
+        if addr != from && owner.has(addr.device) && known.insert(addr) {
             letters.push((addr, letter.with(&listed.ciphertexts).into()));
         }
     }
-    let real: Vec<(&Account, u16)> = [you, me]
-        .into_iter()
-        .take(if you.id == me.id { 1 } else { 2 })
-        .flat_map(|account| account.all_devices().map(move |device| (account, device)))
-        .filter(|(account, device)| (account.id, *device) != (from.account, from.device))
-        .collect();
-    let fresh = listed_as(&sent.listed, &known, &real);
-    let jids = real.iter().map(|(account, device)| way.device(account, *device));
-    let phash = (!fresh).then(|| phash(jids)).flatten();
+    let both = if you.id == me.id { vec![me] } else { vec![you, me] };
+    let mut real = everywhere(both);
+    real.retain(|(_, addr)| *addr != from);
+    let fresh =
+        sent.listed.len() == real.len() && real.iter().all(|(_, addr)| known.contains(addr));
+    let phash = (!fresh).then(|| phash(way, &real)).flatten();
     Ok(Relayed { letters, phash })
-}
-
-/// Whether the sender has listed each of these devices, and nothing else.
-fn listed_as(
-    listed: &[Listed],
-    known: &BTreeSet<(AccountId, u16)>,
-    real: &[(&Account, u16)],
-) -> bool {
-    listed.len() == real.len()
-        && real.iter().all(|(account, device)| known.contains(&(account.id, *device)))
 }
 
 /// The addresses of the copy for the sender's own other devices: it names the chat.
@@ -200,28 +188,19 @@ fn to_group(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nac
     if crate::stanza::attr(sent.node, "addressing_mode").is_some_and(|mode| mode != way.wire()) {
         return Err(Nack::StaleAddressing);
     }
-    let letter = Letter::new(sent, &me.push_name, in_chat(&sent.to, me, from, way, true));
-    let members =
-        group.members.iter().filter_map(|member| state.accounts.by_name(&member.person.name));
+    let mut addresses = stanza::in_chat(&sent.to, me, from, way);
+    addresses.push(("addressing_mode", way.wire().into()));
+    let letter = Letter::new(sent, &me.push_name, addresses);
     if let Some(participant) = &sent.participant {
         let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
-        let member = members.map(|account| account.id).any(|id| id == asked.account);
+        let member = state.members(group).any(|account| account.id == asked.account);
         let letters = vec![(asked, letter.with(&sent.ciphertexts).into())];
         return if member { Ok(Relayed { letters, phash: None }) } else { Err(Nack::NotFound) };
     }
-    let devices: Vec<(&Account, u16)> = members
-        .flat_map(|account| account.all_devices().map(move |device| (account, device)))
-        .collect();
-    let letters = fan_out(
-        state,
-        from,
-        sent,
-        &letter,
-        devices.iter().map(|(account, device)| DeviceAddr { account: account.id, device: *device }),
-    )?;
-    let real = phash(devices.iter().map(|(account, device)| way.device(account, *device)));
+    let devices = everywhere(state.members(group));
+    let letters = fan_out(state, from, sent, &letter, devices.iter().map(|(_, addr)| *addr))?;
     let theirs = crate::stanza::attr(sent.node, "phash");
-    let phash = real.filter(|real| theirs.is_some_and(|theirs| theirs != *real));
+    let phash = theirs.and_then(|theirs| phash(way, &devices).filter(|real| *real != theirs));
     Ok(Relayed { letters, phash })
 }
 
@@ -236,7 +215,7 @@ fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     }
     let first = sent.listed.first().and_then(|listed| Addressing::of(&listed.jid));
     let way = first.ok_or(Nack::Malformed)?;
-    let letter = Letter::new(sent, &me.push_name, in_chat(&sent.to, me, from, way, false));
+    let letter = Letter::new(sent, &me.push_name, stanza::in_chat(&sent.to, me, from, way));
     if let Some(participant) = &sent.participant {
         let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
         let letters = vec![(asked, letter.with(&sent.ciphertexts).into())];
@@ -246,9 +225,8 @@ fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     for listed in &sent.listed {
         people.insert(state.accounts.by_jid(&listed.jid).ok_or(Nack::Malformed)?.id);
     }
-    let devices = people.into_iter().filter_map(|id| state.accounts.get(id)).flat_map(|account| {
-        account.all_devices().map(|device| DeviceAddr { account: account.id, device })
-    });
+    let people = people.into_iter().filter_map(|id| state.accounts.get(id));
+    let devices = people.flat_map(Account::everywhere);
     Ok(Relayed { letters: fan_out(state, from, sent, &letter, devices)?, phash: None })
 }
 
@@ -277,33 +255,22 @@ fn fan_out(
     Ok(letters.collect())
 }
 
-/// The addresses of a message in a chat of many.
-fn in_chat(
-    chat: &Jid,
-    me: &Account,
-    from: DeviceAddr,
-    way: Addressing,
-    says_mode: bool,
-) -> Addresses {
-    let mut addresses: Addresses = vec![
-        ("from", chat.clone().into()),
-        ("participant", way.device(me, from.device).into()),
-        (way.other_name("participant_pn", "participant_lid"), way.other(me).into()),
-    ];
-    if says_mode {
-        addresses.push(("addressing_mode", way.wire().into()));
-    }
-    addresses
-}
-
 /// The device at an address, known or not.
 fn device_of(state: &State, jid: &Jid) -> Option<DeviceAddr> {
     let account = state.accounts.by_jid(jid)?;
     Some(DeviceAddr { account: account.id, device: jid.device })
 }
 
+/// All devices of these accounts.
+fn everywhere<'a>(
+    accounts: impl IntoIterator<Item = &'a Account>,
+) -> Vec<(&'a Account, DeviceAddr)> {
+    let accounts = accounts.into_iter();
+    accounts.flat_map(|account| account.everywhere().map(move |addr| (account, addr))).collect()
+}
+
 /// The hash by which a sender finds out that it does not know all devices.
-fn phash(devices: impl Iterator<Item = Jid>) -> Option<String> {
-    let devices: Vec<Jid> = devices.collect();
-    MessageUtils::participant_list_hash(&devices).ok()
+fn phash(way: Addressing, devices: &[(&Account, DeviceAddr)]) -> Option<String> {
+    let devices = devices.iter().map(|(account, addr)| way.device(account, addr.device));
+    MessageUtils::participant_list_hash(&devices.collect::<Vec<Jid>>()).ok()
 }

@@ -1,13 +1,12 @@
 //! Who hears that a message has arrived, was read, or has to be sent once more.
 
 use tracing::warn;
-use wacore_binary::{Jid, Node, NodeValue, Server};
+use wacore_binary::{Jid, Node, Server};
 
-use super::sent::jid;
 use super::stanza::{self, Addresses, Addressing};
 use crate::newsletters;
-use crate::stanza::attr;
-use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::stanza::{attr, jid};
+use crate::state::{Account, DeviceAddr, State};
 
 /// Whom a receipt concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,24 +71,19 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
     let author = if in_chat { participant.clone()? } else { to.clone() };
     let way = Addressing::of(&author)?;
     let account = state.accounts.by_jid(&author)?;
-    let theirs = if in_chat {
-        named(&to, me, from, way)
+    let mine = if in_chat {
+        stanza::in_chat(&to, me, from, way)
     } else {
-        let mut addresses = vec![("from", NodeValue::from(way.device(me, from.device)))];
-        // It names the chat of a copy, which only the account's own devices get.
-        let chat = jid(node, "recipient").filter(|_| account.id == me.id);
-        addresses.extend(chat.map(|chat| ("recipient", chat.into())));
-        addresses
+        vec![("from", way.device(me, from.device).into())]
     };
+    // Among two it names the chat of a copy, which only the account's own devices get.
+    let with_chat = |chat: Option<Jid>| -> Addresses {
+        let chat = chat.filter(|_| !in_chat);
+        mine.iter().cloned().chain(chat.map(|chat| ("recipient", chat.into()))).collect()
+    };
+    let theirs = with_chat(jid(node, "recipient").filter(|_| account.id == me.id));
     let own = || {
-        let addresses = if in_chat {
-            named(&to, me, from, way)
-        } else {
-            let chat = account.id != me.id;
-            let mut addresses = vec![("from", NodeValue::from(way.device(me, from.device)))];
-            addresses.extend(chat.then(|| ("recipient", to.to_non_ad().into())));
-            addresses
-        };
+        let addresses = with_chat((account.id != me.id).then(|| to.to_non_ad()));
         others(me, from).map(move |addr| (addr, addresses.clone()))
     };
     let group = (to.server == Server::Group).then(|| state.groups.find(&to));
@@ -123,19 +117,6 @@ fn of_author<'a>(
 }
 
 /// All devices of an account, but for this one.
-fn others(account: &Account, from: DeviceAddr) -> impl Iterator<Item = DeviceAddr> + '_ {
-    let id: AccountId = account.id;
-    account
-        .all_devices()
-        .map(move |device| DeviceAddr { account: id, device })
-        .filter(move |addr| *addr != from)
-}
-
-/// The addresses of a receipt in a chat of many.
-fn named(chat: &Jid, me: &Account, from: DeviceAddr, way: Addressing) -> Addresses {
-    vec![
-        ("from", chat.clone().into()),
-        ("participant", way.device(me, from.device).into()),
-        (way.other_name("participant_pn", "participant_lid"), way.other(me).into()),
-    ]
+fn others(account: &Account, from: DeviceAddr) -> impl Iterator<Item = DeviceAddr> + use<'_> {
+    account.everywhere().filter(move |addr| *addr != from)
 }

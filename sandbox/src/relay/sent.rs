@@ -5,11 +5,11 @@
 //! without its signed identity.
 
 use buffa::Message as _;
-use wacore_binary::{Jid, Node, NodeContent, NodeValue};
+use wacore_binary::{Jid, Node, NodeContent};
 use waproto::whatsapp::ADVSignedDeviceIdentity;
 
 use super::nack::Nack;
-use crate::stanza;
+use crate::stanza::{self, jid};
 use crate::state::Device;
 
 /// What is between the outer tags and is not for the recipients: keys for single devices, and tokens for the server.
@@ -105,11 +105,6 @@ impl<'a> Listed<'a> {
 /// Whether a ciphertext begins a session, so that its reader needs the sender's signed identity.
 pub(super) fn is_first(ciphertext: &Node) -> bool {
     stanza::attr(ciphertext, "type").as_deref() == Some("pkmsg")
-}
-
-/// An attribute as an address.
-pub(super) fn jid(node: &Node, name: &str) -> Option<Jid> {
-    node.attrs.get(name).and_then(NodeValue::to_jid)
 }
 
 fn is_ciphertext(node: &Node) -> bool {

@@ -5,7 +5,7 @@ use wacore_binary::{Jid, Node, NodeValue, SERVER_JID, Server};
 
 use super::sent::{Sent, is_first};
 use crate::clock;
-use crate::state::Account;
+use crate::state::{Account, DeviceAddr};
 
 /// Attributes of a message that its recipients get as they are.
 const KEPT: [&str; 6] = ["id", "type", "category", "edit", "push_priority", "privacy_sensitive"];
@@ -14,7 +14,16 @@ const KEPT: [&str; 6] = ["id", "type", "category", "edit", "push_priority", "pri
 const KEPT_OF_RECEIPTS: [&str; 5] = ["id", "type", "category", "context", "edit"];
 
 /// Attributes, in the order in which they are written.
-pub(super) type Addresses = Vec<(&'static str, NodeValue)>;
+pub(crate) type Addresses = Vec<(&'static str, NodeValue)>;
+
+/// The addresses of what a device says in a chat of many.
+pub(super) fn in_chat(chat: &Jid, me: &Account, from: DeviceAddr, way: Addressing) -> Addresses {
+    vec![
+        ("from", chat.clone().into()),
+        ("participant", way.device(me, from.device).into()),
+        (way.other_name("participant_pn", "participant_lid"), way.other(me).into()),
+    ]
+}
 
 /// A message on its way; one for all who know its sender and its chat by the same addresses.
 pub(super) struct Letter<'a> {
@@ -31,11 +40,8 @@ impl<'a> Letter<'a> {
 
     /// The stanza for whoever can read these ciphertexts, in this order.
     pub(super) fn with(&self, ciphertexts: &[&Node]) -> Node {
-        let mut node = NodeBuilder::new("message");
-        for (name, value) in &self.addresses {
-            node = node.attr(name, value.clone());
-        }
-        node = keep(node, self.sent.node, &KEPT).attr("t", self.at);
+        let node = NodeBuilder::new("message").attrs(self.addresses.iter().cloned());
+        let mut node = keep(node, self.sent.node, &KEPT).attr("t", self.at);
         if !self.push_name.is_empty() {
             node = node.attr("notify", self.push_name);
         }
@@ -48,11 +54,8 @@ impl<'a> Letter<'a> {
 
 /// A receipt for whom it concerns.
 pub(super) fn receipt(receipt: &Node, addresses: Addresses) -> Node {
-    let mut node = NodeBuilder::new("receipt");
-    for (name, value) in addresses {
-        node = node.attr(name, value);
-    }
-    node = keep(node, receipt, &KEPT_OF_RECEIPTS).attr("t", clock::now());
+    let node = NodeBuilder::new("receipt").attrs(addresses);
+    let node = keep(node, receipt, &KEPT_OF_RECEIPTS).attr("t", clock::now());
     match receipt.children() {
         Some(children) => node.children(children.iter().cloned()).build(),
         None => node.build(),

@@ -84,9 +84,15 @@ impl Account {
         id == 0 || self.device(id).is_some()
     }
 
-    /// The numbers of the phone and of every linked device.
-    pub(crate) fn all_devices(&self) -> impl Iterator<Item = u16> + '_ {
-        std::iter::once(0).chain(self.devices.iter().map(|device| device.id))
+    /// Every linked device.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = DeviceAddr> + use<'_> {
+        let account = self.id;
+        self.devices.iter().map(move |device| DeviceAddr { account, device: device.id })
+    }
+
+    /// The phone and every linked device.
+    pub(crate) fn everywhere(&self) -> impl Iterator<Item = DeviceAddr> + use<'_> {
+        std::iter::once(DeviceAddr::phone(self.id)).chain(self.linked())
     }
 
     /// The lowest number that no device has; `None` if the account is full.

@@ -17,7 +17,7 @@ impl State {
     /// Takes the keys of a device for one session; `None` if it is unknown or has not uploaded any. The phone (device 0)
     /// has no one-time prekeys here.
     pub(crate) fn take_bundle(&mut self, addr: DeviceAddr) -> Option<Bundle> {
-        if addr.device == 0 {
+        if addr.is_phone() {
             let keys = &self.accounts.get(addr.account)?.keys;
             return Some(Bundle {
                 registration: keys.registration,
@@ -40,7 +40,7 @@ impl State {
     /// The devices of an account that can be written to, each with its identity: the phone first.
     pub(crate) fn readers(&self, account: super::AccountId) -> Vec<(DeviceAddr, [u8; 32])> {
         let Some(found) = self.accounts.get(account) else { return Vec::new() };
-        let phone = (DeviceAddr { account, device: 0 }, found.keys.public());
+        let phone = (DeviceAddr::phone(account), found.keys.public());
         let linked = found.devices.iter().filter(|device| device.uploaded);
         let linked =
             linked.map(|device| (DeviceAddr { account, device: device.id }, device.identity));

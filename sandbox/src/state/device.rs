@@ -15,6 +15,18 @@ pub(crate) struct DeviceAddr {
     pub(crate) device: u16,
 }
 
+impl DeviceAddr {
+    /// The phone of an account.
+    pub(crate) const fn phone(account: AccountId) -> Self {
+        Self { account, device: 0 }
+    }
+
+    /// Whether it is a phone.
+    pub(crate) fn is_phone(self) -> bool {
+        self == Self::phone(self.account)
+    }
+}
+
 /// A one-time prekey, in 36 bytes: there are hundreds per device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OneTimeKey {

@@ -113,7 +113,7 @@ pub(crate) fn write(state: &mut State, account: AccountId, change: &Change) -> R
         return Err(Error::NoSuchPhone(account.0.to_string()));
     };
     let (at, patch) = patch(&mut found.settings, found.keys.settings.newest(), change)?;
-    let phone = DeviceAddr { account, device: DEVICE };
+    let phone = DeviceAddr::phone(account);
     let name = change.action.collection;
     let taken = app_state::upload(state, phone, name, at, &patch.encode_to_vec());
     taken.map(drop).map_err(|refusal| Error::SettingRefused(refusal.to_string()))
@@ -228,7 +228,7 @@ mod tests {
         let key = account.keys.settings.newest();
         let (at, mut forged) = patch(&mut account.settings, key, &change).expect("a patch");
         forged.patch_mac = Some(vec![0; 32]);
-        let phone = DeviceAddr { account: shop, device: DEVICE };
+        let phone = DeviceAddr::phone(shop);
         app_state::upload(&mut state, phone, name, at, &forged.encode_to_vec()).expect("taken");
         let account = state.accounts.get(shop).expect("an account");
         let unread: Vec<_> = account.settings.unread().cloned().collect();
