@@ -102,6 +102,22 @@ pub(crate) fn peers(state: &State, id: AccountId) -> BTreeSet<AccountId> {
     peers
 }
 
+/// Those of them to whom the account shows what this category of its privacy is about; without one, all whom it has not
+/// blocked.
+pub(crate) fn shown_to(
+    state: &State,
+    id: AccountId,
+    category: Option<&str>,
+) -> BTreeSet<AccountId> {
+    let Some(account) = state.accounts.get(id) else { return BTreeSet::new() };
+    let mut peers = peers(state, id);
+    peers.retain(|peer| match category {
+        Some(category) => account.privacy.shows(category, *peer),
+        None => !account.privacy.blocks(*peer),
+    });
+    peers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

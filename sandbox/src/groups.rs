@@ -19,7 +19,7 @@ mod stanza;
 
 pub(crate) use answer::handle;
 pub use change::Refusal;
-pub(crate) use change::{Change, check_subject};
+pub(crate) use change::{Change, DESCRIPTION_MAX, check_subject};
 pub(crate) use group::Group;
 pub use group::Role;
 pub(crate) use invite::fresh_code;

@@ -17,6 +17,7 @@ mod faults;
 mod groups;
 mod iq;
 mod journal;
+mod key_nodes;
 mod levers;
 mod logins;
 mod media;

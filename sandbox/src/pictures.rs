@@ -83,12 +83,17 @@ impl Picture {
 impl Image {
     /// The real server refuses what is no image with 406 (whatsmeow `group.go`, `SetGroupPhoto`).
     fn of(bytes: Bytes) -> Result<Self, Refusal> {
-        if bytes.starts_with(&JPEG) {
+        if is_jpeg(&bytes) {
             Ok(Self { sha256: Sha256::digest(&bytes).into(), bytes })
         } else {
             Err(Refusal::NotAcceptable)
         }
     }
+}
+
+/// Whether bytes begin as every JPEG does.
+pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&JPEG)
 }
 
 /// What a picture is to be replaced by.
@@ -161,7 +166,7 @@ pub(crate) fn change(
     let author = state.accounts.get(author).ok_or(Refusal::Forbidden)?;
     let (name, author_id, lid) = (author.name.clone(), author.id, author.lid());
     let to = match owner {
-        Owner::Account(id) if *id == author_id => peers(state, author),
+        Owner::Account(id) if *id == author_id => peers(state, author_id),
         Owner::Account(_) => return Err(Refusal::Forbidden),
         Owner::Group(gid) => {
             let group = state.groups.find(gid)?;
@@ -197,10 +202,9 @@ fn set(state: &mut State, owner: &Owner, new: NewPicture) -> Result<u64, Refusal
 }
 
 /// Who hears of an account's own picture: its devices, and everybody who knows it and may see it.
-fn peers(state: &State, account: &Account) -> BTreeSet<AccountId> {
-    let mut peers = devices::peers(state, account.id);
-    peers.retain(|peer| shows(state, account.id, *peer));
-    peers.insert(account.id);
+fn peers(state: &State, account: AccountId) -> BTreeSet<AccountId> {
+    let mut peers = devices::shown_to(state, account, Some("profile"));
+    peers.insert(account);
     peers
 }
 

@@ -46,14 +46,7 @@ fn told(
     category: Option<&str>,
     node: Node,
 ) -> impl Iterator<Item = Push> + use<> {
-    let mut peers = devices::peers(state, account);
-    let privacy = state.accounts.get(account).map(|account| &account.privacy);
-    peers.retain(|peer| {
-        privacy.is_some_and(|privacy| match category {
-            Some(category) => privacy.shows(category, *peer),
-            None => !privacy.blocks(*peer),
-        })
-    });
+    let peers = devices::shown_to(state, account, category);
     let node = Arc::new(node);
     peers.into_iter().map(move |account| Push { account, except: None, node: Arc::clone(&node) })
 }

@@ -81,6 +81,12 @@ pub(crate) fn jid(node: &Node, name: &str) -> Option<Jid> {
     node.attrs.get(name).and_then(NodeValue::to_jid)
 }
 
+/// The messages that a receipt or an `ack` is for: that of its id, and those of its list.
+pub(crate) fn ids(node: &Node) -> impl Iterator<Item = &NodeValue> {
+    let listed = node.get_optional_child("list").and_then(Node::children).unwrap_or_default();
+    std::iter::once(node).chain(listed).filter_map(|node| node.attrs.get("id"))
+}
+
 /// The node's content as bytes; text counts as its UTF-8 bytes.
 pub(crate) fn bytes(node: &Node) -> Option<&[u8]> {
     match node.content.as_ref()? {

@@ -117,9 +117,8 @@ pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
     let state = &mut *state;
     let founded = state.groups.found_at(&mut state.journal, founding, new.place, at_ms);
     let (gid, notices) = founded.map_err(Unfounded::Refused)?;
-    for push in answer::all_pushes(state, notices, None) {
-        state.push(push);
-    }
+    let pushes = answer::all_pushes(state, notices, None);
+    state.push_all(pushes);
     Ok(gid)
 }
 
@@ -151,9 +150,8 @@ pub(super) fn act_as(
     };
     let state = &mut *state;
     let notices = act(&mut state.groups, &mut state.journal, &author, clock::now_ms())?;
-    for push in answer::all_pushes(state, notices, None) {
-        state.push(push);
-    }
+    let pushes = answer::all_pushes(state, notices, None);
+    state.push_all(pushes);
     Ok(())
 }
 

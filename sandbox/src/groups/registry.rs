@@ -119,7 +119,7 @@ impl Groups {
         let detail = json!({ "subject": group.subject.text, "members": to });
         journal.record(at_ms, &creator.name, "group.create", &gid.to_string(), detail);
         for name in &to {
-            self.by_member.entry(name.clone()).or_default().insert(group.id.clone());
+            self.note(&group.id, name);
         }
         let id = self.next_notice();
         let node = stanza::notification(&group, &id, &creator, at_ms, stanza::created(&group));

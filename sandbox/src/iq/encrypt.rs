@@ -9,8 +9,8 @@ use wacore_binary::{Jid, Node};
 
 use super::Then;
 use crate::stanza::{self, child_bytes, leaf};
-use crate::state::{DeviceAddr, OneTimeKey, SignedKey, State};
-use crate::{clock, devices, phone, stock};
+use crate::state::{DeviceAddr, OneTimeKey, State};
+use crate::{clock, devices, key_nodes, phone};
 
 /// One-time prekeys that a device may store: several times what clients upload.
 const MAX_KEYS: usize = 4096;
@@ -50,11 +50,7 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
     let keys: Vec<OneTimeKey> = iq
         .get_optional_child("list")?
         .get_children_by_tag("key")
-        .map(|key| {
-            let id = key_id(child_bytes(key, "id")?)?;
-            let public = child_bytes(key, "value")?.try_into().ok()?;
-            Some(OneTimeKey { id, public })
-        })
+        .map(key_nodes::read_one_time)
         .collect::<Option<_>>()?;
     let registration = child_bytes(iq, "registration")?.try_into().ok()?;
     let device = state.accounts.device(from)?;
@@ -76,12 +72,7 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
 }
 
 fn store_signed_key(state: &mut State, from: DeviceAddr, parent: &Node) -> Option<()> {
-    let node = parent.get_optional_child("skey")?;
-    let key = SignedKey {
-        id: key_id(child_bytes(node, "id")?)?,
-        public: child_bytes(node, "value")?.try_into().ok()?,
-        signature: child_bytes(node, "signature")?.try_into().ok()?,
-    };
+    let key = key_nodes::read_signed(parent.get_optional_child("skey")?)?;
     let device = state.accounts.device_mut(from)?;
     phone::signed_by(device.identity, &key).then(|| device.signed_key = key)
 }
@@ -96,12 +87,12 @@ fn digest(state: &State, from: DeviceAddr, iq: &Node) -> Node {
     let signed = &device.signed_key;
     let hash =
         compute_key_bundle_digest(&device.identity, &signed.public, &signed.signature, &publics);
-    let ids = device.one_time_keys.iter().map(|key| leaf("id", wide(key.id)));
+    let ids = device.one_time_keys.iter().map(|key| key_nodes::id(key.id));
     let digest = NodeBuilder::new("digest").children([
         leaf("registration", device.registration.to_be_bytes()),
         leaf("type", [5]),
         leaf("identity", device.identity),
-        signed_key(signed),
+        key_nodes::signed(signed),
         NodeBuilder::new("list").children(ids).build(),
         leaf("hash", hash),
     ]);
@@ -134,46 +125,19 @@ fn bundle(state: &mut State, from: DeviceAddr, jid: Jid) -> Node {
 fn keys_of(state: &mut State, from: DeviceAddr, jid: &Jid) -> Option<Vec<Node>> {
     let account = state.accounts.by_jid(jid)?.id;
     devices::knows(state, from.account, account);
-    if jid.device == 0 {
-        let keys = &state.accounts.get(account)?.keys;
-        return Some(identity_nodes(keys.registration, keys.public(), &keys.signed_key));
-    }
     let addr = DeviceAddr { account, device: jid.device };
-    let device = state.accounts.device(addr).filter(|device| device.uploaded)?;
-    let mut nodes = identity_nodes(device.registration, device.identity, &device.signed_key);
-    let signed_identity = leaf("device-identity", device.signed_identity.as_slice());
-    if let Some(key) = stock::take(state, addr) {
-        let parts = [leaf("id", wide(key.id)), leaf("value", key.public)];
-        nodes.push(NodeBuilder::new("key").children(parts).build());
-    }
-    nodes.push(signed_identity);
-    Some(nodes)
-}
-
-fn identity_nodes(registration: u32, identity: [u8; 32], key: &SignedKey) -> Vec<Node> {
-    vec![
-        leaf("registration", registration.to_be_bytes()),
+    let bundle = state.take_bundle(addr)?;
+    let mut nodes = vec![
+        leaf("registration", bundle.registration.to_be_bytes()),
         leaf("type", [5]),
-        leaf("identity", identity),
-        signed_key(key),
-    ]
-}
-
-fn signed_key(key: &SignedKey) -> Node {
-    let parts =
-        [leaf("id", wide(key.id)), leaf("value", key.public), leaf("signature", key.signature)];
-    NodeBuilder::new("skey").children(parts).build()
-}
-
-/// The id of a key, which has three bytes on the wire.
-fn key_id(bytes: &[u8]) -> Option<u32> {
-    let [high, middle, low] = bytes.try_into().ok()?;
-    Some(u32::from_be_bytes([0, high, middle, low]))
-}
-
-/// The id of a key as three bytes.
-fn wide(id: u32) -> Vec<u8> {
-    id.to_be_bytes()[1..].to_vec()
+        leaf("identity", bundle.identity),
+        key_nodes::signed(&bundle.signed_key),
+    ];
+    nodes.extend(bundle.one_time_key.map(key_nodes::one_time));
+    // The phone needs nobody to vouch for it.
+    let device = state.accounts.device(addr);
+    nodes.extend(device.map(|it| leaf("device-identity", it.signed_identity.as_slice())));
+    Some(nodes)
 }
 
 #[cfg(test)]
@@ -208,12 +172,5 @@ mod tests {
         let user = reply.get_optional_child_by_tag(&["list", "user"]);
         assert_eq!(code(user).as_deref(), Some("406"));
         assert_eq!(stanza::attr(&reply, "type").as_deref(), Some("result"));
-    }
-
-    #[test]
-    fn ids_of_keys_have_three_bytes() {
-        assert_eq!(key_id(&[0, 1, 2]), Some(258));
-        assert_eq!(wide(258), [0, 1, 2]);
-        assert!(key_id(&[1, 2]).is_none() && key_id(&[0, 0, 1, 2]).is_none());
     }
 }

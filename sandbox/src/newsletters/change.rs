@@ -9,16 +9,11 @@ use wacore_binary::Jid;
 use super::channel::{Channel, Mute, Picture, Post, Role};
 use super::{Draft, graph, stanza};
 use crate::clock;
-use crate::groups::{Refusal, check_subject, fresh_code};
+use crate::groups::{DESCRIPTION_MAX, Refusal, check_subject, fresh_code};
 use crate::media::Kind;
+use crate::pictures::is_jpeg;
 use crate::stanza::Push;
 use crate::state::{DeviceAddr, State};
-
-/// Longest description, in Unicode scalar values.
-const DESCRIPTION_MAX: usize = 2048;
-
-/// How every JPEG begins.
-const JPEG: [u8; 3] = [0xFF, 0xD8, 0xFF];
 
 /// How long a device hears of changes as they happen, in seconds (whatsapp-rust `features/newsletter.rs` takes 300 if
 /// the server does not say).
@@ -39,7 +34,7 @@ impl Update {
             check_subject(name)?;
         }
         let long = |text: &String| text.chars().count() > DESCRIPTION_MAX;
-        let no_image = |bytes: &Vec<u8>| !bytes.is_empty() && !bytes.starts_with(&JPEG);
+        let no_image = |bytes: &Vec<u8>| !bytes.is_empty() && !is_jpeg(bytes);
         let wrong = self.description.as_ref().is_some_and(long)
             || self.picture.as_ref().is_some_and(no_image);
         if wrong { Err(Refusal::NotAcceptable) } else { Ok(()) }

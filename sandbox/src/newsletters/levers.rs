@@ -18,9 +18,8 @@ pub(crate) fn act(
     act: impl FnOnce(&mut State) -> Result<Vec<Push>, Refusal>,
 ) -> Result<(), Refusal> {
     let mut state = state::lock(shared);
-    for push in act(&mut state)? {
-        state.push(push);
-    }
+    let pushes = act(&mut state)?;
+    state.push_all(pushes);
     Ok(())
 }
 

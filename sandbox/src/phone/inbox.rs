@@ -161,7 +161,7 @@ async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
         let Some(handset) = state.handset(account) else { return };
         handset.chats.receipts.add(|sequence| ReceivedReceipt {
             sequence,
-            ids: ids(node),
+            ids: stanza::ids(node).map(|id| id.as_str().into_owned()).collect(),
             kind: kind.clone(),
             sender: name,
             sender_device: device,
@@ -173,10 +173,4 @@ async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
     if let Some(asker) = asked {
         retry::answer(shared, account, asker, node).await;
     }
-}
-
-/// The messages that a receipt is for: that of its id, and those of its list.
-fn ids(node: &Node) -> Vec<String> {
-    let listed = node.get_optional_child("list").and_then(Node::children).unwrap_or_default();
-    std::iter::once(node).chain(listed).filter_map(|node| stanza::attr(node, "id")).collect()
 }

@@ -15,10 +15,11 @@ use super::inbox::Unreadable;
 use super::recipient::Recipient;
 use super::sending::{self, Failure};
 use super::signal::Signal;
+use crate::key_nodes;
 use crate::pairing::number;
 use crate::relay;
 use crate::stanza::{self, child_bytes, leaf};
-use crate::state::{AccountId, Bundle, DeviceAddr, OneTimeKey, Shared, SignedKey, State, lock};
+use crate::state::{AccountId, Bundle, DeviceAddr, Shared, State, lock};
 
 /// Notes that a message does not open, and asks its sender for it: with fresh keys from the second time on, and not more
 /// than five times (whatsapp-rust `message/retry.rs`).
@@ -77,29 +78,16 @@ fn request(
         children.push(leaf("registration", keys.registration.to_be_bytes()));
         if count >= MIN_RETRY_COUNT_FOR_KEYS {
             // A client takes no keys without a one-time one: whatsapp-rust `retry.rs`.
-            let OneTimeKey { id, public } = signal.one_time_key();
-            let one_time = [leaf("id", key_id(id)), leaf("value", public)];
-            let signed = &keys.signed_key;
-            let signed_parts = [
-                leaf("id", key_id(signed.id)),
-                leaf("value", signed.public),
-                leaf("signature", signed.signature),
-            ];
             let parts = [
                 leaf("type", [5]),
                 leaf("identity", keys.public()),
-                NodeBuilder::new("key").children(one_time).build(),
-                NodeBuilder::new("skey").children(signed_parts).build(),
+                key_nodes::one_time(signal.one_time_key()),
+                key_nodes::signed(&keys.signed_key),
             ];
             children.push(NodeBuilder::new("keys").children(parts).build());
         }
     }
     envelope.retry(children)
-}
-
-/// Ids of keys are three bytes on the wire.
-fn key_id(id: u32) -> Vec<u8> {
-    id.to_be_bytes()[1..].to_vec()
 }
 
 fn reason(error: &SignalProtocolError) -> RetryReason {
@@ -161,23 +149,14 @@ fn asked(
 /// The reader's keys: those that it has sent along, if they are its own, or else those that the server has.
 fn bundle(state: &mut State, reader: DeviceAddr, node: &Node) -> Option<Bundle> {
     let Some(keys) = node.get_optional_child("keys") else { return state.take_bundle(reader) };
-    let key = keys.get_optional_child("skey")?;
-    let signed_key = SignedKey {
-        id: number(child_bytes(key, "id")?)?,
-        public: child_bytes(key, "value")?.try_into().ok()?,
-        signature: child_bytes(key, "signature")?.try_into().ok()?,
-    };
-    let one_time = |key: &Node| {
-        let id = number(child_bytes(key, "id")?)?;
-        Some(OneTimeKey { id, public: child_bytes(key, "value")?.try_into().ok()? })
-    };
+    let signed_key = key_nodes::read_signed(keys.get_optional_child("skey")?)?;
     let identity = child_bytes(keys, "identity")?.try_into().ok()?;
     let known = state.readers(reader.account);
     known.contains(&(reader, identity)).then_some(Bundle {
         registration: number(child_bytes(node, "registration")?)?,
         identity,
         signed_key,
-        one_time_key: keys.get_optional_child("key").and_then(one_time),
+        one_time_key: keys.get_optional_child("key").and_then(key_nodes::read_one_time),
     })
 }
 
@@ -224,17 +203,13 @@ async fn resend(
 mod tests {
     use super::*;
     use crate::relay::Addressing;
+    use crate::state::SignedKey;
 
     const READER: DeviceAddr = DeviceAddr::phone(AccountId(0));
 
     /// A retry receipt with the keys of this identity.
     fn receipt(identity: [u8; 32], key: SignedKey) -> Node {
-        let parts = [
-            leaf("id", key_id(key.id)),
-            leaf("value", key.public),
-            leaf("signature", key.signature),
-        ];
-        let skey = NodeBuilder::new("skey").children(parts).build();
+        let skey = key_nodes::signed(&key);
         let keys = NodeBuilder::new("keys").children([leaf("identity", identity), skey]).build();
         let retry = NodeBuilder::new("retry").attr("id", "M").attr("count", 2).build();
         NodeBuilder::new("receipt")

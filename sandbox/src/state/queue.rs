@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use wacore_binary::{Node, NodeValue};
 
+use crate::stanza::ids;
+
 /// Stanzas kept for a device that does not acknowledge; beyond that the oldest are dropped.
 const KEPT: usize = 1000;
 
@@ -147,9 +149,7 @@ impl Queue {
         let text = |name| word.attrs.get(name).map(NodeValue::as_str);
         let receipt = word.tag == "receipt";
         let class = if receipt { Some("message".into()) } else { text("class") };
-        let listed = word.get_optional_child("list").and_then(Node::children).unwrap_or_default();
-        let ids = std::iter::once(word).chain(listed).filter_map(|node| node.attrs.get("id"));
-        for id in ids {
+        for id in ids(word) {
             // Acknowledgements come in order, so this one is near the front.
             let position = self.kept.iter().position(|kept| {
                 kept.attrs.get("id").is_some_and(|own| own.as_str() == id.as_str())
