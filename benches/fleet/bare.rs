@@ -62,7 +62,7 @@ async fn link(
                 control.has_phone(&phone, groups, members).await;
                 let (control, phone) = (&control, &phone);
                 let scan = |code: String| async move { control.scans(phone, &code).await };
-                let client = linked(&whatsapp, None, scan).await;
+                let (client, _run) = linked(&whatsapp, None, scan).await;
                 // It knows its groups, as the gateway does.
                 client.groups().get_participating().await.expect("WhatsApp tells the groups");
                 clients.push(client);

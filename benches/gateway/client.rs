@@ -23,7 +23,7 @@ pub(crate) async fn run(whatsapp: &str, control: &str) {
         control.has_groups(&phone).await;
         let (scanning, scanned) = (&control, &phone);
         let scan = |code: String| async move { scanning.scans(scanned, &code).await };
-        let client = linked(whatsapp, Some(20), scan).await;
+        let (client, _run) = linked(whatsapp, Some(20), scan).await;
         let found = client.groups().get_participating().await.expect("WhatsApp tells the groups");
         assert_eq!(found.len(), GROUPS, "every group is there");
         groups.extend(found.into_values().map(|group| (Arc::clone(&client), group.id)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use whatsapp_rust::{
     TokioRuntime,
     client::Client,
@@ -12,13 +13,14 @@ use whatsapp_rust::{
     wacore::store::InMemoryBackend,
 };
 
-/// A client that is linked once `scan` has handed its code to a phone, and logged in; it lives as long as the process.
+/// A client that is linked once `scan` has handed its code to a phone, and logged in, and its run, which lasts as long as
+/// the process unless the client is told to end with its connection.
 /// `prekeys`: how many it keeps at the server; the library's own number when absent.
 pub(crate) async fn linked<F: Future<Output = ()>>(
     whatsapp: &str,
     prekeys: Option<usize>,
     scan: impl Fn(String) -> F,
-) -> Arc<Client> {
+) -> (Arc<Client>, JoinHandle<()>) {
     let backend = Arc::new(InMemoryBackend::new());
     let persistence = PersistenceManager::new(backend).await.expect("an empty store loads");
     let client = Client::builder()
@@ -36,7 +38,7 @@ pub(crate) async fn linked<F: Future<Output = ()>>(
     let (handler, events) = ChannelEventHandler::new();
     let subscription = client.subscribe(EventInterest::ALL, handler);
     let running = Arc::clone(&client);
-    tokio::spawn(async move { running.run().await });
+    let run = tokio::spawn(async move { running.run().await });
     loop {
         match &*events.recv().await.expect("the client tells what happens") {
             Event::PairingQrCode(qr) => scan(qr.code.clone()).await,
@@ -45,5 +47,5 @@ pub(crate) async fn linked<F: Future<Output = ()>>(
         }
     }
     drop(subscription);
-    client
+    (client, run)
 }

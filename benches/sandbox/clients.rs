@@ -10,17 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
-use whatsapp_rust::{
-    GroupSubject, Jid, TokioRuntime,
-    client::Client,
-    http::UreqHttpClient,
-    store::persistence_manager::PersistenceManager,
-    transport::TokioWebSocketTransportFactory,
-    types::events::{ChannelEventHandler, Event, EventInterest},
-    wacore::store::InMemoryBackend,
-};
+use whatsapp_rust::{GroupSubject, Jid, client::Client};
 
-use crate::{process::Orders, sandbox::Control};
+use crate::{linked::linked, process::Orders, sandbox::Control};
 
 /// How long a login may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -76,31 +68,8 @@ async fn link(whatsapp: &str, control: &Control, count: usize, side_by_side: usi
 }
 
 async fn one(whatsapp: &str, control: &Control, phone: &str) -> Linked {
-    let backend = Arc::new(InMemoryBackend::new());
-    let persistence = PersistenceManager::new(backend).await.expect("an empty store loads");
-    let client = Client::builder()
-        .with_runtime(TokioRuntime)
-        .with_persistence_manager(Arc::new(persistence))
-        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(whatsapp))
-        .with_http_client(UreqHttpClient::new())
-        .with_version_override((2, 3000, 0))
-        .with_skip_history_sync(true)
-        .build()
-        .await
-        .expect("the client builds")
-        .into_client();
-    let (handler, events) = ChannelEventHandler::new();
-    let subscription = client.subscribe(EventInterest::ALL, handler);
-    let running = Arc::clone(&client);
-    let run = tokio::spawn(async move { running.run().await });
-    loop {
-        match &*events.recv().await.expect("the client tells what happens") {
-            Event::PairingQrCode(qr) => control.scans(phone, &qr.code).await,
-            Event::Connected(_) => break,
-            _ => {}
-        }
-    }
-    drop(subscription);
+    let scan = |code: String| async move { control.scans(phone, &code).await };
+    let (client, run) = linked(whatsapp, None, scan).await;
     // From now on a connection that is lost ends the run.
     client.enable_auto_reconnect.store(false, Ordering::Relaxed);
     let groups = client.groups().get_participating().await.expect("the server tells the groups");

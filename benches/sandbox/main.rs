@@ -7,6 +7,8 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 mod clients;
+#[path = "../gateway/linked.rs"]
+mod linked;
 #[path = "../gateway/machine.rs"]
 mod machine;
 #[path = "../gateway/process.rs"]

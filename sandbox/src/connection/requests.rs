@@ -41,7 +41,8 @@ pub(super) fn act(
     let last = then == Then::Unlink;
     // The end of its connection belongs to what a device hears of its own logout.
     let ends = matches!(fault, None | Some(Effect::Drop(_)));
-    let mut later: Vec<Later> = reply(state, link, fault, answer.reply, last).into_iter().collect();
+    let mut later: Vec<Later> =
+        reply(state, link, fault.as_ref(), answer.reply, last).into_iter().collect();
     state.push_all(answer.pushes);
     match (then, from) {
         (Then::Replay, Some(from)) => state.replay(from),
@@ -71,7 +72,7 @@ pub(super) fn message(
         return Vec::new();
     }
     let ack = relay::message(state, from, node);
-    reply(state, link, fault, ack, false).into_iter().collect()
+    reply(state, link, fault.as_ref(), ack, false).into_iter().collect()
 }
 
 /// What a test ordered to go wrong before the server acts: says whether it does not act then.
@@ -98,12 +99,12 @@ fn stops(
 fn reply(
     state: &mut State,
     link: LinkId,
-    fault: Option<Effect>,
+    fault: Option<&Effect>,
     reply: Node,
     last: bool,
 ) -> Option<Later> {
     match fault {
-        Some(Effect::Delay(after)) => return Some(Later::Answer { after, reply, last }),
+        Some(&Effect::Delay(after)) => return Some(Later::Answer { after, reply, last }),
         Some(Effect::Drop(_)) => {
             state.links.cut(link);
         }

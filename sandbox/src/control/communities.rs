@@ -5,12 +5,13 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use wacore_binary::Jid;
 
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
 use super::groups::{Answer, GroupBody, address, known, phone, read};
-use crate::groups::community::levers;
+use crate::groups::{Refusal, community::levers};
 use crate::state::{Shared, lock};
 
 /// The routes of this file.
@@ -47,15 +48,9 @@ pub(crate) struct Deactivated {
 pub(crate) async fn link(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(LinkBody { group, by }): Body<LinkBody>,
+    Body(body): Body<LinkBody>,
 ) -> Answer {
-    let community = address(&gid)?;
-    known(&lock(&shared), &community)?;
-    let group = group.parse().map_err(|_| Error::field("group", "must be the JID of a group"))?;
-    by.as_deref().map_or(Ok(()), |name| phone(&shared, "by", name))?;
-    levers::link_as(&shared, &community, by.as_deref(), &group)
-        .map_err(|refusal| Error::Refused { field: "group", refusal })?;
-    read(&shared, &group)
+    change_link(&shared, &gid, &body, levers::link_as)
 }
 
 /// Take a group out of a community.
@@ -65,15 +60,9 @@ pub(crate) async fn link(
 pub(crate) async fn unlink(
     State(shared): State<Shared>,
     Path(gid): Path<String>,
-    Body(LinkBody { group, by }): Body<LinkBody>,
+    Body(body): Body<LinkBody>,
 ) -> Answer {
-    let community = address(&gid)?;
-    known(&lock(&shared), &community)?;
-    let group = group.parse().map_err(|_| Error::field("group", "must be the JID of a group"))?;
-    by.as_deref().map_or(Ok(()), |name| phone(&shared, "by", name))?;
-    levers::unlink_as(&shared, &community, by.as_deref(), &group)
-        .map_err(|refusal| Error::Refused { field: "group", refusal })?;
-    read(&shared, &group)
+    change_link(&shared, &gid, &body, levers::unlink_as)
 }
 
 /// End a community.
@@ -91,4 +80,19 @@ pub(crate) async fn deactivate(
     levers::deactivate_as(&shared, &community, by.as_deref())
         .map_err(|refusal| Error::Refused { field: "gid", refusal })?;
     Ok(Json(Deactivated { deactivated: true }))
+}
+
+fn change_link(
+    shared: &Shared,
+    gid: &str,
+    LinkBody { group, by }: &LinkBody,
+    change: fn(&Shared, &Jid, Option<&str>, &Jid) -> Result<(), Refusal>,
+) -> Answer {
+    let community = address(gid)?;
+    known(&lock(shared), &community)?;
+    let group = group.parse().map_err(|_| Error::field("group", "must be the JID of a group"))?;
+    by.as_deref().map_or(Ok(()), |name| phone(shared, "by", name))?;
+    change(shared, &community, by.as_deref(), &group)
+        .map_err(|refusal| Error::Refused { field: "group", refusal })?;
+    read(shared, &group)
 }

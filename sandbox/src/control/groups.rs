@@ -11,7 +11,7 @@ use wacore_binary::Jid;
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
-use crate::groups::{self, Change, Group, NewGroup, Part, Place, Refusal, Role, Unfounded};
+use crate::groups::{self, Change, Group, NewGroup, Part, Person, Place, Refusal, Role, Unfounded};
 use crate::state::{self, Shared, lock};
 
 /// The routes of this file.
@@ -251,11 +251,7 @@ pub(crate) async fn add_member(
     Path(gid): Path<String>,
     Body(member): Body<MemberChange>,
 ) -> Answer {
-    let gid = address(&gid)?;
-    let person = groups::person(&lock(&shared), &member.name)
-        .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
-    apply(&shared, &gid, member.by.as_deref(), "name", |_| Change::Add(vec![person]))?;
-    read(&shared, &gid)
+    take_in(&shared, &gid, &member, Change::Add)
 }
 
 /// Somebody follows the link: they are in, or ask to be let in.
@@ -282,11 +278,7 @@ pub(crate) async fn admit(
     Path(gid): Path<String>,
     Body(member): Body<MemberChange>,
 ) -> Answer {
-    let gid = address(&gid)?;
-    let person = groups::person(&lock(&shared), &member.name)
-        .ok_or_else(|| Error::NotFound(format!("`name`: there is no phone `{}`", member.name)))?;
-    apply(&shared, &gid, member.by.as_deref(), "name", |_| Change::Admit(vec![person]))?;
-    read(&shared, &gid)
+    take_in(&shared, &gid, &member, Change::Admit)
 }
 
 /// Turn somebody away who asks to be let in.
@@ -352,6 +344,18 @@ pub(crate) async fn leave(
     read(&shared, &gid)
 }
 
+fn take_in(
+    shared: &Shared,
+    gid: &str,
+    MemberChange { name, by }: &MemberChange,
+    change: fn(Vec<Person>) -> Change,
+) -> Answer {
+    let gid = address(gid)?;
+    let person = groups::person(&lock(shared), name).ok_or_else(|| no_phone("name", name))?;
+    apply(shared, &gid, by.as_deref(), "name", |_| change(vec![person]))?;
+    read(shared, &gid)
+}
+
 fn change_member(
     shared: &Shared,
     gid: &str,
@@ -372,9 +376,11 @@ pub(super) fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group,
 }
 
 pub(super) fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
-    let known = lock(shared).accounts.by_name(name).is_some();
-    let unknown = || Error::NotFound(format!("`{field}`: there is no phone `{name}`"));
-    known.then_some(()).ok_or_else(unknown)
+    lock(shared).accounts.by_name(name).map(|_| ()).ok_or_else(|| no_phone(field, name))
+}
+
+fn no_phone(field: &str, name: &str) -> Error {
+    Error::NotFound(format!("`{field}`: there is no phone `{name}`"))
 }
 
 pub(super) fn read(shared: &Shared, gid: &Jid) -> Answer {

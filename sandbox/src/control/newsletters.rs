@@ -14,7 +14,8 @@ use super::error::Error;
 use super::groups::phone;
 use crate::groups::Refusal;
 use crate::newsletters::{self, Channel, change};
-use crate::state::{Shared, lock};
+use crate::stanza::Push;
+use crate::state::{self, Shared, lock};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<Shared> {
@@ -159,11 +160,7 @@ pub(crate) async fn follow(
     Path(jid): Path<String>,
     Body(FollowerBody { name }): Body<FollowerBody>,
 ) -> Answer {
-    let jid = known(&shared, &jid)?;
-    phone(&shared, "name", &name)?;
-    newsletters::act(&shared, |state| change::follow(state, &name, None, &jid))
-        .map_err(refused("name"))?;
-    read(&shared, &jid)
+    as_follower(&shared, &jid, &name, |state, jid| change::follow(state, &name, None, jid))
 }
 
 /// Follow a newsletter no more.
@@ -175,11 +172,7 @@ pub(crate) async fn leave(
     Path(jid): Path<String>,
     Body(FollowerBody { name }): Body<FollowerBody>,
 ) -> Answer {
-    let jid = known(&shared, &jid)?;
-    phone(&shared, "name", &name)?;
-    newsletters::act(&shared, |state| change::unfollow(state, &name, None, &jid))
-        .map_err(refused("name"))?;
-    read(&shared, &jid)
+    as_follower(&shared, &jid, &name, |state, jid| change::unfollow(state, &name, None, jid))
 }
 
 /// Write a text as the owner.
@@ -249,6 +242,18 @@ fn refused(field: &'static str) -> impl Fn(Refusal) -> Error {
 fn address(jid: &str) -> Result<Jid, Error> {
     let wrong = |_| Error::field("jid", "must be the JID of a newsletter, `<digits>@newsletter`");
     jid.parse().map_err(wrong)
+}
+
+fn as_follower(
+    shared: &Shared,
+    jid: &str,
+    name: &str,
+    change: impl FnOnce(&mut state::State, &Jid) -> Result<Vec<Push>, Refusal>,
+) -> Answer {
+    let jid = known(shared, jid)?;
+    phone(shared, "name", name)?;
+    newsletters::act(shared, |state| change(state, &jid)).map_err(refused("name"))?;
+    read(shared, &jid)
 }
 
 fn known(shared: &Shared, jid: &str) -> Result<Jid, Error> {
