@@ -28,7 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCall {
-    /// A phone's name, or the JID of a person.
+    /// A phone's name, a number, or the JID of a person.
     to: String,
     /// Whether it is a video call.
     #[serde(default)]
