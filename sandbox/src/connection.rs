@@ -9,7 +9,6 @@ mod requests;
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use tokio::sync::watch;
 use tracing::debug;
 use wacore_binary::{OwnedNodeRef, util};
@@ -20,6 +19,7 @@ use crate::presence;
 use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;
+use crate::websocket::{Received, Socket};
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
 use outgoing::Outgoing;
@@ -38,6 +38,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 enum Ended {
     #[error("the client closed the connection")]
     ByClient,
+    #[error("the connection is broken")]
+    Broken(#[from] std::io::Error),
     #[error("the server closed the connection")]
     ByServer,
     #[error("the handshake took too long")]
@@ -57,7 +59,7 @@ enum Ended {
 }
 
 /// Serves a client until either side ends it.
-pub(crate) async fn serve(socket: WebSocket, line: Line) {
+pub(crate) async fn serve(socket: Socket, line: Line) {
     let cut = line.cut.clone();
     let mut connection = Connection { socket, framing: Framing::default(), line };
     let id = connection.line.link.0;
@@ -95,7 +97,7 @@ fn end_removed(state: &mut State, link: LinkId) {
 
 /// Field order is drop order: the socket is closed before the link is gone.
 struct Connection {
-    socket: WebSocket,
+    socket: Socket,
     framing: Framing,
     line: Line,
 }
@@ -105,13 +107,13 @@ impl Connection {
         let link = self.line.link.0;
         let ended = self.run().await;
         debug!(link, reason = %ended, "connection `{link}` ended");
-        let _ = tokio::time::timeout(FAREWELL, self.say_goodbye()).await;
+        let _ = tokio::time::timeout(FAREWELL, self.socket.close()).await;
     }
 
     async fn run(&mut self) -> Ended {
         let hanging = self.line.hanging.clone();
         let session = tokio::select! {
-            session = self.shake_hands() => session,
+            session = Box::pin(self.shake_hands()) => session,
             () = too_slow(hanging) => Err(Ended::Slow),
         };
         let session = match session {
@@ -190,7 +192,7 @@ impl Connection {
                     }
                     self.send(out).await?;
                 }
-                received = self.socket.recv() => self.feed(received)?,
+                received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?)?,
             }
         }
     }
@@ -198,14 +200,6 @@ impl Connection {
     /// Waits while the connection hangs. The sender lives as long as the line.
     async fn goes_on(&mut self) {
         let _ = self.line.hanging.wait_for(|hangs| !hangs).await;
-    }
-
-    /// Closes the WebSocket and reads on until the client has closed it too: a socket closed over unread bytes is
-    /// reset, and the client would lose the stanza that says why.
-    async fn say_goodbye(&mut self) {
-        if self.socket.send(Message::Close(None)).await.is_ok() {
-            while let Some(Ok(_)) = self.socket.recv().await {}
-        }
     }
 
     /// The next whole frame.
@@ -224,18 +218,8 @@ impl Connection {
         tokio::select! {
             _ = self.line.hanging.changed() => Ok(()),
             _ = self.line.queue.recv() => Err(Ended::ByServer),
-            received = self.socket.recv() => self.feed(received),
+            received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?),
         }
-    }
-
-    fn feed(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
-        match received {
-            Some(Ok(Message::Binary(bytes))) => self.framing.feed(&bytes),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended::ByClient),
-            // Text means nothing here, and pings are answered by the socket.
-            Some(Ok(_)) => {}
-        }
-        Ok(())
     }
 
     async fn send_frame(&mut self, payload: &[u8]) -> Result<(), Ended> {
@@ -247,9 +231,17 @@ impl Connection {
     async fn send(&mut self, bytes: Vec<u8>) -> Result<(), Ended> {
         self.goes_on().await;
         for message in outgoing::messages(self.line.transport.frames, bytes) {
-            self.socket.send(Message::Binary(message)).await.map_err(|_| Ended::ByClient)?;
+            self.socket.send(&message).await?;
         }
         Ok(())
+    }
+}
+
+/// The connection ends with what the client sends.
+fn go_on(received: Received) -> Result<(), Ended> {
+    match received {
+        Received::Bytes => Ok(()),
+        Received::End => Err(Ended::ByClient),
     }
 }
 

@@ -35,6 +35,7 @@ mod state;
 mod stock;
 mod streams;
 mod transport;
+mod websocket;
 
 pub use dirty::Dirty;
 pub use error::{Error, Result};

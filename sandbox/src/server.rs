@@ -9,22 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{State as Held, WebSocketUpgrade};
+use axum::extract::{Request, State as Held};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::state::{self, Shared};
 use crate::transport::Transport;
+use crate::websocket::{Opening, Refused};
 use crate::{Frames, Result, connection, control, levers, media, pairing, phone, presence};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
-
-/// Bytes that a connection reads or writes at once; thousands of them idle side by side.
-const BUFFER: usize = 4 * 1024;
-
-/// The largest frame that the protocol can express is 16 MiB.
-const MAX_MESSAGE: usize = 1 << 24;
 
 /// Bytes of media that are kept.
 const MEDIA_ROOM: usize = 256 << 20;
@@ -168,14 +163,10 @@ fn router(front: &Arc<Front>) -> Router {
     if front.secure { router.merge(media::router(front.shared())) } else { router }
 }
 
-async fn upgrade(Held(state): Held<Shared>, socket: WebSocketUpgrade) -> Response {
+async fn upgrade(Held(state): Held<Shared>, request: Request) -> Result<Response, Refused> {
+    let opening = Opening::of(request)?;
     let Some(line) = connection::admit(state).await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response());
     };
-    socket
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| connection::serve(socket, line))
+    Ok(opening.grant(move |socket| connection::serve(socket, line)))
 }

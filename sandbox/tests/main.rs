@@ -48,3 +48,4 @@ mod restarts;
 mod streams;
 mod tls;
 mod transport;
+mod websocket;

@@ -13,7 +13,8 @@ pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     let Some(later) = act(&mut lock(shared), link, node) else { return false };
     for later in later {
         match later {
-            Later::Share(device) => phone::welcome(shared, device).await,
+            // Boxed, as every connection would have room for it as long as it lives.
+            Later::Share(device) => Box::pin(phone::welcome(shared, device)).await,
             Later::Restart(link) => {
                 let shared = shared.clone();
                 tokio::spawn(async move {
