@@ -8,7 +8,7 @@ use crate::state::{OneTimeKey, SignedKey};
 
 /// A one-time prekey.
 pub(crate) fn one_time(key: OneTimeKey) -> Node {
-    let parts = [id(key.id), leaf("value", key.public)];
+    let parts = [id(key.id()), leaf("value", key.public)];
     NodeBuilder::new("key").children(parts).build()
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn id(id: u32) -> Node {
 /// Reads a one-time prekey; `None` if a part is missing or has another width.
 pub(crate) fn read_one_time(node: &Node) -> Option<OneTimeKey> {
     let public = child_bytes(node, "value")?.try_into().ok()?;
-    Some(OneTimeKey { id: read_id(node)?, public })
+    Some(OneTimeKey::new(read_id(node)?, public))
 }
 
 /// Reads a signed prekey, whoever has signed it; `None` if a part is missing or has another width.
@@ -61,7 +61,7 @@ mod tests {
     fn a_key_is_read_as_it_was_written_and_in_its_widths_only() {
         let key = SignedKey { id: 0x01_02_03, public: [4; 32], signature: [5; 64] };
         assert_eq!(read_signed(&signed(&key)), Some(key));
-        let key = OneTimeKey { id: 7, public: [8; 32] };
+        let key = OneTimeKey::new(7, [8; 32]);
         assert_eq!(read_one_time(&one_time(key)), Some(key));
         assert_eq!(read_signed(&one_time(key)), None);
         let wide = [leaf("id", [0, 0, 0, 7]), leaf("value", [8; 32])];

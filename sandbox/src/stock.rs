@@ -36,11 +36,11 @@ mod tests {
         let account = state.accounts.add("shop").expect("a free name");
         let addr = DeviceAddr { account, device: 1 };
         let mut device = Device::new(1, 1, 7);
-        let keys = (1..=12).map(|id| OneTimeKey { id, public: [0; 32] });
+        let keys = (1..=12).map(|id| OneTimeKey::new(id, [0; 32]));
         device.one_time_keys.extend(keys);
         state.accounts.get_mut(account).expect("just made").devices.push(device);
         let taken: Vec<u32> =
-            std::iter::from_fn(|| take(&mut state, addr)).map(|key| key.id).collect();
+            std::iter::from_fn(|| take(&mut state, addr)).map(|key| key.id()).collect();
         assert_eq!(taken, (1..=12).collect::<Vec<_>>());
         let queue = &mut state.accounts.device_mut(addr).expect("linked").queue;
         queue.ask(10);

@@ -62,9 +62,11 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
     let device = state.accounts.device_mut(from)?;
     device.registration = u32::from_be_bytes(registration);
     let known: std::collections::HashSet<u32> =
-        device.one_time_keys.iter().map(|key| key.id).collect();
+        device.one_time_keys.iter().map(|key| key.id()).collect();
     let room = MAX_KEYS.saturating_sub(device.one_time_keys.len());
-    device.one_time_keys.extend(keys.into_iter().filter(|key| !known.contains(&key.id)).take(room));
+    device
+        .one_time_keys
+        .extend(keys.into_iter().filter(|key| !known.contains(&key.id())).take(room));
     // There are hundreds, for as long as the device is linked.
     device.one_time_keys.shrink_to_fit();
     let first = !std::mem::replace(&mut device.uploaded, true);
@@ -87,7 +89,7 @@ fn digest(state: &State, from: DeviceAddr, iq: &Node) -> Node {
     let signed = &device.signed_key;
     let hash =
         compute_key_bundle_digest(&device.identity, &signed.public, &signed.signature, &publics);
-    let ids = device.one_time_keys.iter().map(|key| key_nodes::id(key.id));
+    let ids = device.one_time_keys.iter().map(|key| key_nodes::id(key.id()));
     let digest = NodeBuilder::new("digest").children([
         leaf("registration", device.registration.to_be_bytes()),
         leaf("type", [5]),

@@ -82,7 +82,7 @@ impl Signal {
     pub(super) async fn begin(&mut self, peer: DeviceAddr, bundle: &Bundle) -> Result<()> {
         let key = |bytes: &[u8; 32]| PublicKey::from_djb_public_key_bytes(bytes);
         let one_time = match &bundle.one_time_key {
-            Some(one_time) => Some((one_time.id.into(), key(&one_time.public)?)),
+            Some(one_time) => Some((one_time.id().into(), key(&one_time.public)?)),
             None => None,
         };
         let address = address(peer);

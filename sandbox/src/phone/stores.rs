@@ -124,7 +124,7 @@ impl OneTimeKeys {
         self.pairs.remove(&self.made.saturating_sub(ONE_TIME_KEYS));
         let public = pair.public_key.public_key_bytes();
         let public = public.try_into().expect("a public key has 32 bytes");
-        OneTimeKey { id: self.made, public }
+        OneTimeKey::new(self.made, public)
     }
 
     pub(super) fn remove(&mut self, id: PreKeyId) {

@@ -60,14 +60,15 @@ mod tests {
         let addr = |device| DeviceAddr { account, device };
         assert!(state.take_bundle(addr(1)).is_none());
         let mut device = Device::new(1, 1, 7);
-        device.one_time_keys.push_back(OneTimeKey { id: 3, public: [0; 32] });
+        device.one_time_keys.push_back(OneTimeKey::new(3, [0; 32]));
         state.accounts.get_mut(account).expect("just made").devices.push(device);
         assert!(state.take_bundle(addr(1)).is_none(), "it has uploaded nothing yet");
         assert_eq!(state.readers(account).len(), 1);
 
         state.accounts.device_mut(addr(1)).expect("just made").uploaded = true;
         assert_eq!(state.readers(account).len(), 2);
-        let mut taken = || state.take_bundle(addr(1)).expect("keys").one_time_key.map(|key| key.id);
+        let mut taken =
+            || state.take_bundle(addr(1)).expect("keys").one_time_key.map(|key| key.id());
         assert_eq!((taken(), taken()), (Some(3), None));
         let phone = state.take_bundle(addr(0)).expect("a phone always has keys");
         assert!(phone.one_time_key.is_none());

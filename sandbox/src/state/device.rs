@@ -27,11 +27,26 @@ impl DeviceAddr {
     }
 }
 
-/// A one-time prekey, in 36 bytes: there are hundreds per device.
+/// A one-time prekey, in 35 bytes: there are hundreds per device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OneTimeKey {
-    pub(crate) id: u32,
+    /// As it is on the wire, the highest byte first.
+    id: [u8; 3],
     pub(crate) public: [u8; 32],
+}
+
+impl OneTimeKey {
+    /// A key with an id below 2^24; of a larger one the low three bytes count.
+    pub(crate) fn new(id: u32, public: [u8; 32]) -> Self {
+        let [_, id @ ..] = id.to_be_bytes();
+        Self { id, public }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        let [high, middle, low] = self.id;
+        u32::from_be_bytes([0, high, middle, low])
+    }
 }
 
 /// A signed prekey.
