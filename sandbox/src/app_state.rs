@@ -81,8 +81,8 @@ pub(crate) fn upload(
 }
 
 fn notify(state: &mut State, from: DeviceAddr, name: Name, version: u64) {
-    let id = state.next_id();
-    let node = stanza::notification(&id, name, version);
+    let stamp = state.stamp();
+    let node = stanza::notification(&stamp, name, version);
     state.push(Push { account: from.account, except: Some(from), node: node.into() });
 }
 

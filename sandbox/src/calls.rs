@@ -13,7 +13,7 @@ use crate::phone::Recipient;
 use crate::relay::{self, Addressing};
 use crate::stanza::{attr, jid};
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{Error, Phone, Result, clock};
+use crate::{Error, Phone, Result};
 
 /// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for.
 pub(crate) fn call(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
@@ -39,18 +39,19 @@ fn ring(
     let way = Addressing::of(&to).ok_or(400_u16)?;
     let me = state.accounts.get(from.account).ok_or(404_u16)?;
     let you = state.accounts.by_jid(&to).filter(|you| you.id != me.id).ok_or(404_u16)?;
+    let at = state.clock.now();
     let letters: Vec<(DeviceAddr, Arc<Node>)> = if you.privacy.blocks(me.id) {
         // Who is blocked hears it ring, and nobody answers.
         Vec::new()
     } else {
         heard_by(you, &to)
-            .map(|device| (device, told(me, from, node, action, way, device).into()))
+            .map(|device| (device, told(me, from, node, action, way, device, at).into()))
             .collect()
     };
     let name = me.name.clone();
     let detail = json!({ "id": id, "device": from.device, "to": you.name });
     state.journal.record(
-        clock::now_ms(),
+        state.clock.now_ms(),
         &name,
         &format!("call.{}", action.tag),
         &to.to_string(),
@@ -76,6 +77,7 @@ fn told(
     action: &Node,
     way: Addressing,
     device: DeviceAddr,
+    at: i64,
 ) -> Node {
     let mut action = action.clone();
     if let Some(NodeContent::Nodes(children)) = &mut action.content {
@@ -94,7 +96,7 @@ fn told(
     }
     let mut call = NodeBuilder::new("call")
         .attr("from", way.device(me, from.device))
-        .attr("t", clock::now())
+        .attr("t", at)
         .attr("notify", me.push_name.as_str());
     if let Some(id) = node.attrs.get("id") {
         call = call.attr("id", id.clone());

@@ -1,15 +1,100 @@
-//! The server's clock.
+//! The server's time: the system's, moved on by tests.
+//!
+//! It is part of the state, so each server has its own. Whatever expires, and every time that a client is told, is read
+//! here; how long the server itself waits for somebody (handshakes, faults, levers) is not.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Epoch milliseconds.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// The time of one server. It never goes back.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    /// How far it is ahead of the system's in milliseconds; less than nothing after it has stood still.
+    ahead_ms: i64,
+    /// The time at which it stands still, in epoch milliseconds.
+    stands_ms: Option<i64>,
 }
 
-/// Epoch seconds: the unit of every `t` attribute.
-pub(crate) fn now() -> i64 {
-    now_ms() / 1000
+impl Clock {
+    /// Epoch milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.stands_ms.unwrap_or_else(|| system_ms().saturating_add(self.ahead_ms))
+    }
+
+    /// Epoch seconds: the unit of every `t` attribute.
+    pub(crate) fn now(&self) -> i64 {
+        self.now_ms() / 1000
+    }
+
+    /// How far it is ahead of the system's, in milliseconds.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.stands_ms.map_or(self.ahead_ms, |stands| stands.saturating_sub(system_ms()))
+    }
+
+    /// Whether it stands still.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.stands_ms.is_some()
+    }
+
+    /// Moves it on, standing or not.
+    pub(crate) fn advance(&mut self, span: Duration) {
+        let time = self.stands_ms.as_mut().unwrap_or(&mut self.ahead_ms);
+        *time = time.saturating_add(milliseconds(span));
+    }
+
+    /// Stops it, or lets it go on from where it stands.
+    pub(crate) fn freeze(&mut self, on: bool) {
+        match (on, self.stands_ms) {
+            (true, None) => self.stands_ms = Some(self.now_ms()),
+            (false, Some(_)) => {
+                self.ahead_ms = self.ahead_ms();
+                self.stands_ms = None;
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+}
+
+/// A span in milliseconds, the longest there is if it is longer.
+pub(crate) fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+fn system_ms() -> i64 {
+    milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn a_clock_goes_with_the_systems_and_is_moved_on() {
+        let mut clock = Clock::default();
+        let before = clock.now_ms();
+        assert!(before >= system_ms() - 1000 && clock.ahead_ms() == 0);
+        clock.advance(DAY);
+        assert!(clock.now_ms() >= before + milliseconds(DAY));
+        assert_eq!((clock.ahead_ms(), clock.now()), (milliseconds(DAY), clock.now_ms() / 1000));
+        assert!(Clock::default().ahead_ms() == 0, "another one stays");
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now_ms(), i64::MAX);
+    }
+
+    #[test]
+    fn a_clock_that_stands_is_moved_on_and_goes_on_from_there() {
+        let mut clock = Clock::default();
+        clock.freeze(true);
+        let stood = clock.now_ms();
+        clock.freeze(true);
+        clock.advance(DAY);
+        assert!(clock.is_frozen() && clock.now_ms() == stood + milliseconds(DAY));
+        clock.freeze(false);
+        clock.freeze(false);
+        let now = clock.now_ms();
+        assert!(!clock.is_frozen() && now >= stood + milliseconds(DAY));
+        assert!(now < stood + milliseconds(DAY) + 60_000);
+    }
 }

@@ -16,6 +16,7 @@ use crate::state::Shared;
 mod body;
 mod calls;
 mod chats;
+mod clock;
 mod communities;
 mod connections;
 mod devices;
@@ -90,6 +91,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(media::router())
         .merge(journal::router())
         .merge(faults::router())
+        .merge(clock::router())
         .merge(server::router())
         .merge(transport::router())
         .merge(documented::router())

@@ -13,7 +13,7 @@ use wacore_binary::Node;
 
 use crate::app_state::Collections;
 use crate::phone::{Keys, Settings};
-use crate::stanza::Push;
+use crate::stanza::{Push, Stamp};
 use crate::state::{Account, AccountId, DeviceAddr, State};
 pub(crate) use list::SignedList;
 
@@ -36,13 +36,15 @@ pub(crate) fn knows(state: &mut State, who: AccountId, whom: AccountId) {
 /// A device was linked: the others are told. It is not told itself, for it asks when it logs in.
 pub(crate) fn linked(state: &mut State, addr: DeviceAddr) {
     sync(state, addr.account, Some(addr));
-    tell_peers(state, addr.account, |account, id| stanza::added(account, id, addr.device));
+    tell_peers(state, addr.account, |account, stamp| stanza::added(account, stamp, addr.device));
 }
 
 /// A device is linked no more: those that are left are told.
 pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
     sync(state, addr.account, None);
-    tell_peers(state, addr.account, |account, id| Some(stanza::removed(account, id, addr.device)));
+    tell_peers(state, addr.account, |account, stamp| {
+        Some(stanza::removed(account, stamp, addr.device))
+    });
 }
 
 /// The phone is set up anew: the account has another identity, no settings and no past, and its peers are told. Its
@@ -56,18 +58,18 @@ pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     account.settings = Settings::default();
     account.history = Vec::new();
     account.relist();
-    tell_peers(state, id, |account, id| Some(stanza::identity(account, id)));
+    tell_peers(state, id, |account, stamp| Some(stanza::identity(account, stamp)));
 }
 
 /// Gives the account's devices the list of all of them.
 fn sync(state: &mut State, id: AccountId, except: Option<DeviceAddr>) {
-    let stanza_id = state.next_id();
+    let stamp = state.stamp();
     let Some(account) = state.accounts.get_mut(id) else { return };
     account.relist();
     if account.devices.iter().all(|device| except.is_some_and(|new| new.device == device.id)) {
         return;
     }
-    let node = stanza::account_sync(account, &stanza_id).into();
+    let node = stanza::account_sync(account, &stamp).into();
     state.push(Push { account: id, except, node });
 }
 
@@ -75,15 +77,14 @@ fn sync(state: &mut State, id: AccountId, except: Option<DeviceAddr>) {
 fn tell_peers(
     state: &mut State,
     id: AccountId,
-    make: impl FnOnce(&mut Account, &str) -> Option<Node>,
+    make: impl FnOnce(&mut Account, &Stamp) -> Option<Node>,
 ) {
     let peers = peers(state, id);
     if peers.is_empty() {
         return;
     }
-    let stanza_id = state.next_id();
-    let Some(node) = state.accounts.get_mut(id).and_then(|account| make(account, &stanza_id))
-    else {
+    let stamp = state.stamp();
+    let Some(node) = state.accounts.get_mut(id).and_then(|account| make(account, &stamp)) else {
         return;
     };
     let node = Arc::new(node);

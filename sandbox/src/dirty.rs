@@ -4,8 +4,8 @@
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, State};
-use crate::{clock, stanza};
 
 /// What is out of date (wacore `iq/dirty.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) struct Mark {
 
 /// Sets a bit for every device of an account, and tells those that are logged in; says how many devices there are.
 pub(crate) fn mark(state: &mut State, account: AccountId, what: Dirty) -> usize {
-    let mark = Mark { what, since: clock::now() };
+    let mark = Mark { what, since: state.clock.now() };
     let Some(account) = state.accounts.get_mut(account) else { return 0 };
     for device in &mut account.devices {
         device.dirty.retain(|known| known.what != what);

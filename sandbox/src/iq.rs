@@ -72,7 +72,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
         "usync" => usync::answer(state, from, iq),
         "abt" | "w" => props::answer(state, from, iq),
         "urn:xmpp:whatsapp:dirty" => dirty::clean(state, from, iq),
-        other => account::answer(other, iq),
+        other => account::answer(other, iq, state.clock.now()),
     };
     finish(reply.map(|reply| (reply, Then::Nothing)), state, iq)
 }

@@ -1,5 +1,6 @@
 //! The levers of a test: phones to add, connections to drop, requests and logins that fail.
 
+mod clock;
 mod devices;
 mod media;
 mod phone;

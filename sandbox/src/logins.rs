@@ -6,7 +6,7 @@ use std::time::Duration;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
-use crate::clock;
+use crate::clock::milliseconds;
 use crate::state::{AccountId, State};
 
 /// What a client hears in the place of `success`: a `failure`, after which the connection is closed.
@@ -74,9 +74,8 @@ pub(crate) struct Ban {
 
 impl Ban {
     /// A ban that begins now.
-    pub(crate) fn lasting(code: u16, span: Duration) -> Self {
-        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Self { code, until_ms: clock::now_ms().saturating_add(span) }
+    pub(crate) fn lasting(code: u16, span: Duration, now_ms: i64) -> Self {
+        Self { code, until_ms: now_ms.saturating_add(milliseconds(span)) }
     }
 
     /// What a client is told, as long as the ban lasts.
@@ -136,7 +135,7 @@ impl Refusals {
 pub(crate) fn refusal(state: &mut State, account: Option<AccountId>) -> Option<LoginFailure> {
     state.refusals.meet(account).or_else(|| {
         let ban = state.accounts.get(account?)?.ban?;
-        ban.failure(clock::now_ms())
+        ban.failure(state.clock.now_ms())
     })
 }
 

@@ -19,7 +19,7 @@ use crate::phone::{self, LinkingCode};
 use crate::stanza::Answer;
 use crate::state::{AccountId, Device, DeviceAddr, LinkId, SignedKey, State};
 use crate::streams::{self, StreamEnd};
-use crate::{Error, LinkedDevice, Result, clock, stanza};
+use crate::{Error, LinkedDevice, Result, stanza};
 pub(crate) use code::{enter, expire, open_bundle};
 pub(crate) use qr::{scan, scan_for_its_account};
 
@@ -140,15 +140,15 @@ fn offer(
     account: AccountId,
     code: &LinkingCode,
 ) -> Result<Offered> {
-    let id = state.next_id();
+    let stamp = state.stamp();
     let account = state.accounts.get_mut(account).expect("accounts are never removed");
     let free = account.free_device();
     let device = free.ok_or_else(|| Error::TooManyDevices(account.name.clone()))?;
     account.key_index += 1;
     let key_index = account.key_index;
-    let container = account.keys.vouch(code, key_index);
-    let node = set(&id)
-        .attr("t", clock::now())
+    let container = account.keys.vouch(code, key_index, stamp.at);
+    let node = set(&stamp.id)
+        .attr("t", stamp.at)
         .children([NodeBuilder::new("pair-success")
             .children(
                 [
@@ -167,7 +167,7 @@ fn offer(
         .build();
     let addr = DeviceAddr { account: account.id, device };
     state.links.send(link, node);
-    Ok(Offered { id, addr, key_index })
+    Ok(Offered { id: stamp.id, addr, key_index })
 }
 
 /// That the account's chats are addressed by LID (wacore `pair.rs`: without this a client stays with phone numbers).
@@ -242,6 +242,7 @@ fn accept(state: &mut State, link: LinkId, offered: &Offered, iq: &Node) -> Resu
     device.signed_key = candidate.signed_key;
     device.signed_identity = signed.to_vec();
     account.devices.push(device);
+    account.keys.settings.date(state.clock.now_ms());
     Ok(LinkedDevice {
         jid: account.pn().with_device(offered.addr.device).to_string(),
         lid: account.lid().with_device(offered.addr.device).to_string(),

@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 use wacore_binary::{Jid, Server};
 
 use crate::StoredMedia;
+use crate::devices;
 use crate::groups::Refusal;
 use crate::media::{Kind, Store};
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{clock, devices};
 
 pub(crate) use answer::{answer, of_groups};
 
@@ -117,8 +117,8 @@ impl Pictures {
     }
 
     /// Ids are about the time of the change, as they are at the real server.
-    fn next_id(&mut self) -> u64 {
-        let now = u64::try_from(clock::now()).unwrap_or_default();
+    fn next_id(&mut self, now: i64) -> u64 {
+        let now = u64::try_from(now).unwrap_or_default();
         self.last = now.max(self.last + 1);
         self.last
     }
@@ -187,8 +187,8 @@ pub(crate) fn change(
     };
     let from = from.ok_or(Refusal::NotFound)?;
     let detail = json!({ "id": id });
-    state.journal.record(clock::now_ms(), &name, operation, &from.to_string(), detail);
-    let node = Arc::new(stanza::notification(&state.next_id(), &from, by.as_ref(), id));
+    state.journal.record(state.clock.now_ms(), &name, operation, &from.to_string(), detail);
+    let node = Arc::new(stanza::notification(&state.stamp(), &from, by.as_ref(), id));
     let push = |account| Push { account, except: acting, node: Arc::clone(&node) };
     Ok((id, to.into_iter().map(push).collect()))
 }
@@ -196,7 +196,7 @@ pub(crate) fn change(
 fn set(state: &mut State, owner: &Owner, new: NewPicture) -> Result<u64, Refusal> {
     let full = Image::of(new.full)?;
     let preview = new.preview.map_or_else(|| Ok(full.clone()), Image::of)?;
-    let id = state.pictures.next_id();
+    let id = state.pictures.next_id(state.clock.now());
     state.pictures.by_owner.insert(owner.clone(), Picture { id, full, preview });
     Ok(id)
 }

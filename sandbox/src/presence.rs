@@ -18,7 +18,6 @@ pub(crate) use board::{Board, CHAT_STATE_TTL};
 pub use levers::ChatState;
 pub(crate) use levers::{appear, show};
 
-use crate::clock;
 use crate::relay::{Addresses, Addressing};
 use crate::stanza::{attr, jid};
 use crate::state::{AccountId, DeviceAddr, State};
@@ -55,7 +54,7 @@ fn name(state: &mut State, account: AccountId, name: Option<String>) {
 /// A device is in use, or not any more; the last one of an account takes it offline.
 pub(crate) fn turn(state: &mut State, device: DeviceAddr, on: bool) {
     let before = state.board.is_online(device.account);
-    state.board.turn(device, on, clock::now());
+    state.board.turn(device, on, state.clock.now());
     if before == state.board.is_online(device.account) || hides(state, device.account) {
         return;
     }
@@ -133,7 +132,7 @@ pub(crate) fn chat_state(state: &mut State, from: DeviceAddr, node: &Node) {
             if listens {
                 state.tell(device, Arc::clone(&told));
             } else {
-                state.board.wait(device, Arc::clone(&told), clock::now_ms());
+                state.board.wait(device, Arc::clone(&told), state.clock.now_ms());
             }
         }
     }
@@ -158,7 +157,7 @@ fn audience(state: &State, me: AccountId, to: &Jid) -> Option<(Addresses, Vec<Ac
 
 /// What was typed while a device was away and may still be true.
 pub(crate) fn catch_up(state: &mut State, device: DeviceAddr) {
-    for node in state.board.waited(device, clock::now_ms()) {
+    for node in state.board.waited(device, state.clock.now_ms()) {
         state.tell(device, node);
     }
 }

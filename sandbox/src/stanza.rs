@@ -62,13 +62,21 @@ fn reply(iq: &Node, kind: &'static str) -> NodeBuilder {
     node
 }
 
+/// Id and time of a stanza that the server begins.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    pub(crate) id: String,
+    /// Epoch seconds.
+    pub(crate) at: i64,
+}
+
 /// A `notification` of the given type; the clients acknowledge it by its id.
-pub(crate) fn notification(from: impl Into<NodeValue>, kind: &str, id: &str) -> NodeBuilder {
+pub(crate) fn notification(from: impl Into<NodeValue>, kind: &str, stamp: &Stamp) -> NodeBuilder {
     NodeBuilder::new("notification")
         .attr("from", from)
         .attr("type", kind)
-        .attr("id", id)
-        .attr("t", crate::clock::now())
+        .attr("id", stamp.id.as_str())
+        .attr("t", stamp.at)
 }
 
 /// An attribute as text, whatever form it came in.

@@ -20,6 +20,7 @@ pub(crate) use links::{LinkId, Links, Opened};
 pub(crate) use network::Network;
 pub(crate) use queue::Missed;
 
+use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::groups::{Group, Groups};
 use crate::journal::Journal;
@@ -30,7 +31,7 @@ use crate::pairing::Pairings;
 use crate::phone;
 use crate::pictures::Pictures;
 use crate::presence::{self, Board};
-use crate::stanza::Push;
+use crate::stanza::{Push, Stamp};
 
 /// The state as its users hold it; lock it with [`lock`].
 pub(crate) type Shared = Arc<Mutex<State>>;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) bell: phone::Bell,
     pub(crate) board: Board,
+    pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) handshakes: Handshakes,
@@ -67,6 +69,11 @@ impl State {
     pub(crate) fn next_id(&mut self) -> String {
         self.stanzas += 1;
         format!("{:016X}", self.stanzas)
+    }
+
+    /// The same, and the time.
+    pub(crate) fn stamp(&mut self) -> Stamp {
+        Stamp { id: self.next_id(), at: self.clock.now() }
     }
 
     /// The accounts in a group.

@@ -17,9 +17,9 @@ pub(crate) fn take(state: &mut State, addr: DeviceAddr) -> Option<OneTimeKey> {
     let key = device.one_time_keys.pop_front()?;
     let left = device.one_time_keys.len();
     if left < LOW {
-        let id = state.next_id();
+        let stamp = state.stamp();
         let count = NodeBuilder::new("count").attr("value", left).build();
-        let node = stanza::notification(SERVER_JID, "encrypt", &id).children([count]).build();
+        let node = stanza::notification(SERVER_JID, "encrypt", &stamp).children([count]).build();
         state.deliver(addr, node.into());
     }
     Some(key)

@@ -11,6 +11,7 @@ mod app_state_control;
 mod baileys;
 mod calls;
 mod client;
+mod clock;
 mod communities;
 mod community_control;
 mod control;

@@ -10,7 +10,7 @@ use crate::client::Device;
 use crate::control::{Control, error};
 
 /// A phone, and a client that is linked to nothing yet.
-async fn unlinked() -> (Sandbox, Phone, Device) {
+pub(crate) async fn unlinked() -> (Sandbox, Phone, Device) {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let phone = sandbox.add_phone("shop");
     let device = Device::starts(&sandbox.ws_url()).await;
@@ -24,7 +24,7 @@ async fn asks(device: &Device, number: &str) -> Result<String, PairError> {
 }
 
 /// The code that a client shows for a phone.
-async fn shows(device: &Device, phone: &Phone) -> String {
+pub(crate) async fn shows(device: &Device, phone: &Phone) -> String {
     asks(device, &phone.number().unwrap()).await.unwrap()
 }
 

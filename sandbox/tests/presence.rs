@@ -17,7 +17,7 @@ async fn hears(device: &Device) -> PresenceUpdate {
         .await
 }
 
-async fn typing(device: &Device) -> ChatPresenceUpdate {
+pub(crate) async fn typing(device: &Device) -> ChatPresenceUpdate {
     device
         .sees(|event| match event {
             Event::ChatPresence(update) => Some(update.clone()),

@@ -151,16 +151,13 @@ async fn a_banned_account_stays_out_until_it_is_pardoned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ban_ends_by_itself() {
     let (sandbox, shop) = away().await;
-    sandbox.phone("shop").gets_banned(106, Duration::from_millis(1));
-    let mut back = comes_back(&sandbox, &shop).await;
-    let logged_in = |event: &Event| match event {
-        Event::Connected(_) => Some(true),
-        Event::TemporaryBan(_) => Some(false),
-        _ => None,
-    };
-    while !back.sees(logged_in).await {
-        back = comes_back(&sandbox, &shop).await;
-    }
+    sandbox.freezes_clock(true);
+    sandbox.phone("shop").gets_banned(106, Duration::from_mins(10));
+    sandbox.advances_clock(Duration::from_secs(599));
+    let refused = comes_back(&sandbox, &shop).await;
+    assert_eq!(refused.sees(heard).await, Heard::Banned(106, 1));
+    sandbox.advances_clock(Duration::from_secs(1));
+    comes_back(&sandbox, &shop).await.connects().await;
 }
 
 #[tokio::test]

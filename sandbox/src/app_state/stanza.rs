@@ -4,7 +4,7 @@ use wacore::appstate::schemas::Collection as Name;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, SERVER_JID};
 
-use crate::stanza;
+use crate::stanza::{self, Stamp};
 
 /// What a device lacks, or the first of it.
 #[derive(Debug, Default)]
@@ -43,10 +43,10 @@ pub(super) fn refused(name: &str) -> Node {
 }
 
 /// The notification that a collection has changed.
-pub(super) fn notification(id: &str, name: Name, version: u64) -> Node {
+pub(super) fn notification(stamp: &Stamp, name: Name, version: u64) -> Node {
     let collection =
         NodeBuilder::new("collection").attr("name", name.as_str()).attr("version", version).build();
-    stanza::notification(SERVER_JID, "server_sync", id).children([collection]).build()
+    stanza::notification(SERVER_JID, "server_sync", stamp).children([collection]).build()
 }
 
 fn error(code: u16, text: &str) -> Node {

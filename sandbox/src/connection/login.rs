@@ -11,7 +11,7 @@ use super::framing::ROUTING;
 use crate::logins::{self, LoginFailure};
 use crate::state::{DeviceAddr, LinkId, Missed, State};
 use crate::streams::{self, StreamEnd};
-use crate::{clock, dirty, pairing, presence, stanza};
+use crate::{dirty, pairing, presence, stanza};
 
 /// Reads the client's payload, and sends what it is to hear first.
 pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &[u8]) {
@@ -67,9 +67,9 @@ fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), Login
     let Some(account) = state.accounts.get(addr.account) else { return Ok(()) };
     debug!(link = link.0, "device {} of `{}` logged in", addr.device, account.name);
     let success = NodeBuilder::new("success")
-        .attr("t", clock::now())
+        .attr("t", state.clock.now())
         .attr("lid", account.lid().with_device(addr.device))
-        .attr("creation", clock::now())
+        .attr("creation", state.clock.now())
         .attr("props", "1")
         .attr("display_name", account.push_name.as_str())
         .attr("location", "sandbox")

@@ -67,7 +67,8 @@ pub(super) fn message(
     node: &Node,
 ) -> Vec<Later> {
     let fault = state.faults.meet(Some(from.account), node);
-    let refusal = |code, _: &str, _| relay::refusal(node, code);
+    let now = state.clock.now();
+    let refusal = |code, _: &str, _| relay::refusal(node, code, now);
     if stops(state, link, fault.as_ref(), refusal) {
         return Vec::new();
     }

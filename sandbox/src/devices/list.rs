@@ -3,7 +3,6 @@
 use base64::Engine;
 use sha2::{Digest, Sha256};
 
-use crate::clock;
 use crate::state::Account;
 
 /// What the phone last signed.
@@ -19,8 +18,8 @@ pub(crate) struct SignedList {
 
 impl Account {
     /// The signed list. The phone signs it when it is asked for the first time after a change.
-    pub(crate) fn device_list(&mut self) -> &SignedList {
-        let list = self.list.take().unwrap_or_else(|| self.sign_list());
+    pub(crate) fn device_list(&mut self, now: i64) -> &SignedList {
+        let list = self.list.take().unwrap_or_else(|| self.sign_list(now));
         self.list.insert(list)
     }
 
@@ -29,7 +28,7 @@ impl Account {
         self.list = None;
     }
 
-    fn sign_list(&self) -> SignedList {
+    fn sign_list(&self, now: i64) -> SignedList {
         let indexes: Vec<u32> = self.devices.iter().map(|linked| linked.key_index).collect();
         let mut hash = Sha256::new_with_prefix(self.keys.raw_id.to_be_bytes());
         for device in &self.devices {
@@ -38,8 +37,8 @@ impl Account {
         }
         let short = &hash.finalize()[..6];
         SignedList {
-            at: clock::now(),
-            signed: self.keys.key_index_list(self.key_index, &indexes),
+            at: now,
+            signed: self.keys.key_index_list(self.key_index, &indexes, now),
             hash: format!("2:{}", base64::prelude::BASE64_STANDARD_NO_PAD.encode(short)),
         }
     }
@@ -56,20 +55,20 @@ mod tests {
         let id = state.accounts.add("shop").expect("a free name");
         let account = state.accounts.get_mut(id).expect("just made");
         let (signed, alone) =
-            (account.device_list().signed.clone(), account.device_list().hash.clone());
-        assert_eq!(account.device_list().signed, signed);
+            (account.device_list(7).signed.clone(), account.device_list(7).hash.clone());
+        assert_eq!(account.device_list(7).signed, signed);
 
         account.devices.push(Device::new(1, 1, 7));
-        assert_eq!(account.device_list().hash, alone);
+        assert_eq!(account.device_list(7).hash, alone);
         account.relist();
-        let first = account.device_list().hash.clone();
+        let first = account.device_list(7).hash.clone();
         account.devices[0].key_index = 2;
         account.relist();
-        let again = account.device_list().hash.clone();
+        let again = account.device_list(7).hash.clone();
         account.devices.clear();
         account.keys = Keys::generate();
         account.relist();
-        let anew = account.device_list().hash.clone();
+        let anew = account.device_list(7).hash.clone();
         assert!([&first, &again, &anew].iter().all(|hash| **hash != alone && hash.len() == 10));
         assert!(first != again && again != anew);
     }

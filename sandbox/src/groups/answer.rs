@@ -13,7 +13,6 @@ use super::request::{self, Create, Request};
 use super::standing::Standing;
 use super::stanza::Parts;
 use super::{community, invite, joining, members, people, stanza as node};
-use crate::clock;
 use crate::relay::Addressing;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
@@ -99,7 +98,7 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
         invite: invite::fresh_code(),
         standing: Standing::Alone,
     };
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let journal = &mut state.journal;
     let (gid, notices) = state.groups.found_at(journal, founding, create.place, at_ms)?;
     let mut group = node::group(state.groups.find(&gid)?, Parts::ALL);
@@ -120,7 +119,7 @@ pub(super) fn apply(
     gid: &Jid,
     change: &Change,
 ) -> Outcome {
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let notices = state.groups.change(&mut state.journal, gid, author, change, at_ms)?;
     let content = match change {
         Change::Invite(code) => Some(node::invite(code)),

@@ -19,7 +19,6 @@ use super::group::Person;
 use super::members::{self, Move};
 use super::people;
 use super::registry::Notice;
-use crate::clock;
 use crate::state::{DeviceAddr, State};
 
 pub(super) use request::Wish;
@@ -36,7 +35,7 @@ pub(super) fn carry_out(
         Wish::Link(groups) => link(state, from, author, community, &groups),
         Wish::Unlink(groups) => unlink(state, from, author, community, &groups),
         Wish::Deactivate => {
-            let at_ms = clock::now_ms();
+            let at_ms = state.clock.now_ms();
             let notices = state.groups.deactivate(&mut state.journal, community, author, at_ms)?;
             Ok((None, all_pushes(state, notices, Some(from))))
         }
@@ -65,7 +64,7 @@ fn link(
     groups: &[Jid],
 ) -> Outcome {
     state.groups.community(community)?.for_admin(&author.name)?;
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let mut heard = Vec::new();
     let mut fates = Vec::with_capacity(groups.len());
     for gid in groups {
@@ -83,7 +82,7 @@ fn unlink(
     groups: &[(Jid, bool)],
 ) -> Outcome {
     state.groups.community(community)?.for_admin(&author.name)?;
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let mut heard = Vec::new();
     let mut fates = Vec::with_capacity(groups.len());
     for (gid, orphans) in groups {
@@ -167,7 +166,7 @@ fn remove(
     if names.is_empty() {
         return Ok((Some(content), Vec::new()));
     }
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let journal = &mut state.journal;
     let notices = state.groups.remove_everywhere(journal, community, author, &names, at_ms)?;
     Ok((Some(content), all_pushes(state, notices, Some(from))))

@@ -10,7 +10,6 @@ use super::answer::{Outcome, apply};
 use super::change::{Change, Refusal};
 use super::group::{Invitation, Person};
 use super::{invite, members, people, stanza as node};
-use crate::clock;
 use crate::state::{DeviceAddr, State};
 
 /// How long somebody who was invited by name may take, in seconds: three days.
@@ -47,7 +46,7 @@ pub(super) fn accept(
     if invitation.code != code || invitation.by != by {
         return Err(Refusal::NotAuthorized);
     }
-    if invitation.expires <= clock::now() {
+    if invitation.expires <= state.clock.now() {
         return Err(Refusal::Gone);
     }
     let (_, pushes) = apply(state, from, author, gid, &Change::Join)?;
@@ -62,7 +61,7 @@ pub(super) fn invited(
     asked: &Jid,
     person: &Person,
 ) -> Node {
-    let expires = clock::now() + INVITATION;
+    let expires = state.clock.now() + INVITATION;
     let code = invite::fresh_code();
     let invitation = Invitation { code: code.clone(), expires, by: by.clone() };
     state.groups.invite(gid, &person.name, invitation);

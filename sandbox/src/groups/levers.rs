@@ -11,10 +11,10 @@ use super::group::{Group, Options, Person, Role};
 use super::registry::{Founding, Groups, Notice};
 use super::standing::{Place, Standing};
 use super::{answer, invite, people};
+use crate::Sandbox;
 use crate::journal::Journal;
 use crate::relay::Addressing;
 use crate::state::{self, Shared};
-use crate::{Sandbox, clock};
 
 /// A group to be made.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
         invite: invite::fresh_code(),
         standing: Standing::Alone,
     };
-    let at_ms = clock::now_ms();
+    let at_ms = state.clock.now_ms();
     let state = &mut *state;
     let founded = state.groups.found_at(&mut state.journal, founding, new.place, at_ms);
     let (gid, notices) = founded.map_err(Unfounded::Refused)?;
@@ -149,7 +149,7 @@ pub(super) fn act_as(
         None => spokesperson(group),
     };
     let state = &mut *state;
-    let notices = act(&mut state.groups, &mut state.journal, &author, clock::now_ms())?;
+    let notices = act(&mut state.groups, &mut state.journal, &author, state.clock.now_ms())?;
     let pushes = answer::all_pushes(state, notices, None);
     state.push_all(pushes);
     Ok(())

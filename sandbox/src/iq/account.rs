@@ -3,12 +3,11 @@
 use wacore_binary::Node;
 
 use super::Then;
-use crate::clock;
 use crate::stanza;
 use crate::state::{DeviceAddr, State};
 
 /// Answers what needs no state; `None` for what the server does not know.
-pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
+pub(super) fn answer(namespace: &str, iq: &Node, now: i64) -> Option<Node> {
     let child = stanza::first_child(iq);
     let tag = child.map(|child| child.tag.as_ref()).unwrap_or_default();
     // Baileys sends its statistics without a type (its `socket.js`, `sendWAMBuffer`).
@@ -18,7 +17,7 @@ pub(super) fn answer(namespace: &str, iq: &Node) -> Option<Node> {
         // The time lets a client correct its clock.
         ("w:p", "get", "" | "ping") => {
             let mut reply = stanza::result(iq);
-            reply.attrs.insert("t", clock::now());
+            reply.attrs.insert("t", now);
             Some(reply)
         }
         _ => None,
@@ -62,15 +61,15 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_with_the_time() {
-        let reply = answer("w:p", &NodeBuilder::new("iq").attr("type", "get").build());
+        let reply = answer("w:p", &NodeBuilder::new("iq").attr("type", "get").build(), 7);
         assert!(reply.is_some_and(|reply| reply.attrs.contains_key("t")));
     }
 
     #[test]
     fn what_is_not_known_is_not_answered_here() {
-        assert!(answer("w:m", &iq("set", "media_conn")).is_none());
-        assert!(answer("privacy", &iq("get", "privacy")).is_none());
-        assert!(answer("w:stats", &iq("get", "add")).is_none());
+        assert!(answer("w:m", &iq("set", "media_conn"), 7).is_none());
+        assert!(answer("privacy", &iq("get", "privacy"), 7).is_none());
+        assert!(answer("w:stats", &iq("get", "add"), 7).is_none());
         assert!(passive(&iq("set", "asleep")).is_none());
     }
 }

@@ -10,7 +10,7 @@ use wacore_binary::{Jid, Node};
 use super::Then;
 use crate::stanza::{self, child_bytes, leaf};
 use crate::state::{DeviceAddr, OneTimeKey, State};
-use crate::{clock, devices, key_nodes, phone};
+use crate::{devices, key_nodes, phone};
 
 /// One-time prekeys that a device may store: several times what clients upload.
 const MAX_KEYS: usize = 4096;
@@ -118,7 +118,7 @@ fn bundle(state: &mut State, from: DeviceAddr, jid: Jid) -> Node {
     let found = keys_of(state, from, &jid);
     let node = NodeBuilder::new("user").attr("jid", jid);
     if let Some(children) = found {
-        return node.attr("t", clock::now()).children(children).build();
+        return node.attr("t", state.clock.now()).children(children).build();
     }
     let error = NodeBuilder::new("error").attr("code", 406).attr("text", "not-acceptable");
     node.children([error.build()]).build()

@@ -5,7 +5,6 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
-use crate::clock;
 use crate::stanza::{self, Answer, Push, attr, jid};
 use crate::state::{AccountId, DeviceAddr, State};
 
@@ -73,10 +72,10 @@ impl Privacy {
         self.value(category) != "none" && !self.blocks(to)
     }
 
-    fn block(&mut self, account: AccountId, on: bool) {
+    fn block(&mut self, account: AccountId, on: bool, now: i64) {
         self.blocked.retain(|(blocked, _)| *blocked != account);
         if on {
-            self.blocked.push((account, clock::now()));
+            self.blocked.push((account, now));
         }
     }
 }
@@ -141,20 +140,20 @@ pub(super) fn blocklist(state: &mut State, from: DeviceAddr, iq: &Node) -> Optio
 /// An account blocks another, or does not any more.
 pub(crate) fn block(state: &mut State, account: AccountId, whom: AccountId, on: bool) {
     if let Some(account) = state.accounts.get_mut(account) {
-        account.privacy.block(whom, on);
+        account.privacy.block(whom, on, state.clock.now());
     }
 }
 
 /// What the account's other devices hear.
 fn told(state: &mut State, from: DeviceAddr, whom: AccountId, on: bool) -> Option<Push> {
-    let id = state.next_id();
+    let stamp = state.stamp();
     let account = state.accounts.get(from.account)?;
     let item = NodeBuilder::new("item")
         .attr("jid", state.accounts.get(whom)?.lid())
         .attr("action", if on { "block" } else { "unblock" })
         .build();
     let list = NodeBuilder::new("blocklist").children([item]).build();
-    let node = stanza::notification(account.pn(), "account_sync", &id).children([list]).build();
+    let node = stanza::notification(account.pn(), "account_sync", &stamp).children([list]).build();
     Some(Push { account: account.id, except: Some(from), node: node.into() })
 }
 
@@ -185,10 +184,10 @@ mod tests {
     fn who_is_blocked_twice_is_unblocked_once() {
         let mut privacy = Privacy::default();
         let you = AccountId(3);
-        privacy.block(you, true);
-        privacy.block(you, true);
+        privacy.block(you, true, 7);
+        privacy.block(you, true, 7);
         assert!(privacy.blocks(you) && privacy.blocked.len() == 1);
-        privacy.block(you, false);
+        privacy.block(you, false, 7);
         assert!(!privacy.blocks(you));
     }
 
@@ -197,7 +196,7 @@ mod tests {
         let mut privacy = Privacy::default();
         let you = AccountId(3);
         assert!(privacy.shows("status", you));
-        privacy.block(you, true);
+        privacy.block(you, true, 7);
         assert!(!privacy.shows("status", you) && privacy.shows("status", AccountId(4)));
         privacy.set("status", "none");
         assert!(!privacy.shows("status", AccountId(4)) && privacy.shows("last", AccountId(4)));

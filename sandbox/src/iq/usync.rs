@@ -170,6 +170,7 @@ fn contact(kind: &'static str, user: &Node) -> Node {
 /// The phone, every linked device, and the account's signed word on them; `None` if the client says that it has this
 /// list (wacore `iq/usync.rs`: who has not changed is left out).
 fn devices(state: &mut State, id: AccountId, user: &Node) -> Option<Node> {
+    let now = state.clock.now();
     let account = state.accounts.get_mut(id)?;
     let device = |id: u16| NodeBuilder::new("device").attr("id", id);
     let mut all = vec![device(0).build()];
@@ -179,7 +180,7 @@ fn devices(state: &mut State, id: AccountId, user: &Node) -> Option<Node> {
             .iter()
             .map(|linked| device(linked.id).attr("key-index", linked.key_index).build()),
     );
-    let list = account.device_list();
+    let list = account.device_list(now);
     let known =
         user.get_optional_child("devices").and_then(|hint| stanza::attr(hint, "device_hash"));
     if known.as_deref() == Some(&list.hash) {
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn who_has_the_list_is_not_told_again() {
         let (mut state, from) = shop();
-        let hash = state.accounts.get_mut(from.account).expect("known").device_list().hash.clone();
+        let hash = state.accounts.get_mut(from.account).expect("known").device_list(7).hash.clone();
         let mut ask = |hash: &str| {
             let hint = NodeBuilder::new("devices").attr("device_hash", hash).build();
             let user = named(Jid::pn("15550000001")).children([hint]).build();

@@ -194,7 +194,7 @@ impl Phone {
 /// Bans an account and breaks the connections of its devices.
 pub(crate) fn ban(state: &mut State, account: AccountId, code: u16, span: Duration) {
     if let Some(account) = state.accounts.get_mut(account) {
-        account.ban = Some(Ban::lasting(code, span));
+        account.ban = Some(Ban::lasting(code, span, state.clock.now_ms()));
     }
     for link in links(state, account) {
         state.links.cut(link);

@@ -16,12 +16,12 @@ const TTL: u32 = 21_600;
 pub(crate) fn answer(state: &State, iq: &Node) -> Option<Node> {
     let asks = stanza::attr(iq, "type").as_deref() == Some("set");
     iq.get_optional_child("media_conn").filter(|_| asks)?;
-    Some(stanza::result_with(iq, connection(&state.media)))
+    Some(stanza::result_with(iq, connection(&state.media, state.clock.now())))
 }
 
 /// The one host is named twice: Baileys tries another authorization with the next host alone, and reads
 /// `maxContentLengthBytes`.
-fn connection(store: &Store) -> Node {
+fn connection(store: &Store, now: i64) -> Node {
     let host = |kind| {
         let kinds = Kind::NAMES.map(|name| NodeBuilder::new(name).build());
         let upload = NodeBuilder::new("upload").build();
@@ -33,7 +33,7 @@ fn connection(store: &Store) -> Node {
             .build()
     };
     NodeBuilder::new("media_conn")
-        .attr("auth", store.authorize())
+        .attr("auth", store.authorize(now))
         .attr("ttl", TTL)
         .attr("auth_ttl", AUTH_TTL)
         .attr("max_buckets", 12)
@@ -62,7 +62,8 @@ mod tests {
         assert!(
             read.hosts.len() == 2 && read.hosts.iter().all(|host| host.hostname == "localhost:1")
         );
-        assert!(state.media.admits(&read.auth) && !state.media.admits("other"));
+        let now = state.clock.now();
+        assert!(state.media.admits(&read.auth, now) && !state.media.admits("other", now));
         assert_eq!(read.auth_ttl, u64::try_from(AUTH_TTL).ok());
     }
 

@@ -45,13 +45,13 @@ pub(super) async fn download(
 
 fn find(shared: &Shared, uri: &Uri) -> Result<Found, (StatusCode, &'static str)> {
     let asked = parameters(uri).ok_or((StatusCode::BAD_REQUEST, "the query is malformed"))?;
-    let store = &lock(shared).media;
-    let found = store.find(uri.path(), &asked.oh).map_err(|missing| match missing {
+    let state = lock(shared);
+    let found = state.media.find(uri.path(), &asked.oh).map_err(|missing| match missing {
         Missing::Unknown => (StatusCode::NOT_FOUND, "there is no such file"),
         Missing::Unsigned => (StatusCode::FORBIDDEN, "URL signature mismatch"),
         Missing::Gone => (StatusCode::GONE, "the file has expired"),
     })?;
-    if asked.auth.is_some_and(|auth| !store.admits(&auth)) {
+    if asked.auth.is_some_and(|auth| !state.media.admits(&auth, state.clock.now())) {
         return Err((StatusCode::UNAUTHORIZED, "`auth`: expired, or never given"));
     }
     let expected = BASE64_URL_SAFE_NO_PAD.encode(found.sha256);

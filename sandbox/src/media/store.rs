@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
 use super::seal::Seals;
-use crate::clock;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -253,13 +252,13 @@ impl Store {
     }
 
     /// A new authorization.
-    pub(super) fn authorize(&self) -> String {
-        self.seals.authorize(clock::now())
+    pub(super) fn authorize(&self, now: i64) -> String {
+        self.seals.authorize(now)
     }
 
     /// Whether this authorization is good.
-    pub(super) fn admits(&self, auth: &str) -> bool {
-        self.seals.admits(auth, clock::now())
+    pub(super) fn admits(&self, auth: &str, now: i64) -> bool {
+        self.seals.admits(auth, now)
     }
 
     /// No authorization that was given so far is good any more.

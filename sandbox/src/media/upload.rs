@@ -100,7 +100,11 @@ fn admit(
     asked: &Parameters,
 ) -> Result<Content, Refused> {
     let kind = kind.ok_or((StatusCode::NOT_FOUND, "there is no such type of media"))?;
-    if !lock(shared).media.admits(&asked.auth) {
+    let good = {
+        let state = lock(shared);
+        state.media.admits(&asked.auth, state.clock.now())
+    };
+    if !good {
         return Err((StatusCode::UNAUTHORIZED, "`auth`: expired, or never given"));
     }
     let sha256 = hash(token).ok_or((StatusCode::BAD_REQUEST, "the path ends in no hash"))?;

@@ -8,7 +8,6 @@ use wacore_binary::Jid;
 
 use super::channel::{Channel, Mute, Picture, Post, Role};
 use super::{Draft, graph, stanza};
-use crate::clock;
 use crate::groups::{DESCRIPTION_MAX, Refusal, check_subject, fresh_code};
 use crate::media::Kind;
 use crate::pictures::is_jpeg;
@@ -52,7 +51,7 @@ pub(crate) fn create(state: &mut State, owner: &str, new: Update) -> Result<Jid,
         picture: None,
         invite: fresh_code(),
         owner: owner.to_owned(),
-        created: clock::now(),
+        created: state.clock.now(),
         changed: 0,
         followers: Vec::new(),
         mutes: BTreeSet::new(),
@@ -93,8 +92,9 @@ pub(crate) fn update(
 }
 
 fn apply(state: &mut State, jid: &Jid, update: Update) -> Result<(), Refusal> {
+    let now_ms = state.clock.now_ms();
     let picture = update.picture.map(|bytes| {
-        let id = u64::try_from(clock::now_ms()).unwrap_or_default();
+        let id = u64::try_from(now_ms).unwrap_or_default();
         (!bytes.is_empty()).then(|| {
             let direct_path = state.media.put(Kind::PICTURE, bytes).direct_path;
             Picture { id, direct_path }
@@ -110,7 +110,7 @@ fn apply(state: &mut State, jid: &Jid, update: Update) -> Result<(), Refusal> {
     if let Some(picture) = picture {
         channel.picture = picture;
     }
-    channel.changed = clock::now_ms() * 1000;
+    channel.changed = now_ms * 1000;
     Ok(())
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn publish(
     jid: &Jid,
     draft: Draft,
 ) -> Result<u64, Refusal> {
-    let now = clock::now();
+    let now = state.clock.now();
     let channel = state.newsletters.find_mut(jid)?;
     channel.for_owner(author)?;
     let edit = draft.edit;
@@ -267,6 +267,7 @@ pub(crate) fn react(
     server_id: u64,
     code: Option<String>,
 ) -> Result<(), Refusal> {
+    let now = state.clock.now();
     let channel = state.newsletters.find_mut(jid)?;
     channel.for_reader(author)?;
     let post =
@@ -276,7 +277,7 @@ pub(crate) fn react(
         Some(code) => post.reactions.insert(author.to_owned(), code),
         None => post.reactions.remove(author),
     };
-    post.changed = clock::now();
+    post.changed = now;
     record(state, author, "newsletter.react", jid, detail);
     tell_live(state, jid, server_id)
 }
@@ -288,11 +289,12 @@ pub(crate) fn view(
     jid: &Jid,
     seen: &[u64],
 ) -> Result<(), Refusal> {
+    let now = state.clock.now();
     for server_id in seen {
         let channel = state.newsletters.find_mut(jid)?;
         let Ok(post) = channel.post(*server_id) else { continue };
         if post.views.insert(author.to_owned()) {
-            post.changed = clock::now();
+            post.changed = now;
             tell_live(state, jid, *server_id)?;
         }
     }
@@ -301,12 +303,11 @@ pub(crate) fn view(
 
 /// Devices that asked for it hear how a message is doing.
 fn tell_live(state: &mut State, jid: &Jid, server_id: u64) -> Result<(), Refusal> {
-    let now = clock::now();
-    let id = state.next_id();
+    let stamp = state.stamp();
     let channel = state.newsletters.find_mut(jid)?;
-    channel.live.retain(|_, until| *until > now);
+    channel.live.retain(|_, until| *until > stamp.at);
     let devices: Vec<DeviceAddr> = channel.live.keys().copied().collect();
-    let node = Arc::new(stanza::live(jid, &id, channel.post(server_id)?));
+    let node = Arc::new(stanza::live(jid, &stamp, channel.post(server_id)?));
     for addr in devices {
         state.tell(addr, Arc::clone(&node));
     }
@@ -321,7 +322,7 @@ fn told_to(
     operation: &str,
     data: &Value,
 ) -> Vec<Push> {
-    let node = Arc::new(stanza::told(&state.next_id(), operation, data));
+    let node = Arc::new(stanza::told(&state.stamp(), operation, data));
     let accounts = names.iter().filter_map(|name| state.accounts.by_name(name));
     accounts
         .map(|account| Push { account: account.id, except: acting, node: Arc::clone(&node) })
@@ -329,5 +330,5 @@ fn told_to(
 }
 
 fn record(state: &mut State, author: &str, operation: &str, jid: &Jid, detail: Value) {
-    state.journal.record(clock::now_ms(), author, operation, &jid.to_string(), detail);
+    state.journal.record(state.clock.now_ms(), author, operation, &jid.to_string(), detail);
 }

@@ -7,8 +7,8 @@ use super::change::LIVE;
 use super::channel::Post;
 use super::stanza as node;
 use crate::groups::Refusal;
+use crate::stanza;
 use crate::state::{DeviceAddr, State};
-use crate::{clock, stanza};
 
 /// Messages that one request may ask for.
 const MOST: usize = 100;
@@ -47,7 +47,8 @@ fn messages(state: &State, from: DeviceAddr, jid: &Jid, asked: &Node) -> Result<
         &fitting[surplus..]
     };
     let own = is_owner(state, from, &channel.owner);
-    Ok(node::messages(jid, page.iter().map(|post| node::listed(post, own)).collect()))
+    let page = page.iter().map(|post| node::listed(post, own)).collect();
+    Ok(node::messages(jid, page, state.clock.now()))
 }
 
 /// What has changed since a time, in epoch seconds, and after a message.
@@ -62,14 +63,14 @@ fn updates(state: &State, from: DeviceAddr, jid: &Jid, asked: &Node) -> Result<N
             && after.is_none_or(|after| post.server_id > after)
     });
     let changed = changed.take(count).map(|post| node::listed(post, own)).collect();
-    let messages = node::messages(jid, changed);
+    let messages = node::messages(jid, changed, state.clock.now());
     Ok(NodeBuilder::new("message_updates").children([messages]).build())
 }
 
 /// The device hears of changes for a while.
 fn subscribe(state: &mut State, from: DeviceAddr, jid: &Jid) -> Result<Node, Refusal> {
     let channel = state.newsletters.find_mut(jid)?;
-    channel.live.insert(from, clock::now() + LIVE);
+    channel.live.insert(from, state.clock.now() + LIVE);
     Ok(NodeBuilder::new("live_updates").attr("duration", LIVE).build())
 }
 

@@ -6,7 +6,7 @@ use wacore_binary::{Jid, Node, SERVER_JID};
 
 use super::channel::Post;
 use super::relay::Edit;
-use crate::{clock, stanza};
+use crate::stanza::{self, Stamp};
 
 /// A message as a list or a notification shows it.
 pub(super) fn listed(post: &Post, own: bool) -> Node {
@@ -22,8 +22,8 @@ pub(super) fn listed(post: &Post, own: bool) -> Node {
 }
 
 /// The messages of a list.
-pub(super) fn messages(jid: &Jid, posts: Vec<Node>) -> Node {
-    NodeBuilder::new("messages").attr("jid", jid).attr("t", clock::now()).children(posts).build()
+pub(super) fn messages(jid: &Jid, posts: Vec<Node>, at: i64) -> Node {
+    NodeBuilder::new("messages").attr("jid", jid).attr("t", at).children(posts).build()
 }
 
 /// A message on its way to somebody.
@@ -43,20 +43,21 @@ pub(super) fn delivered(jid: &Jid, post: &Post, edit: Option<Edit>, own: bool) -
 }
 
 /// How a message is doing, for devices that asked for it.
-pub(super) fn live(jid: &Jid, id: &str, post: &Post) -> Node {
+pub(super) fn live(jid: &Jid, stamp: &Stamp, post: &Post) -> Node {
     let message = NodeBuilder::new("message").attr("server_id", post.server_id);
     let message = message.attr("t", post.at).children(counts(post)).build();
-    let updates = NodeBuilder::new("live_updates").children([messages(jid, vec![message])]).build();
-    stanza::notification(jid, "newsletter", id).children([updates]).build()
+    let updates =
+        NodeBuilder::new("live_updates").children([messages(jid, vec![message], stamp.at)]).build();
+    stanza::notification(jid, "newsletter", stamp).children([updates]).build()
 }
 
 /// What the GraphQL channel tells without being asked (whatsapp-rust, `handle_mex_notification`).
-pub(super) fn told(id: &str, operation: &str, data: &Value) -> Node {
+pub(super) fn told(stamp: &Stamp, operation: &str, data: &Value) -> Node {
     let update = NodeBuilder::new("update")
         .attr("op_name", operation)
         .bytes(json!({ "data": data }).to_string())
         .build();
-    stanza::notification(SERVER_JID, "mex", id).children([update]).build()
+    stanza::notification(SERVER_JID, "mex", stamp).children([update]).build()
 }
 
 fn plaintext(post: &Post) -> Node {

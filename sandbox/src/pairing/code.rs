@@ -13,7 +13,7 @@ use super::{Scan, answered, offer};
 use crate::iq::Then;
 use crate::phone::{EnteredCode, LinkingCode, WRAPPED_KEY};
 use crate::state::{AccountId, LinkId, Shared, State, lock};
-use crate::{Error, LinkedDevice, Result, clock, stanza};
+use crate::{Error, LinkedDevice, Result, stanza};
 
 const TAG: &str = "link_code_companion_reg";
 
@@ -75,7 +75,7 @@ fn hello(state: &mut State, link: LinkId, iq: &Node, request: &Node) -> Option<N
         order,
         reference,
         wrapped,
-        until_ms: clock::now_ms() + VALID_MS,
+        until_ms: state.clock.now_ms() + VALID_MS,
         entry: None,
     });
     Some(stanza::result_with(iq, reply))
@@ -154,7 +154,7 @@ fn greet(
     code: EnteredCode,
     wrapped: [u8; WRAPPED_KEY],
 ) -> Result<oneshot::Receiver<Result<LinkedDevice>>> {
-    let id = state.next_id();
+    let stamp = state.stamp();
     let (link, request) = outstanding(state, name)?;
     let (done, answer) = oneshot::channel();
     request.entry = Some(Entry { code, sealed: Vec::new(), done });
@@ -165,7 +165,7 @@ fn greet(
         stanza::leaf("primary_identity_pub", identity.unwrap_or_default()),
         reference,
     ]);
-    let node = stanza::notification(SERVER_JID, TAG, &id).children([hello.build()]).build();
+    let node = stanza::notification(SERVER_JID, TAG, &stamp).children([hello.build()]).build();
     state.links.send(link, node);
     Ok(answer)
 }
@@ -174,13 +174,14 @@ fn greet(
 fn outstanding<'a>(state: &'a mut State, name: &str) -> Result<(LinkId, &'a mut Request)> {
     let account = state.accounts.by_name(name).map(|account| account.id);
     let account = account.ok_or_else(|| Error::NoSuchPhone(name.to_owned()))?;
+    let now_ms = state.clock.now_ms();
     let shown = state.pairings.candidates.iter_mut().filter(|(_, one)| one.scan.is_none());
     let (link, request) = shown
         .filter_map(|(link, candidate)| Some((*link, candidate.code.as_mut()?)))
         .filter(|(_, request)| request.account == account)
         .max_by_key(|(_, request)| request.order)
         .ok_or_else(|| Error::NoPairingCode(name.to_owned()))?;
-    if clock::now_ms() > request.until_ms {
+    if now_ms > request.until_ms {
         return Err(Error::PairingCodeExpired);
     }
     Ok((link, request))
@@ -189,14 +190,14 @@ fn outstanding<'a>(state: &'a mut State, name: &str) -> Result<(LinkId, &'a mut 
 /// Ends the time of the code that is shown for this account, and asks the client for another one, by itself or by its
 /// user's hand.
 pub(crate) fn expire(state: &mut State, name: &str, by_hand: bool) -> Result<()> {
-    let id = state.next_id();
+    let stamp = state.stamp();
     let (link, request) = outstanding(state, name)?;
     request.until_ms = i64::MIN;
     let refresh = stage("refresh_code")
         .attr("force_manual_refresh", if by_hand { "true" } else { "false" })
         .children([reference_node(&request.reference)])
         .build();
-    let node = stanza::notification(SERVER_JID, TAG, &id).children([refresh]).build();
+    let node = stanza::notification(SERVER_JID, TAG, &stamp).children([refresh]).build();
     state.links.send(link, node);
     Ok(())
 }

@@ -10,7 +10,7 @@ use waproto::whatsapp::{Message, MessageKey};
 use super::recipient::Recipient;
 use super::send;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
-use crate::{Error, Result, clock, relay};
+use crate::{Error, Result, relay};
 
 /// A message that is there: where it was said, and by whom.
 struct Said {
@@ -31,7 +31,8 @@ pub(crate) async fn react(
     emoji: &str,
 ) -> Result<String> {
     let (said, key) = known(&mut lock(shared), account, id)?;
-    let reaction = wacore::proto_helpers::build_reaction_message(key, emoji, clock::now_ms());
+    let now_ms = lock(shared).clock.now_ms();
+    let reaction = wacore::proto_helpers::build_reaction_message(key, emoji, now_ms);
     send(shared, account, &said.place, reaction).await
 }
 
@@ -48,7 +49,7 @@ pub(crate) async fn edit(
     }
     let edited = ProtocolMessage {
         edited_message: MessageField::some(text(words)),
-        timestamp_ms: Some(clock::now_ms()),
+        timestamp_ms: Some(lock(shared).clock.now_ms()),
         ..about(Type::MESSAGE_EDIT, key)
     };
     send(shared, account, &said.place, wrapped(edited)).await
@@ -77,16 +78,15 @@ pub(crate) fn read(state: &mut State, account: AccountId, ids: &[&str]) -> Resul
         }
     }
     for (to, author, ids) in receipts {
-        let receipt = read_receipt(&to, author.as_ref(), &ids);
+        let receipt = read_receipt(&to, author.as_ref(), &ids, state.clock.now());
         relay::receipt(state, DeviceAddr::phone(account), &receipt);
     }
     Ok(())
 }
 
 /// As clients write it: whatsapp-rust `receipt.rs`.
-fn read_receipt(to: &Jid, author: Option<&Jid>, ids: &[&str]) -> Node {
-    let mut node =
-        NodeBuilder::new("receipt").attr("to", to).attr("type", "read").attr("t", clock::now());
+fn read_receipt(to: &Jid, author: Option<&Jid>, ids: &[&str], at: i64) -> Node {
+    let mut node = NodeBuilder::new("receipt").attr("to", to).attr("type", "read").attr("t", at);
     if let Some(author) = author {
         node = node.attr("participant", author);
     }
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn a_read_receipt_names_the_first_message_and_lists_the_others() {
         let author = Jid::lid_device("100000000000002", 1);
-        let receipt = read_receipt(&Jid::group("1203"), Some(&author), &["A", "B", "C"]);
+        let receipt = read_receipt(&Jid::group("1203"), Some(&author), &["A", "B", "C"], 7);
         assert_eq!(attr(&receipt, "id").as_deref(), Some("A"));
         assert_eq!(attr(&receipt, "participant").as_deref(), Some("100000000000002:1@lid"));
         let list = receipt.get_optional_child("list").and_then(Node::children).unwrap_or_default();
         let listed: Vec<_> = list.iter().filter_map(|item| attr(item, "id")).collect();
         assert_eq!(listed, ["B", "C"]);
-        let alone = read_receipt(&Jid::lid("100000000000002"), None, &["A"]);
+        let alone = read_receipt(&Jid::lid("100000000000002"), None, &["A"], 7);
         assert!(alone.children().is_none());
     }
 

@@ -13,7 +13,6 @@ use waproto::whatsapp::{
 };
 
 use super::{KeyRing, LinkingCode};
-use crate::clock;
 use crate::state::SignedKey;
 
 const BY_ACCOUNT: [u8; 2] = [6, 0];
@@ -57,10 +56,10 @@ impl Keys {
     }
 
     /// Vouches for the device that shows this code: an `ADVSignedDeviceIdentityHMAC`.
-    pub(crate) fn vouch(&self, code: &LinkingCode, key_index: u32) -> Vec<u8> {
+    pub(crate) fn vouch(&self, code: &LinkingCode, key_index: u32, now: i64) -> Vec<u8> {
         let details = ADVDeviceIdentity {
             raw_id: Some(self.raw_id),
-            timestamp: Some(seconds()),
+            timestamp: Some(now.unsigned_abs()),
             key_index: Some(key_index),
             account_type: Some(ADVEncryptionType::E2EE),
             device_type: Some(ADVEncryptionType::E2EE),
@@ -86,10 +85,10 @@ impl Keys {
     }
 
     /// The signed list of linked devices: an `ADVSignedKeyIndexList`. Clients skip an account whose list lacks it.
-    pub(crate) fn key_index_list(&self, current: u32, linked: &[u32]) -> Vec<u8> {
+    pub(crate) fn key_index_list(&self, current: u32, linked: &[u32], now: i64) -> Vec<u8> {
         let details = ADVKeyIndexList {
             raw_id: Some(self.raw_id),
-            timestamp: Some(seconds()),
+            timestamp: Some(now.unsigned_abs()),
             current_index: Some(current),
             valid_indexes: std::iter::once(0).chain(linked.iter().copied()).collect(),
             account_type: Some(ADVEncryptionType::E2EE),
@@ -140,10 +139,6 @@ fn public(key: &KeyPair) -> [u8; 32] {
     key.public_key.public_key_bytes().try_into().expect("a public key has 32 bytes")
 }
 
-fn seconds() -> u64 {
-    clock::now().unsigned_abs()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +148,7 @@ mod tests {
     }
 
     fn countersigned(account: &Keys, device: &KeyPair) -> Vec<u8> {
-        let container = account.vouch(&code(public(device)), 1);
+        let container = account.vouch(&code(public(device)), 1, 7);
         let container =
             ADVSignedDeviceIdentityHMAC::decode_from_slice(&container).expect("our own container");
         let mut signed =
@@ -178,7 +173,7 @@ mod tests {
     #[test]
     fn the_list_of_devices_is_signed_by_the_account() {
         let account = Keys::generate();
-        let list = account.key_index_list(3, &[1, 3]);
+        let list = account.key_index_list(3, &[1, 3], 7);
         let list = ADVSignedKeyIndexList::decode_from_slice(&list).expect("our own list");
         let (details, signature) =
             (list.details.expect("details"), list.account_signature.expect("a signature"));

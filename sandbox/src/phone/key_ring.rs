@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use wacore::appstate::{ExpandedAppStateKeys, expand_app_state_keys};
 
-use crate::clock;
-
 /// One generation of the key.
 #[derive(Clone)]
 pub(crate) struct SettingsKey {
     /// The device that made it, always the phone, and its number: 2 and 4 bytes (Baileys reads them so).
     pub(crate) id: [u8; 6],
     pub(crate) data: [u8; 32],
-    /// Epoch milliseconds.
+    /// Epoch milliseconds; 0 as long as nobody was to get it.
     pub(crate) made: i64,
 }
 
@@ -22,9 +20,9 @@ pub(crate) struct SettingsKey {
 pub(crate) struct KeyRing(Vec<SettingsKey>);
 
 impl SettingsKey {
-    fn generate(epoch: u32) -> Self {
+    fn generate(epoch: u32, made: i64) -> Self {
         let [a, b, c, d] = epoch.to_be_bytes();
-        Self { id: [0, 0, a, b, c, d], data: rand::random(), made: clock::now_ms() }
+        Self { id: [0, 0, a, b, c, d], data: rand::random(), made }
     }
 
     /// The keys that are made from it.
@@ -34,15 +32,20 @@ impl SettingsKey {
 }
 
 impl KeyRing {
-    /// A ring with its first key.
+    /// A ring with its first key, which has no date yet.
     pub(crate) fn generate() -> Self {
-        Self(vec![SettingsKey::generate(1)])
+        Self(vec![SettingsKey::generate(1, 0)])
+    }
+
+    /// A device is linked: a phone makes its first key for the first of them, so it has a date from now on.
+    pub(crate) fn date(&mut self, now_ms: i64) {
+        self.0.iter_mut().filter(|key| key.made == 0).for_each(|key| key.made = now_ms);
     }
 
     /// Adds a new key, which is used from now on.
-    pub(crate) fn rotate(&mut self) {
+    pub(crate) fn rotate(&mut self, now_ms: i64) {
         let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
-        self.0.push(SettingsKey::generate(next));
+        self.0.push(SettingsKey::generate(next, now_ms));
     }
 
     /// Every key, the newest last.
@@ -70,7 +73,10 @@ mod tests {
         let mut ring = KeyRing::generate();
         let first = ring.newest().id;
         assert_eq!(first, [0, 0, 0, 0, 0, 1]);
-        ring.rotate();
+        ring.date(5);
+        ring.date(6);
+        ring.rotate(7);
+        assert_eq!(ring.all().iter().map(|key| key.made).collect::<Vec<_>>(), [5, 7]);
         assert_eq!(ring.newest().id, [0, 0, 0, 0, 0, 2]);
         assert_eq!(ring.all().len(), 2);
         assert!(ring.find(&first).is_some_and(|key| key.data != ring.newest().data));

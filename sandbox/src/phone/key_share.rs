@@ -60,7 +60,7 @@ mod tests {
     fn every_key_is_shared_and_one_that_the_phone_does_not_have_without_data() {
         let id = |epoch| vec![0, 0, 0, 0, 0, epoch];
         let mut keys = Keys::generate();
-        keys.settings.rotate();
+        keys.settings.rotate(7);
         assert_eq!(shared(&keys, None), [(id(1), true), (id(2), true)]);
         let asked = shared(&keys, Some(vec![id(9), id(1)]));
         assert_eq!(asked, [(id(9), false), (id(1), true)]);

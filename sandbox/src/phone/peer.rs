@@ -18,7 +18,6 @@ use super::history;
 use super::key_share;
 use super::sending::{self, Failure};
 use super::signal::Signal;
-use crate::clock;
 use crate::state::{AccountId, DeviceAddr, Shared, lock};
 
 /// What a phone sends to a device that it has just linked: the keys of the shared settings, unless the phone keeps them
@@ -38,8 +37,9 @@ pub(crate) async fn welcome(shared: &Shared, device: DeviceAddr) {
 pub(crate) async fn rotate_settings_key(shared: &Shared, account: AccountId) -> usize {
     let devices = {
         let mut state = lock(shared);
+        let now_ms = state.clock.now_ms();
         let Some(found) = state.accounts.get_mut(account) else { return 0 };
-        found.keys.settings.rotate();
+        found.keys.settings.rotate(now_ms);
         found.linked().collect::<Vec<_>>()
     };
     for device in &devices {
@@ -141,15 +141,15 @@ async fn tell(
     let sealed = signal.seal(device, &sending::padded(&message)).await?;
     let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind).bytes(sealed.bytes);
     let mut state = lock(shared);
-    let id = state.next_id();
+    let stamp = state.stamp();
     let Some(account) = state.accounts.get(device.account) else { return Ok(false) };
     let node = NodeBuilder::new("message")
         .attr("from", account.pn())
-        .attr("id", id)
+        .attr("id", stamp.id)
         .attr("type", "text")
         .attr("category", "peer")
         .attr("push_priority", "high_force")
-        .attr("t", clock::now())
+        .attr("t", stamp.at)
         .children([enc.build()])
         .build();
     state.deliver(device, node.into());

@@ -8,7 +8,7 @@ use wacore_binary::{Jid, Node};
 use super::Form;
 use crate::StoredMedia;
 use crate::groups::Refusal;
-use crate::stanza;
+use crate::stanza::{self, Stamp};
 
 /// Where a picture is (wacore `iq/contacts.rs`, `ProfilePicture`).
 pub(super) fn found(id: u64, form: Form, stored: &StoredMedia) -> NodeBuilder {
@@ -51,7 +51,7 @@ pub(super) fn set(id: u64) -> Node {
 /// What others hear: a `set` with the new picture's id, or a `delete` (whatsapp-rust `handlers/notification/profile.rs`).
 /// Only a group's names its author.
 pub(super) fn notification(
-    notice: &str,
+    stamp: &Stamp,
     from: &Jid,
     author: Option<&Jid>,
     id: Option<u64>,
@@ -65,5 +65,5 @@ pub(super) fn notification(
         Some(author) => change.attr("author", author),
         None => change,
     };
-    stanza::notification(from, "picture", notice).children([change.build()]).build()
+    stanza::notification(from, "picture", stamp).children([change.build()]).build()
 }

@@ -88,11 +88,12 @@ fn nobody_is_found_at_an_unknown_address() {
 #[test]
 fn a_notification_says_whose_picture_it_is_and_in_a_group_who_changed_it() {
     let child = |node: &Node| stanza::first_child(node).cloned().expect("a change");
-    let set = child(&notification("n", &Jid::pn("1"), None, Some(7)));
+    let stamp = stanza::Stamp { id: "n".to_owned(), at: 7 };
+    let set = child(&notification(&stamp, &Jid::pn("1"), None, Some(7)));
     assert_eq!((set.tag.as_ref(), stanza::attr(&set, "id").as_deref()), ("set", Some("7")));
     assert_eq!(stanza::attr(&set, "author"), None);
     let (group, author) = (Jid::group("2"), Jid::lid("3"));
-    let gone = child(&notification("n", &group, Some(&author), None));
+    let gone = child(&notification(&stamp, &group, Some(&author), None));
     assert_eq!(gone.tag, "delete");
     assert_eq!(stanza::attr(&gone, "jid").as_deref(), Some("2@g.us"));
     assert_eq!(stanza::attr(&gone, "author").as_deref(), Some("3@lid"));

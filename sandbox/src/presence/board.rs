@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wacore_binary::{Node, NodeValue};
 
+use crate::clock::milliseconds;
 use crate::relay::Addressing;
 use crate::state::{AccountId, DeviceAddr};
 
@@ -124,8 +125,7 @@ impl Board {
 
     /// Keeps what somebody types for a device that is away: of each person in each chat the latest.
     pub(crate) fn wait(&mut self, device: DeviceAddr, node: Arc<Node>, now_ms: i64) {
-        let ttl = i64::try_from(self.chat_state_ttl.as_millis()).unwrap_or(i64::MAX);
-        let until_ms = now_ms.saturating_add(ttl);
+        let until_ms = now_ms.saturating_add(milliseconds(self.chat_state_ttl));
         let waiting = self.waiting.entry(device).or_default();
         waiting.retain(|other| !same(&other.node, &node));
         if waiting.len() == CHATS {

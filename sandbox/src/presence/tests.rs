@@ -45,7 +45,7 @@ fn who_is_unlinked_is_not_online_any_more_and_leaves_nothing() {
     let lid = state.accounts.get(mia.account).expect("known").lid();
     subscribe(&mut state, shop, &lid);
     presence(&mut state, mia, &said("available"));
-    state.board.wait(mia, Arc::new(said("paused")), clock::now_ms());
+    state.board.wait(mia, Arc::new(said("paused")), state.clock.now_ms());
     let back = state.accounts.get(shop.account).expect("known").lid();
     subscribe(&mut state, mia, &back);
     heard(&mut shops);
@@ -54,7 +54,10 @@ fn who_is_unlinked_is_not_online_any_more_and_leaves_nothing() {
     assert!(!state.board.is_online(mia.account));
     assert_eq!(heard(&mut shops)[0].0, "unavailable");
     assert!(state.board.watchers(shop.account).is_empty());
-    assert!(state.board.waited(mia, clock::now_ms()).is_empty(), "the next device 1 is another");
+    assert!(
+        state.board.waited(mia, state.clock.now_ms()).is_empty(),
+        "the next device 1 is another"
+    );
 }
 
 #[test]

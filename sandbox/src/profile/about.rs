@@ -5,9 +5,9 @@ use wacore_binary::Node;
 
 use super::{stanza as node, told};
 use crate::groups::Refusal;
+use crate::profile;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{clock, profile};
 
 /// Characters that the phone's own field takes.
 const LONGEST: usize = 139;
@@ -47,13 +47,13 @@ pub(crate) fn set(state: &mut State, account: AccountId, text: &str) -> Result<V
     if text.chars().count() > LONGEST {
         return Err(Refusal::NotAcceptable);
     }
-    let id = state.next_id();
+    let stamp = state.stamp();
     let changed = state.accounts.get_mut(account).ok_or(Refusal::NotFound)?;
-    changed.profile.about = Some(About { text: text.to_owned(), at: clock::now() });
-    let node = node::about_changed(changed, &id, text);
+    changed.profile.about = Some(About { text: text.to_owned(), at: stamp.at });
+    let node = node::about_changed(changed, &stamp, text);
     let (name, pn) = (changed.name.clone(), changed.pn().to_string());
     let detail = json!({ "text": text });
-    state.journal.record(clock::now_ms(), &name, "account.about", &pn, detail);
+    state.journal.record(state.clock.now_ms(), &name, "account.about", &pn, detail);
     Ok(told(state, account, Some("status"), node).collect())
 }
 

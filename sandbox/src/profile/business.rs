@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use wacore_binary::{Jid, Node};
 
 use super::{stanza as node, told};
-use crate::clock;
 use crate::stanza::{self, Push};
 use crate::state::{Account, AccountId, State};
 
@@ -100,15 +99,15 @@ pub(crate) fn set(
     account: AccountId,
     business: Option<BusinessProfile>,
 ) -> Vec<Push> {
-    let id = state.next_id();
+    let stamp = state.stamp();
     let Some(changed) = state.accounts.get_mut(account) else { return Vec::new() };
     let name = |business: &Option<BusinessProfile>| business.as_ref().map(|it| it.name.clone());
     let renamed = name(&changed.profile.business) != name(&business);
     let detail = json!({ "name": name(&business) });
     changed.profile.business = business;
-    let node = node::business_changed(changed, &id, renamed);
+    let node = node::business_changed(changed, &stamp, renamed);
     let (name, pn) = (changed.name.clone(), changed.pn().to_string());
-    state.journal.record(clock::now_ms(), &name, "account.business", &pn, detail);
+    state.journal.record(state.clock.now_ms(), &name, "account.business", &pn, detail);
     told(state, account, None, node).collect()
 }
 

@@ -4,9 +4,9 @@ use serde_json::json;
 use wacore_binary::{Node, NodeValue};
 
 use super::{stanza as node, told};
+use crate::profile;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{Account, AccountId, DeviceAddr, State};
-use crate::{clock, profile};
 
 /// A time in seconds, 0 for ever, and when it was set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,14 +39,14 @@ pub(crate) fn set(
     acting: Option<DeviceAddr>,
     seconds: u32,
 ) -> Vec<Push> {
-    let (own, id) = (state.next_id(), state.next_id());
+    let (own, others) = (state.stamp(), state.stamp());
     let Some(changed) = state.accounts.get_mut(account) else { return Vec::new() };
-    changed.profile.timer = Timer { seconds, at: clock::now() };
+    changed.profile.timer = Timer { seconds, at: own.at };
     let synced = node::timer_synced(changed, &own);
-    let node = node::timer_changed(changed, &id);
+    let node = node::timer_changed(changed, &others);
     let (name, pn) = (changed.name.clone(), changed.pn().to_string());
     let detail = json!({ "seconds": seconds });
-    state.journal.record(clock::now_ms(), &name, "account.disappearing_mode", &pn, detail);
+    state.journal.record(state.clock.now_ms(), &name, "account.disappearing_mode", &pn, detail);
     let own = Push { account, except: acting, node: synced.into() };
     std::iter::once(own).chain(told(state, account, None, node)).collect()
 }

@@ -7,7 +7,7 @@ use waproto::whatsapp::VerifiedNameCertificate;
 use waproto::whatsapp::verified_name_certificate::Details;
 
 use super::{About, BusinessHours, BusinessProfile, Timer, Weekday};
-use crate::stanza::{leaf, notification};
+use crate::stanza::{Stamp, leaf, notification};
 use crate::state::Account;
 
 /// The about in a usync answer (wacore `iq/usync/query.rs`, `parse_status`).
@@ -21,8 +21,8 @@ pub(super) fn about_hidden() -> Node {
 }
 
 /// What others hear (whatsapp-rust `handlers/notification/profile.rs`: the text in a `set`).
-pub(super) fn about_changed(account: &Account, id: &str, text: &str) -> Node {
-    notification(account.pn(), "status", id).children([leaf("set", text)]).build()
+pub(super) fn about_changed(account: &Account, stamp: &Stamp, text: &str) -> Node {
+    notification(account.pn(), "status", stamp).children([leaf("set", text)]).build()
 }
 
 /// The timer in a usync answer, and in what is told of it: both attributes have to be there (wacore
@@ -35,15 +35,15 @@ pub(super) fn timer(timer: Timer) -> Node {
 }
 
 /// What others hear (whatsapp-rust `handlers/notification/groups.rs`).
-pub(super) fn timer_changed(account: &Account, id: &str) -> Node {
+pub(super) fn timer_changed(account: &Account, stamp: &Stamp) -> Node {
     let timer = timer(account.profile.timer);
-    notification(account.pn(), "disappearing_mode", id).children([timer]).build()
+    notification(account.pn(), "disappearing_mode", stamp).children([timer]).build()
 }
 
 /// What the account's other devices hear (Baileys `messages-recv.ts`, `account_sync`).
-pub(super) fn timer_synced(account: &Account, id: &str) -> Node {
+pub(super) fn timer_synced(account: &Account, stamp: &Stamp) -> Node {
     let timer = timer(account.profile.timer);
-    notification(account.pn(), "account_sync", id).children([timer]).build()
+    notification(account.pn(), "account_sync", stamp).children([timer]).build()
 }
 
 /// The profiles that were found, in the version that the client asked for.
@@ -107,14 +107,14 @@ pub(super) fn verified(account: &Account) -> Option<Node> {
 
 /// What others hear (wacore `stanza/business.rs`): the new certificate, that the rest of the profile is another, or that
 /// it is no business any more.
-pub(super) fn business_changed(account: &Account, id: &str, renamed: bool) -> Node {
+pub(super) fn business_changed(account: &Account, stamp: &Stamp, renamed: bool) -> Node {
     let change = match certificate(account) {
         Some(name) if renamed => NodeBuilder::new("verified_name").bytes(name),
         Some(_) => NodeBuilder::new("profile"),
         None => NodeBuilder::new("remove"),
     };
     let change = change.attr("jid", account.pn()).build();
-    notification(account.pn(), "business", id).children([change]).build()
+    notification(account.pn(), "business", stamp).children([change]).build()
 }
 
 /// The certificate of a name, which has it alone (wacore `stanza/business.rs`). It is not signed: no client checks.

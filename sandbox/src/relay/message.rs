@@ -12,7 +12,7 @@ use super::sent::Sent;
 use super::stanza::{self, Addresses, Addressing, Letter};
 use crate::stanza::jid;
 use crate::state::{Account, DeviceAddr, State};
-use crate::{clock, devices, newsletters};
+use crate::{devices, newsletters};
 
 /// What a message leads to.
 struct Relayed {
@@ -24,11 +24,12 @@ struct Relayed {
 
 /// Takes a message from a device and hands it to everybody whom it is for; returns the sender's `ack`.
 pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
-    let ack = stanza::ack("message", node).attr("t", clock::now());
+    let now = state.clock.now();
+    let ack = stanza::ack("message", node).attr("t", now);
     if let Some(newsletter) = jid(node, "to").filter(|to| to.server == Server::Newsletter) {
         return match newsletters::relay::message(state, from, &newsletter, node) {
             Ok(server_id) => ack.attr("server_id", server_id).build(),
-            Err(refused) => refusal(node, Nack::of(refused).code()),
+            Err(refused) => refusal(node, Nack::of(refused).code(), now),
         };
     }
     let relayed = {
@@ -51,13 +52,13 @@ pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
                 None => ack.build(),
             }
         }
-        Err(nack) => refusal(node, nack.code()),
+        Err(nack) => refusal(node, nack.code(), now),
     }
 }
 
 /// The word that a message was not taken.
-pub(crate) fn refusal(node: &Node, code: u16) -> Node {
-    stanza::ack("message", node).attr("t", clock::now()).attr("error", code).build()
+pub(crate) fn refusal(node: &Node, code: u16, now: i64) -> Node {
+    stanza::ack("message", node).attr("t", now).attr("error", code).build()
 }
 
 fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
@@ -65,7 +66,7 @@ fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
     let kind = crate::stanza::attr(sent.node, "type");
     let detail = json!({ "id": sent.id, "type": kind, "device": from.device, "devices": devices });
     let to = sent.to.to_string();
-    state.journal.record(clock::now_ms(), &account.name, "message", &to, detail);
+    state.journal.record(state.clock.now_ms(), &account.name, "message", &to, detail);
 }
 
 fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
@@ -108,14 +109,14 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
         ("from", way.device(me, from.device).into()),
         (way.other_name("sender_pn", "sender_lid"), way.other(me).into()),
     ];
-    let letter = Letter::new(sent, &me.push_name, addresses);
+    let letter = Letter::new(sent, &me.push_name, addresses, state.clock.now());
     if sent.listed.is_empty() {
         // Without a list it is for the phone, the only device that everybody has.
         let phone = DeviceAddr::phone(you.id);
         let letters = vec![(phone, letter.with(&sent.ciphertexts).into())];
         return Ok(Relayed { letters, phash: None });
     }
-    let own = Letter::new(sent, &me.push_name, copied(me, you, from, way));
+    let own = Letter::new(sent, &me.push_name, copied(me, you, from, way), state.clock.now());
     let mut letters = Vec::with_capacity(sent.listed.len());
     let mut known = BTreeSet::new();
     for listed in &sent.listed {
@@ -171,7 +172,7 @@ fn to_device(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
         }
         None => {}
     }
-    let letter = Letter::new(sent, &me.push_name, addresses);
+    let letter = Letter::new(sent, &me.push_name, addresses, state.clock.now());
     Ok(Relayed { letters: vec![(target, letter.with(&sent.ciphertexts).into())], phash: None })
 }
 
@@ -190,7 +191,7 @@ fn to_group(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nac
     }
     let mut addresses = stanza::in_chat(&sent.to, me, from, way);
     addresses.push(("addressing_mode", way.wire().into()));
-    let letter = Letter::new(sent, &me.push_name, addresses);
+    let letter = Letter::new(sent, &me.push_name, addresses, state.clock.now());
     if let Some(participant) = &sent.participant {
         let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
         let member = state.members(group).any(|account| account.id == asked.account);
@@ -215,7 +216,12 @@ fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     }
     let first = sent.listed.first().and_then(|listed| Addressing::of(&listed.jid));
     let way = first.ok_or(Nack::Malformed)?;
-    let letter = Letter::new(sent, &me.push_name, stanza::in_chat(&sent.to, me, from, way));
+    let letter = Letter::new(
+        sent,
+        &me.push_name,
+        stanza::in_chat(&sent.to, me, from, way),
+        state.clock.now(),
+    );
     if let Some(participant) = &sent.participant {
         let asked = device_of(state, participant).ok_or(Nack::NotFound)?;
         let letters = vec![(asked, letter.with(&sent.ciphertexts).into())];

@@ -45,8 +45,9 @@ pub(crate) fn receipt(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
     if let Some(newsletter) = jid(node, "to").filter(|to| to.server == Server::Newsletter) {
         newsletters::relay::receipt(state, from, &newsletter, node);
     } else if let Some(reach) = Reach::of(kind.as_deref()) {
+        let at = state.clock.now();
         for (addr, addresses) in concerned(state, from, node, reach).unwrap_or_default() {
-            state.deliver(addr, stanza::receipt(node, addresses).into());
+            state.deliver(addr, stanza::receipt(node, addresses, at).into());
         }
     } else {
         warn!(kind, "a receipt of a type that is not known");

@@ -4,7 +4,6 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeValue, SERVER_JID, Server};
 
 use super::sent::{Sent, is_first};
-use crate::clock;
 use crate::state::{Account, DeviceAddr};
 
 /// Attributes of a message that its recipients get as they are.
@@ -34,8 +33,13 @@ pub(super) struct Letter<'a> {
 }
 
 impl<'a> Letter<'a> {
-    pub(super) fn new(sent: &'a Sent<'a>, push_name: &'a str, addresses: Addresses) -> Self {
-        Self { sent, addresses, push_name, at: clock::now() }
+    pub(super) fn new(
+        sent: &'a Sent<'a>,
+        push_name: &'a str,
+        addresses: Addresses,
+        at: i64,
+    ) -> Self {
+        Self { sent, addresses, push_name, at }
     }
 
     /// The stanza for whoever can read these ciphertexts, in this order.
@@ -53,9 +57,9 @@ impl<'a> Letter<'a> {
 }
 
 /// A receipt for whom it concerns.
-pub(super) fn receipt(receipt: &Node, addresses: Addresses) -> Node {
+pub(super) fn receipt(receipt: &Node, addresses: Addresses, at: i64) -> Node {
     let node = NodeBuilder::new("receipt").attrs(addresses);
-    let node = keep(node, receipt, &KEPT_OF_RECEIPTS).attr("t", clock::now());
+    let node = keep(node, receipt, &KEPT_OF_RECEIPTS).attr("t", at);
     match receipt.children() {
         Some(children) => node.children(children.iter().cloned()).build(),
         None => node.build(),

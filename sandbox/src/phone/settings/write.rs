@@ -13,7 +13,7 @@ use waproto::whatsapp::{KeyId, SyncActionValue, SyncdPatch};
 use super::Settings;
 use crate::phone::{DEVICE, SettingsKey};
 use crate::state::{AccountId, DeviceAddr, State};
-use crate::{Error, Result, app_state, clock};
+use crate::{Error, Result, app_state};
 
 /// What is to be set, or removed.
 pub(crate) struct Change {
@@ -109,10 +109,11 @@ pub(crate) fn action(name: &str) -> Option<&'static Schema> {
 
 /// Changes one setting, and tells every device.
 pub(crate) fn write(state: &mut State, account: AccountId, change: &Change) -> Result<()> {
+    let now_ms = state.clock.now_ms();
     let Some(found) = state.accounts.get_mut(account) else {
         return Err(Error::NoSuchPhone(account.0.to_string()));
     };
-    let (at, patch) = patch(&mut found.settings, found.keys.settings.newest(), change)?;
+    let (at, patch) = patch(&mut found.settings, found.keys.settings.newest(), change, now_ms)?;
     let phone = DeviceAddr::phone(account);
     let name = change.action.collection;
     let taken = app_state::upload(state, phone, name, at, &patch.encode_to_vec());
@@ -120,7 +121,12 @@ pub(crate) fn write(state: &mut State, account: AccountId, change: &Change) -> R
 }
 
 /// A patch with one change, and the version that it is made for.
-fn patch(settings: &mut Settings, key: &SettingsKey, change: &Change) -> Result<(u64, SyncdPatch)> {
+fn patch(
+    settings: &mut Settings,
+    key: &SettingsKey,
+    change: &Change,
+    now_ms: i64,
+) -> Result<(u64, SyncdPatch)> {
     let index = change.index()?;
     let name = change.action.collection;
     let ledger = settings.ledger(name);
@@ -130,7 +136,7 @@ fn patch(settings: &mut Settings, key: &SettingsKey, change: &Change) -> Result<
         None => SyncdOperation::REMOVE,
     };
     let mut value = change.value.clone().unwrap_or_default();
-    value.timestamp.get_or_insert_with(clock::now_ms);
+    value.timestamp.get_or_insert(now_ms);
     let keys = key.expand();
     let (mutation, _) = encode_record(
         operation,
@@ -181,7 +187,7 @@ mod tests {
     fn what_the_phone_writes_it_reads_again_also_with_another_key() {
         let (mut state, shop) = shop();
         write(&mut state, shop, &Change::mute("1@lid".into(), true, None)).expect("written");
-        state.accounts.get_mut(shop).expect("an account").keys.settings.rotate();
+        state.accounts.get_mut(shop).expect("an account").keys.settings.rotate(7);
         write(&mut state, shop, &Change::mute("2@lid".into(), true, Some(9))).expect("written");
         write(&mut state, shop, &Change::mute("1@lid".into(), false, None)).expect("written");
         let index = |chat: &str| vec!["mute".to_owned(), chat.to_owned()];
@@ -226,7 +232,7 @@ mod tests {
         let account = state.accounts.get_mut(shop).expect("an account");
         let change = Change::pin("2@lid".into(), true);
         let key = account.keys.settings.newest();
-        let (at, mut forged) = patch(&mut account.settings, key, &change).expect("a patch");
+        let (at, mut forged) = patch(&mut account.settings, key, &change, 7).expect("a patch");
         forged.patch_mac = Some(vec![0; 32]);
         let phone = DeviceAddr::phone(shop);
         app_state::upload(&mut state, phone, name, at, &forged.encode_to_vec()).expect("taken");
