@@ -4,6 +4,7 @@ mod dispatch;
 mod framing;
 mod line;
 pub(crate) mod login;
+mod outbox;
 mod outgoing;
 mod requests;
 
@@ -181,12 +182,12 @@ impl Connection {
             tokio::select! {
                 // Once more from the top, where it waits.
                 _ = self.line.hanging.changed() => {}
-                node = self.line.queue.recv() => {
+                node = self.line.outbox.next() => {
                     let mut out = Vec::new();
                     let node = node.ok_or(Ended::ByServer)?;
                     outgoing.seal(&node, &mut out)?;
                     if self.line.transport.frames != Frames::Whole {
-                        while out.len() < JOINED && let Ok(node) = self.line.queue.try_recv() {
+                        while out.len() < JOINED && let Some(node) = self.line.outbox.ready() {
                             outgoing.seal(&node, &mut out)?;
                         }
                     }
@@ -217,7 +218,7 @@ impl Connection {
         self.goes_on().await;
         tokio::select! {
             _ = self.line.hanging.changed() => Ok(()),
-            _ = self.line.queue.recv() => Err(Ended::ByServer),
+            _ = self.line.outbox.next() => Err(Ended::ByServer),
             received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?),
         }
     }

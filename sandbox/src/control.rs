@@ -26,6 +26,7 @@ mod faults;
 mod groups;
 mod history;
 mod journal;
+mod latency;
 mod logins;
 mod loopback;
 mod media;
@@ -37,6 +38,7 @@ mod phones;
 mod pictures;
 mod presence;
 mod profile;
+mod rate_limit;
 mod server;
 mod settings;
 mod streams;
@@ -94,5 +96,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(clock::router())
         .merge(server::router())
         .merge(transport::router())
+        .merge(latency::router())
+        .merge(rate_limit::router())
         .merge(documented::router())
 }

@@ -3,6 +3,7 @@
 mod clock;
 mod devices;
 mod media;
+mod network;
 mod phone;
 mod phone_chat;
 mod phone_history;

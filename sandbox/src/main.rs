@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use wharf_sandbox::{Config, Frames, Sandbox};
+use wharf_sandbox::{Config, Frames, RateLimit, Sandbox};
 
 /// The server that linked devices talk to, for development and tests.
 #[derive(Debug, Parser)]
@@ -60,9 +60,20 @@ struct Arguments {
     /// How many milliseconds to wait after a handshake before anything is said; Baileys 6.7 needs 50.
     #[arg(long, env = "WHARF_SANDBOX_HANDSHAKE_PAUSE", value_name = "MS", default_value_t = 0)]
     handshake_pause: u64,
+    /// How many milliseconds to hold back each stanza to a client: `80`, or `80ms`.
+    #[arg(long, env = "WHARF_SANDBOX_LATENCY", value_name = "MS", default_value = "0", value_parser = latency)]
+    latency: Duration,
+    /// How often each account may ask, as requests and seconds: `20/60`; beyond it requests are refused with 429.
+    #[arg(long, env = "WHARF_SANDBOX_RATE_LIMIT", value_name = "REQUESTS/SECONDS")]
+    rate_limit: Option<RateLimit>,
     /// What to log, on standard error.
     #[arg(long, env = "WHARF_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
     log: EnvFilter,
+}
+
+fn latency(text: &str) -> Result<Duration, &'static str> {
+    let number = text.strip_suffix("ms").unwrap_or(text).parse();
+    number.map(Duration::from_millis).map_err(|_| "must be a number of milliseconds")
 }
 
 #[tokio::main]
@@ -81,6 +92,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         frames: arguments.frames,
         compress_over: arguments.compress_over,
         pause_after_handshake: Duration::from_millis(arguments.handshake_pause),
+        latency: arguments.latency,
+        rate_limit: arguments.rate_limit,
     };
     let sandbox = Sandbox::start(config).await?;
     if let Some(file) = arguments.certificate_file {

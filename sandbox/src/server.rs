@@ -17,7 +17,9 @@ use axum::routing::any;
 use crate::state::{self, Shared};
 use crate::transport::Transport;
 use crate::websocket::{Opening, Refused};
-use crate::{Frames, Result, connection, control, levers, media, pairing, phone, presence};
+use crate::{
+    Frames, RateLimit, Result, connection, control, levers, media, pairing, phone, presence,
+};
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
 
@@ -54,6 +56,10 @@ pub struct Config {
     /// How long the server waits after a handshake before it says anything; by default not at all. Baileys 6.7 loses
     /// what comes within its first 50 ms.
     pub pause_after_handshake: Duration,
+    /// How long each stanza to a client is held back; by default not at all.
+    pub latency: Duration,
+    /// How often each account may ask; by default as often as it likes.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl Default for Config {
@@ -71,6 +77,8 @@ impl Default for Config {
             frames,
             compress_over,
             pause_after_handshake: pause,
+            latency: Duration::ZERO,
+            rate_limit: None,
         }
     }
 }
@@ -94,6 +102,8 @@ impl Sandbox {
                 compress_over: config.compress_over,
                 pause: config.pause_after_handshake,
             };
+            state.network.latency.set(config.latency);
+            state.limits.set(config.rate_limit);
         }
         phone::serve(&state);
         let front = Front::open(&config, state.clone()).await?;

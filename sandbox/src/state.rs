@@ -17,13 +17,14 @@ pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use links::{LinkId, Links, Opened};
-pub(crate) use network::Network;
+pub(crate) use network::{Latency, Network};
 pub(crate) use queue::Missed;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::groups::{Group, Groups};
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::logins::Refusals;
 use crate::media::Store;
 use crate::newsletters::Newsletters;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) groups: Groups,
     pub(crate) handshakes: Handshakes,
     pub(crate) journal: Journal,
+    pub(crate) limits: Limits,
     pub(crate) links: Links,
     pub(crate) media: Store,
     pub(crate) network: Network,

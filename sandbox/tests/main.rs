@@ -23,6 +23,8 @@ mod half_open;
 mod history;
 mod joining;
 mod keys;
+mod latency;
+mod limits;
 mod linking;
 mod logins;
 mod media;

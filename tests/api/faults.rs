@@ -1,7 +1,9 @@
 //! What WhatsApp refuses, and what the caller is told.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use wharf_sandbox::Fault;
+use wharf_sandbox::{Fault, RateLimit};
 
 use crate::app::{Linked, TestApp, eventually};
 
@@ -90,6 +92,28 @@ async fn every_refusal_of_whatsapp_has_its_status_and_changes_nothing() {
     assert_eq!(app.applied(&linked.crew), Vec::<String>::new());
     app.running.patch(&linked.crew(), everything()).await.expect(204);
     assert_eq!(stored(&app, &linked).await, everything());
+}
+
+#[tokio::test]
+async fn who_asks_whatsapp_too_often_is_told_when_to_come_back() {
+    let app = TestApp::start().await;
+    let linked = app.linked().await;
+    app.sandbox.freezes_clock(true);
+    app.sandbox.limits_requests(RateLimit::new(3, Duration::from_mins(1)));
+    let mut answered = 0;
+    let answer = loop {
+        let subject = json!({"subject": format!("Crew {answered}")});
+        let answer = app.running.patch(&linked.crew(), subject).await;
+        if answer.status != 204 {
+            break answer;
+        }
+        answered += 1;
+    };
+    assert!(answered <= 3, "{answered}");
+    assert_eq!(answer.header("retry-after"), Some("20"));
+    assert_eq!(answer.error(429, "rate_limited")["whatsappCode"], 429);
+    app.sandbox.advances_clock(Duration::from_mins(1));
+    app.running.patch(&linked.crew(), json!({"subject": "Later"})).await.expect(204);
 }
 
 #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wacore_binary::Node;
 
 use super::dispatch;
+use super::outbox::Outbox;
 use crate::noise::Identity;
 use crate::state::{LinkId, Opened, Shared, lock};
 use crate::transport::Transport;
@@ -15,7 +15,7 @@ use crate::transport::Transport;
 pub(crate) struct Line {
     pub(super) link: LinkId,
     /// What is to be sent.
-    pub(super) queue: mpsc::Receiver<Arc<Node>>,
+    pub(super) outbox: Outbox,
     /// Ends the task at once, without a closing word.
     pub(super) cut: CancellationToken,
     /// Whether nothing may be read, answered or sent.
@@ -43,8 +43,9 @@ pub(crate) async fn admit(shared: Shared) -> Option<Line> {
         let hangs = state.network.hanging;
         let Opened { link, queue, cut, hanging } = state.links.open(hangs);
         let (identity, transport) = (state.handshakes.identity(), state.network.transport);
+        let outbox = Outbox::new(queue, state.network.latency.clone());
         drop(state);
-        Line { link, queue, cut, hanging, identity, transport, shared }
+        Line { link, outbox, cut, hanging, identity, transport, shared }
     };
     // The sender lives in the state, which the line holds.
     tokio::select! {

@@ -7,7 +7,7 @@ use wacore_binary::Node;
 use crate::faults::{Effect, Moment};
 use crate::iq::{self, Then};
 use crate::state::{DeviceAddr, LinkId, State};
-use crate::{pairing, relay, stanza};
+use crate::{limits, pairing, relay, stanza};
 
 /// What is left to do when the lock is gone.
 pub(super) enum Later {
@@ -19,7 +19,7 @@ pub(super) enum Later {
     Answer { after: Duration, reply: Node, last: bool },
 }
 
-/// Acts on a request, unless a fault is in the way. It comes from a device, or from a client that is to be linked.
+/// Acts on a request, unless it comes too soon or a fault is in the way. It comes from a device, or from a client that is to be linked.
 pub(super) fn act(
     state: &mut State,
     link: LinkId,
@@ -27,6 +27,10 @@ pub(super) fn act(
     iq: &Node,
 ) -> Vec<Later> {
     if matches!(stanza::attr(iq, "type").as_deref(), Some("result" | "error")) {
+        return Vec::new();
+    }
+    if let Some(refusal) = from.and_then(|from| limits::refusal(state, from.account, iq)) {
+        state.links.send(link, refusal);
         return Vec::new();
     }
     let fault = state.faults.meet(from.map(|from| from.account), iq);

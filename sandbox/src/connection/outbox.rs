@@ -1,0 +1,159 @@
+//! What is to be sent on a connection: at once, or once it has been held back as long as the latency says.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use wacore_binary::Node;
+
+use crate::state::Latency;
+
+/// Stanzas that are held back at once; others stay in the queue, whose bound closes the connection.
+const HELD: usize = 2048;
+
+/// The receiving end of a connection's queue.
+pub(super) struct Outbox {
+    queue: mpsc::Receiver<Arc<Node>>,
+    latency: Latency,
+    /// In order, with the time at which each may go.
+    held: VecDeque<(Instant, Arc<Node>)>,
+}
+
+impl Outbox {
+    pub(super) fn new(queue: mpsc::Receiver<Arc<Node>>, latency: Latency) -> Self {
+        Self { queue, latency, held: VecDeque::new() }
+    }
+
+    /// The next stanza when it may go; `None` once the queue is closed and all of it has gone. Nothing is lost when this
+    /// is dropped before its end.
+    pub(super) async fn next(&mut self) -> Option<Arc<Node>> {
+        while self.held.is_empty() {
+            let node = self.queue.recv().await?;
+            if let Some(node) = self.passes(node) {
+                return Some(node);
+            }
+        }
+        // Boxed, as most connections never come here.
+        Box::pin(self.due()).await
+    }
+
+    /// One more that may go now.
+    pub(super) fn ready(&mut self) -> Option<Arc<Node>> {
+        match self.held.front() {
+            Some((due, _)) if *due <= Instant::now() => self.held.pop_front().map(|(_, node)| node),
+            Some(_) => None,
+            None => self.queue.try_recv().ok().and_then(|node| self.passes(node)),
+        }
+    }
+
+    /// The stanza, if it may go now; otherwise it is held.
+    fn passes(&mut self, node: Arc<Node>) -> Option<Arc<Node>> {
+        let latency = self.latency.get();
+        if latency.is_zero() && self.held.is_empty() {
+            return Some(node);
+        }
+        let due = Instant::now() + latency;
+        // The latency may have become less meanwhile, and the order stays.
+        let due = self.held.back().map_or(due, |(last, _)| due.max(*last));
+        self.held.push_back((due, node));
+        None
+    }
+
+    /// The first that is held, once its time has come; what comes meanwhile is held, too.
+    async fn due(&mut self) -> Option<Arc<Node>> {
+        let due = self.held.front().map(|(due, _)| *due)?;
+        let come = sleep_until(due);
+        tokio::pin!(come);
+        loop {
+            tokio::select! {
+                () = &mut come => return self.held.pop_front().map(|(_, node)| node),
+                Some(node) = self.queue.recv(), if self.held.len() < HELD => {
+                    self.passes(node);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_millis(80);
+
+    fn outbox(latency: Duration) -> (mpsc::Sender<Arc<Node>>, Latency, Outbox) {
+        let held_back = Latency::default();
+        held_back.set(latency);
+        let (sender, queue) = mpsc::channel(4 * HELD);
+        (sender, held_back.clone(), Outbox::new(queue, held_back))
+    }
+
+    fn send(sender: &mpsc::Sender<Arc<Node>>, tag: &'static str) {
+        sender.try_send(NodeBuilder::new(tag).build().into()).expect("there is room");
+    }
+
+    async fn next(outbox: &mut Outbox) -> String {
+        outbox.next().await.expect("one more").tag.to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_latency_everything_goes_at_once() {
+        let (sender, _, mut outbox) = outbox(Duration::ZERO);
+        let began = Instant::now();
+        send(&sender, "one");
+        send(&sender, "two");
+        assert_eq!(next(&mut outbox).await, "one");
+        assert_eq!(outbox.ready().expect("the other").tag, "two");
+        assert!(outbox.ready().is_none() && outbox.held.capacity() == 0);
+        drop(sender);
+        assert!(outbox.next().await.is_none() && began.elapsed().is_zero());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_held_back_for_as_long_and_none_waits_for_another() {
+        let (sender, _, mut outbox) = outbox(LONG);
+        let began = Instant::now();
+        send(&sender, "one");
+        send(&sender, "two");
+        assert!(tokio::time::timeout(LONG / 2, outbox.next()).await.is_err());
+        send(&sender, "three");
+        assert!(outbox.ready().is_none());
+        assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("one", LONG));
+        assert_eq!(outbox.ready().expect("it came with the first").tag, "two");
+        assert!(outbox.ready().is_none());
+        drop(sender);
+        assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("three", LONG * 3 / 2));
+        assert!(outbox.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_order_stays_when_the_latency_goes() {
+        let (sender, latency, mut outbox) = outbox(LONG);
+        send(&sender, "one");
+        assert!(tokio::time::timeout(LONG / 2, outbox.next()).await.is_err());
+        latency.set(Duration::ZERO);
+        send(&sender, "two");
+        assert_eq!(
+            (next(&mut outbox).await.as_str(), next(&mut outbox).await.as_str()),
+            ("one", "two")
+        );
+        let began = Instant::now();
+        send(&sender, "three");
+        assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("three", Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_held_and_no_more() {
+        let (sender, _, mut outbox) = outbox(LONG);
+        for _ in 0..HELD + 7 {
+            send(&sender, "one");
+        }
+        assert!(tokio::time::timeout(LONG / 2, outbox.next()).await.is_err());
+        assert_eq!((outbox.held.len(), outbox.queue.len()), (HELD, 7));
+    }
+}
