@@ -62,7 +62,7 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
     let device = state.accounts.device_mut(from)?;
     device.registration = u32::from_be_bytes(registration);
     let known: std::collections::HashSet<u32> =
-        device.one_time_keys.iter().map(|key| key.id()).collect();
+        device.one_time_keys.iter().map(OneTimeKey::id).collect();
     let room = MAX_KEYS.saturating_sub(device.one_time_keys.len());
     device
         .one_time_keys

@@ -78,7 +78,7 @@ impl Reader {
                 frame.unmask(payload);
                 match frame.kind {
                     Kind::Close | Kind::Ping | Kind::Pong => {
-                        self.control.extend_from_slice(payload)
+                        self.control.extend_from_slice(payload);
                     }
                     _ if self.message == Some(Kind::Binary) && here > 0 => taken(payload),
                     _ => {}
