@@ -4,7 +4,11 @@ use serde_json::json;
 use wharf_sandbox::{Config, NewsletterLever, Sandbox};
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::wacore::iq::mex::{MexDoc, MexQuerySpec};
-use whatsapp_rust::{Jid, MexRequest, NewsletterError, NewsletterRole};
+use whatsapp_rust::wacore::iq::mex_operations::fetch_newsletter;
+use whatsapp_rust::wacore::request::InfoQuery;
+use whatsapp_rust::wacore_binary::NodeContent;
+use whatsapp_rust::wacore_binary::builder::NodeBuilder;
+use whatsapp_rust::{Jid, MexRequest, NewsletterError, NewsletterRole, Server};
 
 use crate::client::Device;
 use crate::control::Control;
@@ -226,4 +230,22 @@ async fn newsletters_are_made_and_written_over_http() {
         control.post("/admin/newsletters", json!({ "name": "", "owner": "boss" })).await;
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("`name`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_no_object_is_refused_as_one_without_variables_is() {
+    let (sandbox, _) = paper().await;
+    let shop = links(&sandbox, "shop").await;
+    for body in ["[]", "7", "true", "\"words\"", "null", "{}", "{", ""] {
+        let query = NodeBuilder::new("query").attr("query_id", fetch_newsletter::DOC_ID);
+        let content = NodeContent::Nodes(vec![query.bytes(body.as_bytes()).build()]);
+        let iq = InfoQuery::get("w:mex", Jid::new("", Server::Pn), Some(content));
+        let reply = shop.client.send_iq(iq).await.unwrap().get().to_owned();
+        let said = reply.get_optional_child("result").and_then(|result| match &result.content {
+            Some(NodeContent::Bytes(bytes)) => serde_json::from_slice(bytes).ok(),
+            _ => None,
+        });
+        let said: serde_json::Value = said.unwrap();
+        assert_eq!(said["errors"][0]["extensions"]["error_code"], 400, "{body}: {said}");
+    }
 }

@@ -14,12 +14,15 @@ use crate::newsletters;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
 
+/// What a query has in it.
+type Object = serde_json::Map<String, Value>;
+
 /// Answers a query; one that the server does not know counts among what it does not know.
 pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Answer> {
     let query = stanza::first_child(iq).filter(|child| child.tag == "query")?;
     let document = stanza::attr(query, "query_id")?;
-    let body = stanza::bytes(query).and_then(|body| serde_json::from_slice::<Value>(body).ok());
-    let variables = body.map(|mut body| body["variables"].take());
+    let body = stanza::bytes(query).and_then(|body| serde_json::from_slice::<Object>(body).ok());
+    let variables = body.map(|mut body| body.remove("variables").unwrap_or_default());
     let newsletters = variables
         .as_ref()
         .and_then(|variables| newsletters::graph::answer(state, from, &document, variables));
