@@ -14,7 +14,7 @@ mod stanza;
 
 use std::collections::BTreeMap;
 
-use wacore_binary::{Jid, Server};
+use wacore_binary::Jid;
 
 use crate::groups::Refusal;
 
@@ -34,13 +34,13 @@ impl Newsletters {
     /// The newsletter at this address.
     pub(crate) fn find(&self, jid: &Jid) -> Result<&Channel, Refusal> {
         let found = self.by_id.get(jid.user.as_str());
-        found.filter(|_| jid.server == Server::Newsletter).ok_or(Refusal::NotFound)
+        found.filter(|channel| channel.jid() == *jid).ok_or(Refusal::NotFound)
     }
 
     /// The newsletter at this address, to change it.
     pub(crate) fn find_mut(&mut self, jid: &Jid) -> Result<&mut Channel, Refusal> {
         let found = self.by_id.get_mut(jid.user.as_str());
-        found.filter(|_| jid.server == Server::Newsletter).ok_or(Refusal::NotFound)
+        found.filter(|channel| channel.jid() == *jid).ok_or(Refusal::NotFound)
     }
 
     /// The newsletter that an invitation leads to.

@@ -49,3 +49,24 @@ async fn the_control_api_makes_links_and_ends_communities() {
         assert!(answer["error"].as_str().unwrap().contains(field), "{answer}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_a_device_is_none_of_a_group_or_a_newsletter() {
+    let control = Control::start().await;
+    control.sandbox.add_phone("boss");
+    let sandbox = &control.sandbox;
+    let town = sandbox.add_group(wharf_sandbox::NewGroup::new("Town").owner("boss").community());
+    let crew = sandbox.add_group(wharf_sandbox::NewGroup::new("Crew").owner("boss"));
+    let paper = sandbox.add_newsletter("boss", "Paper");
+    let odd = |jid: String| jid.replace('@', ":5@");
+    let (town_odd, paper_odd) = (odd(town.gid()), odd(paper.jid()));
+    assert_eq!(control.get(&format!("/admin/groups/{town_odd}")).await.0, 404);
+    let body = json!({ "group": crew.gid() });
+    assert_eq!(control.post(&format!("/admin/groups/{town_odd}/link"), body).await.0, 404);
+    let body = json!({ "group": odd(crew.gid()) });
+    assert_eq!(control.post(&format!("/admin/groups/{}/link", town.gid()), body).await.0, 404);
+    assert_eq!((crew.parent(), town.subgroups().len()), (None, 1));
+    assert_eq!(control.get(&format!("/admin/newsletters/{paper_odd}")).await.0, 404);
+    let body = json!({ "to": odd(crew.gid()), "text": "hello" });
+    assert_eq!(control.post("/admin/phones/boss/messages", body).await.0, 404);
+}

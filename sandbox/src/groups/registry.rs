@@ -5,7 +5,7 @@ mod communities;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::json;
-use wacore_binary::{Jid, Node, Server};
+use wacore_binary::{Jid, Node};
 
 use super::change::{self, Change, Refusal};
 use super::group::{Description, Group, Invitation, Member, Options, Person, Role};
@@ -52,9 +52,8 @@ pub(crate) struct Groups {
 impl Groups {
     /// The group at this address.
     pub(crate) fn find(&self, gid: &Jid) -> Result<&Group, Refusal> {
-        let group =
-            if gid.server == Server::Group { self.by_id.get(gid.user.as_str()) } else { None };
-        group.ok_or(Refusal::NotFound)
+        let group = self.by_id.get(gid.user.as_str());
+        group.filter(|group| group.jid() == *gid).ok_or(Refusal::NotFound)
     }
 
     /// The group that a link leads to.
