@@ -39,6 +39,9 @@ fn ring(
     let way = Addressing::of(&to).ok_or(400_u16)?;
     let me = state.accounts.get(from.account).ok_or(404_u16)?;
     let you = state.accounts.by_jid(&to).filter(|you| you.id != me.id).ok_or(404_u16)?;
+    if !you.has(to.device) {
+        return Err(404);
+    }
     let at = state.clock.now();
     let letters: Vec<(DeviceAddr, Arc<Node>)> = if you.privacy.blocks(me.id) {
         // Who is blocked hears it ring, and nobody answers.
@@ -109,14 +112,14 @@ impl Phone {
     /// of the call. What the other side does is in the journal: `call.reject`, `call.accept` and the like.
     pub fn calls(&self, whom: &str, video: bool) -> Result<String> {
         let (mut state, account) = self.known();
-        let to = callee(&state, whom)?;
+        let to = callee(&state, account, whom)?;
         Ok(begin(&mut state, account, &to, video))
     }
 
     /// Ends a call with whoever was called.
     pub fn hangs_up(&self, whom: &str, id: &str) -> Result<()> {
         let (mut state, account) = self.known();
-        let to = callee(&state, whom)?;
+        let to = callee(&state, account, whom)?;
         end(&mut state, account, &to, id);
         Ok(())
     }
@@ -137,9 +140,12 @@ pub(crate) fn end(state: &mut State, account: AccountId, to: &Jid, id: &str) {
     say(state, account, to, "terminate", id, Vec::new());
 }
 
-/// The person whom a name, a number or a JID stands for.
-pub(crate) fn callee(state: &State, whom: &str) -> Result<Jid> {
+/// The person whom a name, a number or a JID stands for, for somebody else to call.
+pub(crate) fn callee(state: &State, caller: AccountId, whom: &str) -> Result<Jid> {
     match Recipient::find(state, whom) {
+        Ok(Recipient::Person { account, .. }) if account == caller => {
+            Err(Error::OwnNumber(whom.to_owned()))
+        }
         Ok(person @ Recipient::Person { .. }) => Ok(person.jid(state)),
         _ => Err(Error::NoSuchPhone(whom.to_owned())),
     }

@@ -56,6 +56,9 @@ pub enum Error {
     /// No phone, number or group is called that.
     #[error("there is no phone, number or group `{0}`")]
     NoSuchChat(String),
+    /// Nobody calls themselves.
+    #[error("`{0}` is the phone's own number")]
+    OwnNumber(String),
     /// The phone has neither received nor sent such a message, or has forgotten it.
     #[error("the phone knows no message `{0}`")]
     NoSuchMessage(String),

@@ -123,3 +123,42 @@ async fn calls_and_privacy_are_there_over_http() {
     let (code, error) = control.post(&at("calls"), json!({"to": "eve"})).await;
     assert!(code == 404 && error["error"].as_str().unwrap().contains("`to`"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_calls_themselves_or_a_device_that_is_not_there() {
+    let control = Control::start().await;
+    control.crew().await;
+    let (shop, mia) = (links(&control.sandbox, "shop").await, links(&control.sandbox, "mia").await);
+    let offer =
+        NodeBuilder::new("offer").attr("call-id", "X").attr("call-creator", lid(&mia)).build();
+    for (id, device, error) in [("D1", 1, None), ("D2", 2, Some("404"))] {
+        let call = NodeBuilder::new("call").attr("to", lid(&shop).with_device(device));
+        let call = call.attr("id", id).children([offer.clone()]);
+        mia.client.send_node(call.build()).await.unwrap();
+        assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
+    }
+    let calls =
+        || control.sandbox.journal().iter().filter(|it| it.operation == "call.offer").count();
+    assert_eq!(calls(), 1);
+    for to in ["boss", "15550000001", "100000000000001@lid"] {
+        let (status, error) = control.post("/admin/phones/boss/calls", json!({"to": to})).await;
+        assert!(status == 409 && error["error"].as_str().unwrap().contains("`to`"), "{error}");
+    }
+    let ended = json!({"to": "shop", "id": ""});
+    let (status, error) = control.post("/admin/phones/boss/hang-up", ended).await;
+    assert!(status == 400 && error["error"].as_str().unwrap().contains("`id`"), "{error}");
+    assert!(control.sandbox.phone("boss").calls("boss", false).is_err());
+    assert_eq!(calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_device_rings_is_no_receipt_for_a_message() {
+    let (sandbox, _) = crew().await;
+    let shop = links(&sandbox, "shop").await;
+    let boss = sandbox.phone("boss");
+    boss.calls("shop", false).unwrap();
+    rings(&shop).await;
+    let id = boss.sends("shop", "call me back").await.unwrap();
+    boss.hears(|receipt| receipt.ids.contains(&id)).await.unwrap();
+    assert!(boss.receipts().iter().all(|receipt| receipt.ids.contains(&id)));
+}

@@ -77,7 +77,7 @@ pub(crate) async fn begin(
 ) -> Result<(StatusCode, Json<CallBody>), Error> {
     let mut state = lock(&shared);
     let account = account(&state, "name", &name)?;
-    let to = callee(&state, &body.to)?;
+    let to = callee(&state, account, &body.to)?;
     let id = calls::begin(&mut state, account, &to, body.video);
     Ok((StatusCode::CREATED, Json(CallBody { id })))
 }
@@ -91,9 +91,12 @@ pub(crate) async fn end(
     Path(name): Path<String>,
     Body(body): Body<CallEnd>,
 ) -> Result<Json<CallEnd>, Error> {
+    if body.id.is_empty() {
+        return Err(Error::field("id", "must not be empty"));
+    }
     let mut state = lock(&shared);
     let account = account(&state, "name", &name)?;
-    let to = callee(&state, &body.to)?;
+    let to = callee(&state, account, &body.to)?;
     calls::end(&mut state, account, &to, &body.id);
     Ok(Json(body))
 }
@@ -137,7 +140,13 @@ pub(crate) async fn block(
     Ok(Json(body))
 }
 
-fn callee(state: &state::State, to: &str) -> Result<wacore_binary::Jid, Error> {
-    calls::callee(state, to)
-        .map_err(|_| Error::NotFound(format!("`to`: there is neither a phone nor a person `{to}`")))
+fn callee(
+    state: &state::State,
+    caller: state::AccountId,
+    to: &str,
+) -> Result<wacore_binary::Jid, Error> {
+    calls::callee(state, caller, to).map_err(|error| match error {
+        crate::Error::OwnNumber(_) => Error::Conflict(format!("`to`: {error}")),
+        _ => Error::NotFound(format!("`to`: there is neither a phone nor a person `{to}`")),
+    })
 }

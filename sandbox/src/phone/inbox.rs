@@ -146,8 +146,13 @@ fn record(state: &mut State, account: AccountId, envelope: &Envelope, message: M
     chats.tell();
 }
 
-/// Records a receipt; one that says that a device cannot read a message gets it once more.
+/// Records a receipt; one that says that a device cannot read a message gets it once more. That a device rings is no
+/// receipt for a message (wacore `stanza/call.rs`, `build_offer_ack_receipt`: it names the call in it).
 async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
+    let children = node.children().unwrap_or_default();
+    if children.iter().any(|child| child.attrs.contains_key("call-id")) {
+        return;
+    }
     let jid = |name| stanza::jid(node, name);
     let Some(from) = jid("from") else { return };
     let author = jid("participant").filter(|_| !from.is_pn() && !from.is_lid());
