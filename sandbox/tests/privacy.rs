@@ -101,3 +101,20 @@ async fn nobody_blocks_a_stranger_to_the_server() {
     let refused = shop.client.send_iq_node(iq, None).await.unwrap_err();
     assert_eq!(refusal(&refused), Some(404));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_blocks_themselves() {
+    let control = crate::control::Control::start().await;
+    control.crew().await;
+    let body = serde_json::json!({ "phone": "boss", "blocked": true });
+    let (status, refused) =
+        control.send(reqwest::Method::PUT, "/admin/phones/boss/blocked", body).await;
+    assert_eq!(status, 400);
+    assert!(crate::control::error(&refused).contains("`phone`"), "{refused}");
+    // What one device of an account sends still reaches its others.
+    let (first, second) =
+        (links(&control.sandbox, "boss").await, links(&control.sandbox, "boss").await);
+    let shop = Jid::lid("100000000000002");
+    first.client.send_text(shop, "hello").await.unwrap();
+    assert_eq!(second.reads().await.text, "hello");
+}

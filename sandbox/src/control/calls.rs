@@ -136,6 +136,9 @@ pub(crate) async fn block(
 ) -> Result<Json<BlockBody>, Error> {
     let mut state = lock(&shared);
     let (who, whom) = (account(&state, "name", &name)?, account(&state, "phone", &body.phone)?);
+    if who == whom {
+        return Err(Error::field("phone", "is the phone itself"));
+    }
     privacy::block(&mut state, who, whom, body.blocked);
     Ok(Json(body))
 }

@@ -146,15 +146,16 @@ impl Phone {
     /// Blocks the account of this name, or does not any more.
     ///
     /// # Panics
-    /// If there is no account of either name.
+    /// If there is no account of either name, or both are one.
     pub fn blocks(&self, name: &str, on: bool) {
         let (mut state, account) = self.known();
         let whom = state.accounts.by_name(name).map(|account| account.id);
+        let whom = whom.filter(|whom| *whom != account);
         if let Some(whom) = whom {
             privacy::block(&mut state, account, whom, on);
         }
         drop(state);
-        assert!(whom.is_some(), "there is no phone `{name}`");
+        assert!(whom.is_some(), "there is no other phone `{name}`");
     }
 
     /// Sets whether the connections of the account's devices are half-open: they stay, and a device can still log in,
