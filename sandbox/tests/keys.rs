@@ -233,6 +233,13 @@ async fn an_upload_of_another_shape_is_refused() {
     assert_eq!(count(&mia).await, stock);
     assert_eq!(set(&mia, upload(good.0, good.1, good.2, good.3)).await, None);
     assert_eq!(count(&mia).await, stock + 1);
+    // An id that is there twice is one key.
+    let mut twice = upload(good.0, good.1, &[0, 3, 1], good.3);
+    if let Some(NodeContent::Nodes(keys)) = &mut twice[3].content {
+        keys.push(keys[0].clone());
+    }
+    assert_eq!(set(&mia, twice).await, None);
+    assert_eq!(count(&mia).await, stock + 2);
 }
 
 /// Sends a request in the namespace of keys; returns the number with which it was refused.

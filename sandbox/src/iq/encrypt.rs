@@ -61,12 +61,10 @@ fn upload(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Then> {
     store_signed_key(state, from, iq)?;
     let device = state.accounts.device_mut(from)?;
     device.registration = u32::from_be_bytes(registration);
-    let known: std::collections::HashSet<u32> =
+    let mut known: std::collections::HashSet<u32> =
         device.one_time_keys.iter().map(OneTimeKey::id).collect();
     let room = MAX_KEYS.saturating_sub(device.one_time_keys.len());
-    device
-        .one_time_keys
-        .extend(keys.into_iter().filter(|key| !known.contains(&key.id())).take(room));
+    device.one_time_keys.extend(keys.into_iter().filter(|key| known.insert(key.id())).take(room));
     // There are hundreds, for as long as the device is linked.
     device.one_time_keys.shrink_to_fit();
     let first = !std::mem::replace(&mut device.uploaded, true);
