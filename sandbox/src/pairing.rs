@@ -81,6 +81,13 @@ impl Pairings {
         self.candidates.remove(&link);
     }
 
+    /// The numbers that phones have offered to clients of this account, and still wait for an answer to.
+    fn promised(&self, account: AccountId) -> Vec<u16> {
+        let scans = self.candidates.values().filter_map(|candidate| candidate.scan.as_ref());
+        let waiting = scans.filter(|scan| !scan.done.is_closed()).map(|scan| scan.offered.addr);
+        waiting.filter(|addr| addr.account == account).map(|addr| addr.device).collect()
+    }
+
     /// Counts requests for a code, so that later ones are known from earlier ones.
     fn made(&mut self) -> u64 {
         self.requests += 1;
@@ -141,8 +148,9 @@ fn offer(
     code: &LinkingCode,
 ) -> Result<Offered> {
     let stamp = state.stamp();
+    let promised = state.pairings.promised(account);
     let account = state.accounts.get_mut(account).expect("accounts are never removed");
-    let free = account.free_device();
+    let free = account.free_device(&promised);
     let device = free.ok_or_else(|| Error::TooManyDevices(account.name.clone()))?;
     account.key_index += 1;
     let key_index = account.key_index;

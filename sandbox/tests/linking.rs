@@ -122,3 +122,20 @@ async fn a_client_that_gets_no_codes_has_used_them_up_at_once() {
     sandbox.phone("shop").scans(&device.qr().await).await.unwrap();
     device.connects().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_that_are_linked_at_once_get_numbers_of_their_own() {
+    let sandbox = with_phone("shop").await;
+    let (one, two) =
+        (Device::starts(&sandbox.ws_url()).await, Device::starts(&sandbox.ws_url()).await);
+    let (first, second) = (one.qr().await, two.qr().await);
+    let phone = sandbox.phone("shop");
+    // No client answers before both phones have scanned.
+    sandbox.hangs(true);
+    let (first, second, ()) =
+        tokio::join!(phone.scans(&first), phone.scans(&second), async { sandbox.hangs(false) });
+    let numbers = [first.unwrap().jid, second.unwrap().jid];
+    assert_eq!(numbers, ["15550000001:1@s.whatsapp.net", "15550000001:2@s.whatsapp.net"]);
+    one.connects().await;
+    two.connects().await;
+}

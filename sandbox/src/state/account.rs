@@ -95,9 +95,9 @@ impl Account {
         std::iter::once(DeviceAddr::phone(self.id)).chain(self.linked())
     }
 
-    /// The lowest number that no device has; `None` if the account is full.
-    pub(crate) fn free_device(&self) -> Option<u16> {
-        (1..=MAX_DEVICES).find(|id| self.device(*id).is_none())
+    /// The lowest number that no device has and none was promised; `None` if the account is full.
+    pub(crate) fn free_device(&self, promised: &[u16]) -> Option<u16> {
+        (1..=MAX_DEVICES).find(|id| self.device(*id).is_none() && !promised.contains(id))
     }
 }
 
