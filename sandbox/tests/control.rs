@@ -269,3 +269,12 @@ async fn an_unknown_route_and_a_wrong_method_are_json_errors() {
     assert_eq!((status.as_u16(), error(&refused)), (404, "there is no such route"));
     assert_eq!(control.send(Method::PUT, "/admin/phones", json!({})).await.0, 405);
 }
+
+#[tokio::test]
+async fn a_name_that_paths_cannot_hold_is_refused() {
+    let control = Control::start().await;
+    for name in [".", ".."] {
+        let (status, refused) = control.post("/admin/phones", json!({ "name": name })).await;
+        assert!(status == 400 && error(&refused).contains("`name`"), "{refused}");
+    }
+}

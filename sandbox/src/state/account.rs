@@ -217,11 +217,11 @@ impl Accounts {
     }
 }
 
-/// Whether an account may have this name: names are for people to type, and stand in paths. A few letters, digits, `-`,
-/// `_` and `.`.
+/// Whether an account may have this name: names are for people to type, and stand in paths, which `.` and `..` do not. A
+/// few letters, digits, `-`, `_` and `.`.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    (1..=64).contains(&name.len()) && name.chars().all(plain)
+    (1..=64).contains(&name.len()) && name.chars().all(plain) && ![".", ".."].contains(&name)
 }
 
 /// Whether a push name may name an account, too: without a letter it could be read as a phone number or a path.
