@@ -271,6 +271,41 @@ async fn an_unknown_route_and_a_wrong_method_are_json_errors() {
 }
 
 #[tokio::test]
+async fn what_is_no_text_or_no_number_is_a_json_error_that_names_it() {
+    let control = Control::start().await;
+    for (path, field) in
+        [("/admin/mock-phone/scan-qr", "body"), ("/admin/mock-phone/enter-code?phone=shop", "body")]
+    {
+        let request = control.request(Method::POST, path).body(vec![0xFF]);
+        let (status, refused) = answer(request).await;
+        assert_eq!(status, 400);
+        assert!(error(&refused).contains(field), "{refused}");
+    }
+    let paper = "/admin/newsletters/1@newsletter/messages";
+    for number in ["x", "-1", "18446744073709551616"] {
+        let body = json!({ "text": "hello" });
+        let (status, refused) = control.send(Method::PUT, &format!("{paper}/{number}"), body).await;
+        assert_eq!(status, 400);
+        assert!(error(&refused).contains("number"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_group_is_told_from_an_unknown_member() {
+    let control = Control::start().await;
+    let gid = control.crew().await;
+    for path in ["members", "promote", "admit", "reject", "join", "leave"] {
+        let body = json!({ "name": "mia" });
+        let (status, refused) = control.post(&format!("/admin/groups/9@g.us/{path}"), body).await;
+        assert_eq!(status, 404, "{path}");
+        assert!(error(&refused).contains("9@g.us"), "{path}: {refused}");
+    }
+    let body = json!({ "name": "nobody" });
+    let (status, refused) = control.post(&format!("/admin/groups/{gid}/promote"), body).await;
+    assert!(status == 404 && error(&refused).contains("`name`"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_name_that_paths_cannot_hold_is_refused() {
     let control = Control::start().await;
     for name in [".", ".."] {

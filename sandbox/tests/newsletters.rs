@@ -230,6 +230,12 @@ async fn newsletters_are_made_and_written_over_http() {
         control.post("/admin/newsletters", json!({ "name": "", "owner": "boss" })).await;
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("`name`"));
+    let wordy = json!({ "name": "Long", "owner": "boss", "description": "x".repeat(2049) });
+    let (status, body) = control.post("/admin/newsletters", wordy).await;
+    assert!(status == 400 && body["error"].as_str().unwrap().contains("`description`"), "{body}");
+    let reaction = json!({ "name": "boss", "reaction": "👍" });
+    let (status, body) = control.post(&format!("{path}/messages/7/react"), reaction).await;
+    assert!(status == 404 && body["error"].as_str().unwrap().contains("`number`"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

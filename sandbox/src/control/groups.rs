@@ -215,7 +215,6 @@ pub(crate) async fn change(
     Body(body): Body<ChangeBody>,
 ) -> Answer {
     let gid = address(&gid)?;
-    known(&lock(&shared), &gid)?;
     let by = body.by.as_deref();
     if let Some(subject) = body.subject {
         apply(&shared, &gid, by, "subject", |_| Change::Subject(subject))?;
@@ -394,6 +393,7 @@ fn apply(
     field: &'static str,
     change: impl FnOnce(&Group) -> Change,
 ) -> Result<(), Error> {
+    known(&lock(shared), gid)?;
     by.map_or(Ok(()), |name| phone(shared, "by", name))?;
     groups::change_as(shared, gid, by, change)
         .map_err(|refusal: Refusal| Error::Refused { field, refusal })

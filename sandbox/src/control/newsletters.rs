@@ -1,18 +1,18 @@
 //! `/admin/newsletters`: newsletters, made and written from outside.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use wacore_binary::Jid;
 
-use super::body::Body;
+use super::body::{Body, Path};
 use super::documented::Refused;
 use super::error::Error;
 use super::groups::phone;
-use crate::groups::Refusal;
+use crate::groups::{Refusal, check_subject};
 use crate::newsletters::{self, Channel, change};
 use crate::stanza::Push;
 use crate::state::{self, Shared, lock};
@@ -57,6 +57,14 @@ pub(crate) struct ReactionBody {
     name: String,
     /// Nothing takes the reaction back.
     reaction: String,
+}
+
+/// A message of a newsletter, as a path names it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MessageAt {
+    jid: String,
+    number: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -139,8 +147,12 @@ pub(crate) async fn add(
         description: body.description,
         ..change::Update::default()
     };
+    let field = match &new.name {
+        Some(name) if check_subject(name).is_ok() => "description",
+        _ => "name",
+    };
     let made = change::create(&mut lock(&shared), &body.owner, new);
-    let jid = made.map_err(refused("name"))?;
+    let jid = made.map_err(refused(field))?;
     Ok((StatusCode::CREATED, read(&shared, &jid)?))
 }
 
@@ -192,46 +204,50 @@ pub(crate) async fn post(
 
 /// Put a text in the place of a message, as the owner.
 #[utoipa::path(put, path = "/newsletters/{jid}/messages/{number}", operation_id = "editPost", tag = "newsletters",
+    params(MessageAt),
     request_body = PostBody,
     responses((status = 200, body = NewsletterBody, description = "The newsletter as it is now"), Refused))]
 pub(crate) async fn edit(
     State(shared): State<Shared>,
-    Path((jid, number)): Path<(String, u64)>,
+    Path(MessageAt { jid, number }): Path<MessageAt>,
     Body(PostBody { text }): Body<PostBody>,
 ) -> Answer {
     let jid = known(&shared, &jid)?;
     let done = newsletters::post_text(&mut lock(&shared), &jid, Some(number), Some(&text));
-    done.map_err(refused("serverId"))?;
+    done.map_err(refused("number"))?;
     read(&shared, &jid)
 }
 
 /// Take a message back, as the owner.
 #[utoipa::path(delete, path = "/newsletters/{jid}/messages/{number}", operation_id = "revokePost", tag = "newsletters",
+    params(MessageAt),
     responses((status = 200, body = NewsletterBody, description = "The newsletter as it is now"), Refused))]
 pub(crate) async fn revoke(
     State(shared): State<Shared>,
-    Path((jid, number)): Path<(String, u64)>,
+    Path(MessageAt { jid, number }): Path<MessageAt>,
 ) -> Answer {
     let jid = known(&shared, &jid)?;
     let done = newsletters::post_text(&mut lock(&shared), &jid, Some(number), None);
-    done.map_err(refused("serverId"))?;
+    done.map_err(refused("number"))?;
     read(&shared, &jid)
 }
 
 /// React to a message; an empty reaction takes it back.
 #[utoipa::path(post, path = "/newsletters/{jid}/messages/{number}/react", operation_id = "reactToPost", tag = "newsletters",
+    params(MessageAt),
     request_body = ReactionBody,
     responses((status = 200, body = NewsletterBody, description = "The newsletter as it is now"), Refused))]
 pub(crate) async fn react(
     State(shared): State<Shared>,
-    Path((jid, number)): Path<(String, u64)>,
+    Path(MessageAt { jid, number }): Path<MessageAt>,
     Body(ReactionBody { name, reaction }): Body<ReactionBody>,
 ) -> Answer {
     let jid = known(&shared, &jid)?;
     phone(&shared, "name", &name)?;
     let code = (!reaction.is_empty()).then_some(reaction);
     let done = change::react(&mut lock(&shared), &name, &jid, number, code);
-    done.map_err(refused("name"))?;
+    let field = |refusal| if refusal == Refusal::NotFound { "number" } else { "name" };
+    done.map_err(|refusal| Error::Refused { field: field(refusal), refusal })?;
     read(&shared, &jid)
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::body::{Body, Params};
+use super::body::{Body, Params, Text};
 use super::documented::Refused;
 use super::error::Error;
 use super::phones::check_name;
@@ -56,7 +56,7 @@ pub(crate) struct LinkedBody {
 pub(crate) async fn scan(
     State(shared): State<Shared>,
     Params(wanted): Params<Wanted>,
-    qr: String,
+    Text(qr): Text,
 ) -> Result<Json<LinkedBody>, Error> {
     let Some(phone) = wanted.phone else {
         let linked = pairing::scan_for_its_account(&shared, &qr).await;
@@ -94,7 +94,7 @@ pub(crate) struct Owner {
 pub(crate) async fn enter_code(
     State(shared): State<Shared>,
     Params(Owner { phone }): Params<Owner>,
-    code: String,
+    Text(code): Text,
 ) -> Result<Json<LinkedBody>, Error> {
     let linked = pairing::enter(&shared, &phone, code.trim()).await;
     Ok(body(phone, linked.map_err(|error| refused(&error))?))
