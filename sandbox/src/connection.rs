@@ -31,6 +31,9 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Bytes that are collected for one message before they are written.
 const JOINED: usize = 64 * 1024;
 
+/// Bytes of a stanza that is taken: with other addresses and a name it still fits into a frame.
+const LARGEST: usize = (1 << 24) - (64 << 10);
+
 /// How long a client may take to close its side.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -53,7 +56,7 @@ enum Ended {
     Cipher(#[from] wacore_noise::NoiseError),
     #[error(transparent)]
     Node(#[from] wacore_binary::BinaryError),
-    #[error("a stanza is too large to be sent")]
+    #[error("a stanza is too large")]
     TooLarge,
     #[error("the connection counter is used up")]
     Exhausted,
@@ -173,7 +176,11 @@ impl Connection {
             while let Some(mut frame) = self.framing.next() {
                 incoming.decrypt_in_place_with_counter(read, &mut frame)?;
                 read = read.checked_add(1).ok_or(Ended::Exhausted)?;
-                let node = OwnedNodeRef::new(util::unpack_bytes(frame)?)?.to_owned_node();
+                let plain = util::unpack_bytes(frame)?;
+                if plain.len() > LARGEST {
+                    return Err(Ended::TooLarge);
+                }
+                let node = OwnedNodeRef::new(plain)?.to_owned_node();
                 while !dispatch::stanza(&self.line.shared, self.line.link, &node).await {
                     self.goes_on().await;
                 }

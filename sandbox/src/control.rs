@@ -46,8 +46,8 @@ mod transport;
 
 use error::Error;
 
-/// Bytes that the body of a request may have; files are bodies, too.
-const BODY: usize = 16 << 20;
+/// Bytes that the body of a request may have; files are bodies, too. A text of so many still fits into a frame.
+const BODY: usize = 15 << 20;
 
 /// Where the routes are.
 const ADMIN: &str = "/admin";

@@ -275,3 +275,26 @@ async fn transport_is_read_and_set_over_http() {
     assert_eq!(handshakes["routed"], control.sandbox.routed());
     assert_eq!(control.send(Method::PUT, path, Value::Null).await.0, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stanza_that_could_not_be_handed_on_ends_the_connection_of_who_sends_it() {
+    let sandbox = started(Config::default()).await;
+    sandbox.add_phone("boss");
+    let paper = sandbox.add_newsletter("boss", "Paper");
+    paper.gets_followed("shop");
+    let (shop, _) = links(&sandbox, None).await;
+    let boss = crate::groups::links(&sandbox, "boss").await;
+    let message = |length: usize| {
+        let plaintext = NodeBuilder::new("plaintext").bytes(vec![0; length]).build();
+        let to = NodeBuilder::new("message").attr("to", paper.jid()).attr("id", "huge");
+        marshal(&to.attr("type", "text").children([plaintext]).build()).unwrap()
+    };
+    let (largest, known) = ((1 << 24) - 1, 1 << 23);
+    let length = largest - (message(known).len() - known);
+    let (_, packed) = compressed(("huge", message(length)));
+    boss.client.send_raw_bytes(packed).await.unwrap();
+    boss.sees(disconnected).await;
+    boss.connects().await;
+    assert_eq!(pong(&shop).await, "result");
+    assert!(paper.numbers().is_empty());
+}
