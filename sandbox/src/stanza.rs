@@ -84,9 +84,11 @@ pub(crate) fn attr(node: &Node, name: &str) -> Option<String> {
     node.attrs.get(name).map(|value| value.as_str().into_owned())
 }
 
-/// An attribute as an address.
+/// An attribute as an address. One with a device whose number has more than a byte is none: it could be read from a text,
+/// and could not be sent on (wacore-binary `encoder.rs`).
 pub(crate) fn jid(node: &Node, name: &str) -> Option<Jid> {
-    node.attrs.get(name).and_then(NodeValue::to_jid)
+    let jid = node.attrs.get(name).and_then(NodeValue::to_jid);
+    jid.filter(|jid| u8::try_from(jid.device).is_ok())
 }
 
 /// The messages that a receipt or an `ack` is for: that of its id, and those of its list.
@@ -130,6 +132,16 @@ mod tests {
         assert_eq!(attr(&reply, "id").as_deref(), Some("7"));
         assert_eq!(attr(&reply, "from").as_deref(), Some("g.us"));
         assert_eq!(attr(first_child(&reply).expect("an error"), "code").as_deref(), Some("404"));
+    }
+
+    #[test]
+    fn the_number_of_a_device_has_one_byte() {
+        let device = |to: &'static str| {
+            jid(&NodeBuilder::new("receipt").attr("to", to).build(), "to").map(|jid| jid.device)
+        };
+        assert_eq!(device("15550000001:255@s.whatsapp.net"), Some(255));
+        assert_eq!(device("15550000001:256@s.whatsapp.net"), None);
+        assert_eq!(device("100000000000001:65535@lid"), None);
     }
 
     #[test]

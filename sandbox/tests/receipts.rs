@@ -87,3 +87,22 @@ async fn what_cannot_be_read_is_asked_for_and_sent_once_more() {
         assert_eq!(mia.reads().await.text, "and on");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_could_not_be_sent_on_is_none() {
+    let (sandbox, _) = crew().await;
+    let (first, second) = (links(&sandbox, "shop").await, links(&sandbox, "shop").await);
+    let receipt = wacore_binary::builder::NodeBuilder::new("receipt")
+        .attr("id", "R1")
+        .attr("to", lid(&first))
+        .attr("recipient", "100000000000001:999#lid")
+        .build();
+    // The client's encoder would write an address with a smaller number, and writes this as a text.
+    let mut bytes = wacore_binary::marshal::marshal(&receipt).unwrap();
+    let at = bytes.iter().position(|byte| *byte == b'#').unwrap();
+    bytes[at] = b'@';
+    first.client.send_raw_bytes(bytes).await.unwrap();
+    first.client.fetch_privacy_settings().await.unwrap();
+    // What had come of it ended the connection of the account's other device, and each one after that.
+    second.client.fetch_privacy_settings().await.unwrap();
+}
