@@ -15,6 +15,18 @@ use crate::stanza::{attr, jid};
 use crate::state::{Account, AccountId, DeviceAddr, State};
 use crate::{Error, Phone, Result};
 
+/// The parts of an offer in their order; the server refuses another (wacore `stanza/call.rs`: 439).
+const PARTS: [&[&str]; 8] = [
+    &["privacy"],
+    &["audio"],
+    &["video"],
+    &["net"],
+    &["capability"],
+    &["destination", "enc"],
+    &["encopt"],
+    &["device-identity"],
+];
+
 /// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for.
 pub(crate) fn call(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
     let action = node.children().and_then(<[Node]>::first);
@@ -37,6 +49,9 @@ fn ring(
     let to = jid(node, "to").ok_or(400_u16)?;
     let id = attr(action, "call-id").filter(|id| !id.is_empty()).ok_or(400_u16)?;
     let way = Addressing::of(&to).ok_or(400_u16)?;
+    if action.tag == "offer" && !is_in_order(action) {
+        return Err(439);
+    }
     let me = state.accounts.get(from.account).ok_or(404_u16)?;
     let you = state.accounts.by_jid(&to).filter(|you| you.id != me.id).ok_or(404_u16)?;
     if !you.has(to.device) {
@@ -66,6 +81,12 @@ fn ring(
     Ok(())
 }
 
+/// Whether the parts that are known of an offer come in their order.
+fn is_in_order(offer: &Node) -> bool {
+    let place = |part: &Node| PARTS.iter().position(|names| names.contains(&part.tag.as_ref()));
+    offer.children().unwrap_or_default().iter().filter_map(place).is_sorted()
+}
+
 /// The one device that is named, or all linked ones; a phone rings, but nobody hears it here.
 fn heard_by<'a>(you: &'a Account, to: &Jid) -> impl Iterator<Item = DeviceAddr> + use<'a> {
     let named = to.device;
@@ -84,18 +105,19 @@ fn told(
 ) -> Node {
     let mut action = action.clone();
     if let Some(NodeContent::Nodes(children)) = &mut action.content {
-        let sealed = children
-            .iter()
-            .find(|child| child.tag == "destination")
-            .and_then(Node::children)
-            .and_then(|places| {
-                let is_it = |place: &&Node| {
-                    jid(place, "jid").is_some_and(|jid| jid.device == device.device)
-                };
-                places.iter().find(is_it)?.get_optional_child("enc").cloned()
-            });
-        children.retain(|child| child.tag != "destination");
-        children.extend(sealed);
+        let is_it =
+            |place: &&Node| jid(place, "jid").is_some_and(|jid| jid.device == device.device);
+        let sealed = |places: &Node| {
+            places.children()?.iter().find(is_it)?.get_optional_child("enc").cloned()
+        };
+        let parts = std::mem::take(children).into_iter();
+        children.extend(
+            parts.filter_map(
+                |part| {
+                    if part.tag == "destination" { sealed(&part) } else { Some(part) }
+                },
+            ),
+        );
     }
     let mut call = NodeBuilder::new("call")
         .attr("from", way.device(me, from.device))

@@ -162,3 +162,23 @@ async fn that_a_device_rings_is_no_receipt_for_a_message() {
     boss.hears(|receipt| receipt.ids.contains(&id)).await.unwrap();
     assert!(boss.receipts().iter().all(|receipt| receipt.ids.contains(&id)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_has_its_parts_in_order() {
+    let (sandbox, _) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    let part = |tag| NodeBuilder::new(tag).build();
+    for (id, parts, error) in [
+        ("O1", ["audio", "audio", "net", "enc", "encopt"], None),
+        ("O2", ["net", "audio", "enc", "encopt", "device-identity"], Some("439")),
+        ("O3", ["audio", "net", "encopt", "enc", "device-identity"], Some("439")),
+    ] {
+        let offer = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", lid(&mia));
+        let call = NodeBuilder::new("call").attr("to", lid(&shop)).attr("id", id);
+        let call = call.children([offer.children(parts.map(part)).build()]);
+        mia.client.send_node(call.build()).await.unwrap();
+        assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
+    }
+    let offers = sandbox.journal().into_iter().filter(|entry| entry.operation == "call.offer");
+    assert_eq!(offers.count(), 1);
+}
