@@ -57,7 +57,7 @@ fn wanted(picture: &Node) -> Result<Wanted, Refusal> {
     Ok(Wanted { form, known })
 }
 
-/// To remove a picture is to send none (wacore `iq/contacts.rs`, `SetProfilePictureSpec`).
+/// To remove a picture is to send none, and nothing else (wacore `iq/contacts.rs`, `SetProfilePictureSpec`).
 fn new(iq: &Node) -> Result<Option<NewPicture>, Refusal> {
     let (mut full, mut preview) = (None, None);
     for picture in iq.get_children_by_tag("picture") {
@@ -70,8 +70,8 @@ fn new(iq: &Node) -> Result<Option<NewPicture>, Refusal> {
     }
     match (full, preview) {
         (Some(full), preview) => Ok(Some(NewPicture { full, preview })),
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(Refusal::BadRequest),
+        (None, None) if iq.children().unwrap_or_default().is_empty() => Ok(None),
+        (None, _) => Err(Refusal::BadRequest),
     }
 }
 
@@ -145,7 +145,10 @@ mod tests {
             read(&iq("set", Some("1@g.us"), vec![given("image"), given("preview")])),
             Some(Ok(Request::Set(Some(Jid::group("1")), new(Some(full.clone())))))
         );
-        assert_eq!(read(&iq("set", None, vec![given("preview")])), Some(Err(Refusal::BadRequest)));
+        let photo = NodeBuilder::new("photo").bytes(*b"jpeg").build();
+        for malformed in [given("preview"), photo] {
+            assert_eq!(read(&iq("set", None, vec![malformed])), Some(Err(Refusal::BadRequest)));
+        }
         assert_eq!(read(&iq("result", None, vec![])), None);
     }
 
