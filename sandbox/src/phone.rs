@@ -12,6 +12,7 @@ mod inbox;
 mod key_ring;
 mod key_share;
 mod link_code;
+mod media_retry;
 mod peer;
 mod qr;
 mod recipient;

@@ -29,6 +29,7 @@ mod linking;
 mod logins;
 mod media;
 mod media_refusals;
+mod media_retry;
 mod members;
 mod messages;
 mod network;

@@ -10,7 +10,7 @@ use super::chats::{ReceivedMessage, ReceivedReceipt};
 use super::content::content;
 use super::envelope::Envelope;
 use super::signal::Signal;
-use super::{peer, retry};
+use super::{media_retry, peer, retry};
 use crate::relay;
 use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
@@ -146,8 +146,9 @@ fn record(state: &mut State, account: AccountId, envelope: &Envelope, message: M
     chats.tell();
 }
 
-/// Records a receipt; one that says that a device cannot read a message gets it once more. That a device rings is no
-/// receipt for a message (wacore `stanza/call.rs`, `build_offer_ack_receipt`: it names the call in it).
+/// Records a receipt; one that says that a device cannot read a message gets it once more, and one that says that it cannot
+/// fetch a file where that is now. That a device rings is no receipt for a message (wacore `stanza/call.rs`,
+/// `build_offer_ack_receipt`: it names the call in it).
 async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
     let children = node.children().unwrap_or_default();
     if children.iter().any(|child| child.attrs.contains_key("call-id")) {
@@ -173,6 +174,9 @@ async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
             group: from.is_group().then(|| from.to_string()),
         });
         handset.chats.tell();
+        if kind == "server-error" {
+            media_retry::answer(&mut state, account, peer, node);
+        }
         (kind == "retry").then_some(peer)
     };
     if let Some(asker) = asked {

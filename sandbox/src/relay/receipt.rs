@@ -19,6 +19,9 @@ enum Reach {
     Device,
     /// The same, if it is the reader's account's: its affairs are nobody else's.
     OwnDevice,
+    /// The phone of the reader's account, whichever device of it is named: whatsapp-rust `features/media_reupload.rs` names
+    /// its own, Baileys `messages-media.js` none.
+    OwnPhone,
     /// The reader's other devices only: nobody else is to know.
     Own,
 }
@@ -31,7 +34,8 @@ impl Reach {
             Some("read" | "played") => Self::AuthorAndOwn,
             Some("read-self" | "played-self") => Self::Own,
             Some("retry" | "enc_rekey_retry") => Self::Device,
-            Some("sender" | "peer_msg" | "hist_sync" | "server-error") => Self::OwnDevice,
+            Some("sender" | "peer_msg" | "hist_sync") => Self::OwnDevice,
+            Some("server-error") => Self::OwnPhone,
             Some(_) => return None,
         })
     }
@@ -93,9 +97,10 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
     // Who is not in the group, or is blocked, is heard by their own devices at most.
     let unheard = outside || (!in_chat && account.privacy.blocks(me.id));
     let letters: Letters = match reach {
-        Reach::OwnDevice if account.id != me.id => Vec::new(),
-        Reach::Device | Reach::OwnDevice => {
-            let named = DeviceAddr { account: account.id, device: author.device };
+        Reach::OwnDevice | Reach::OwnPhone if account.id != me.id => Vec::new(),
+        Reach::Device | Reach::OwnDevice | Reach::OwnPhone => {
+            let device = if reach == Reach::OwnPhone { 0 } else { author.device };
+            let named = DeviceAddr { account: account.id, device };
             if named == from { Vec::new() } else { vec![(named, theirs)] }
         }
         Reach::Own => own().collect(),
