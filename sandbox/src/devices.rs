@@ -56,7 +56,7 @@ pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     account.handset = None;
     account.app_state = Collections::default();
     account.settings = Settings::default();
-    account.history = Vec::new();
+    account.history = None;
     account.relist();
     tell_peers(state, id, |account, stamp| Some(stanza::identity(account, stamp)));
 }

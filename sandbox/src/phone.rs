@@ -1,6 +1,7 @@
 //! The phone of an account: it signs its devices, shares the keys that they need from it, and writes and reads messages
 //! as device 0, end to end like any other device.
 
+mod archive;
 mod chats;
 mod content;
 mod envelope;
@@ -14,6 +15,7 @@ mod key_share;
 mod link_code;
 mod media_retry;
 mod peer;
+mod peer_data;
 mod qr;
 mod recipient;
 mod retry;
@@ -27,8 +29,8 @@ pub use chats::{PeerRequest, ReceivedMessage, ReceivedReceipt, Undecrypted};
 pub use content::MessageKind;
 pub(crate) use gestures::{edit, react, read, revoke, text};
 pub(crate) use handset::{Bell, Handset, deliver, forget_sessions, serve, wait, withhold_keys};
+pub(crate) use history::remember;
 pub use history::{History, HistoryChat, HistoryMessage};
-pub(crate) use history::{Part as HistoryPart, remember};
 pub(crate) use identity::{Keys, accepts, signed_by};
 pub(crate) use key_ring::{KeyRing, SettingsKey};
 pub(crate) use link_code::{EnteredCode, WRAPPED_KEY};

@@ -38,6 +38,7 @@ mod newsletters;
 mod offline;
 mod openapi;
 mod pairing_code;
+mod peer_data;
 mod phone_control;
 mod phone_groups;
 mod phone_retries;

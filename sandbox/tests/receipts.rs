@@ -4,7 +4,7 @@ use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::{Event, Receipt};
 use whatsapp_rust::types::presence::ReceiptType;
 
-use crate::client::Device;
+use crate::client::{Device, Letter};
 use crate::groups::{crew, links};
 
 async fn hears(device: &Device, id: &str, kind: ReceiptType) -> Receipt {
@@ -67,6 +67,16 @@ async fn a_receipt_in_a_group_goes_to_the_author_and_names_the_reader() {
     assert_eq!(hears(&shop, &sent, ReceiptType::Read).await.source.sender, reader);
 }
 
+/// The next message that its author has sent: the phone sends what its device cannot read, too.
+async fn from_author(device: &Device) -> Letter {
+    loop {
+        let letter = device.reads().await;
+        if letter.info.unavailable_request_id.is_none() {
+            return letter;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_asked_for_and_sent_once_more() {
     let (sandbox, gid) = crew().await;
@@ -81,10 +91,10 @@ async fn what_cannot_be_read_is_asked_for_and_sent_once_more() {
             mia.client.signal().delete_sender_key(&to, &author).await.unwrap();
         }
         let sent = shop.client.send_text(to.clone(), "again").await.unwrap().message_id;
-        let letter = mia.reads().await;
+        let letter = from_author(&mia).await;
         assert_eq!((letter.text.as_str(), &letter.info.id), ("again", &sent), "{to}");
         shop.client.send_text(to.clone(), "and on").await.unwrap();
-        assert_eq!(mia.reads().await.text, "and on");
+        assert_eq!(from_author(&mia).await.text, "and on");
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Handset {
 pub(super) struct Sent {
     pub(super) id: String,
     pub(super) to: Recipient,
+    /// When, in epoch seconds.
+    pub(super) at: i64,
     pub(super) message: Vec<u8>,
 }
 
@@ -64,6 +66,11 @@ impl Handset {
     /// A message that was kept.
     pub(super) fn sent(&self, id: &str) -> Option<&Sent> {
         self.sent.iter().rev().find(|sent| sent.id == id)
+    }
+
+    /// Every message that was kept, the oldest first.
+    pub(super) fn all_sent(&self) -> impl Iterator<Item = &Sent> {
+        self.sent.iter()
     }
 
     /// Counts one more time that a message cannot be read, which its sender has sent so many times again.

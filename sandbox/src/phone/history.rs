@@ -8,12 +8,14 @@ mod part;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use utoipa::ToSchema;
+use waproto::whatsapp::{Message, WebMessageInfo};
 
+use super::recipient::Recipient;
 use crate::state::{AccountId, Shared, State, lock};
 use crate::{Error, Result};
-pub(crate) use part::Part;
-pub(super) use part::parts;
+pub(super) use part::Part;
 
 /// What had happened on a phone before its devices were linked. Chats and people are the names of phones, JIDs, or the
 /// digits of numbers.
@@ -63,16 +65,44 @@ pub struct HistoryMessage {
 
 /// Gives an account a past; devices that are linked from now on get it.
 pub(crate) fn remember(state: &mut State, account: AccountId, history: &History) -> Result<()> {
-    let parts = Part::of(state, account, history)?;
+    part::syncs(state, account, history)?;
     let Some(account) = state.accounts.get_mut(account) else {
         return Err(Error::NoSuchPhone(account.0.to_string()));
     };
-    account.history = parts;
+    account.history = Some(history.clone());
     Ok(())
 }
 
-/// The parts of an account's past, for a device.
-fn of(shared: &Shared, account: AccountId) -> Vec<Part> {
-    let state = lock(shared);
-    state.accounts.get(account).map_or_else(Vec::new, |account| account.history.clone())
+/// The messages of one chat of the past, the oldest first.
+pub(super) fn of_chat(state: &State, account: AccountId, chat: &Recipient) -> Vec<WebMessageInfo> {
+    let found = state.accounts.get(account).and_then(|account| account.history.as_ref());
+    let chats = found.into_iter().flat_map(|history| &history.chats);
+    let here = chats.filter(|past| {
+        let other = Recipient::find(state, &past.chat);
+        other.is_ok_and(|other| other.name(state) == chat.name(state))
+    });
+    let messages = here.flat_map(|past| &past.messages);
+    messages.filter_map(|past| part::said(state, account, chat, past).ok()).collect()
+}
+
+/// The messages that carry an account's past to a device.
+pub(super) fn parts(shared: &Shared, account: AccountId) -> Vec<Message> {
+    let syncs = {
+        let state = lock(shared);
+        let history = state.accounts.get(account).and_then(|account| account.history.as_ref());
+        history.map(|history| part::syncs(&state, account, history))
+    };
+    match syncs.transpose() {
+        // They are compressed here, without the lock.
+        Ok(syncs) => {
+            let parts = syncs.unwrap_or_default().into_iter();
+            let parts = parts.map(|(sync, order, progress)| Part::new(sync, order, progress));
+            parts.map(|part| part.message(shared, None)).collect()
+        }
+        // A group of the past is gone.
+        Err(error) => {
+            warn!(%error, "a phone does not send its past");
+            Vec::new()
+        }
+    }
 }

@@ -162,7 +162,7 @@ mod tests {
         let once = Message { view_once_message_v2: MessageField::some(once), ..Default::default() };
         let to = Recipient::Person { account: shop, way: Addressing::Lid };
         let message = once.encode_to_vec();
-        let sent = Sent { id: "M".to_owned(), to, message };
+        let sent = Sent { id: "M".to_owned(), to, at: 0, message };
         state.handset(boss).expect("a handset").keep(sent);
         (state, boss)
     }

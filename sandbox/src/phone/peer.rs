@@ -16,6 +16,7 @@ use super::chats::PeerRequest;
 use super::envelope::Envelope;
 use super::history;
 use super::key_share;
+use super::peer_data;
 use super::sending::{self, Failure};
 use super::signal::Signal;
 use crate::state::{AccountId, DeviceAddr, Shared, lock};
@@ -69,13 +70,18 @@ pub(super) async fn take(
     message: Message,
 ) {
     let protocol = message.protocol_message.as_option();
-    let wanted = protocol.and_then(|protocol| protocol.app_state_sync_key_request.as_option());
-    let answered = match wanted {
-        Some(request) => {
+    let keys = protocol.and_then(|protocol| protocol.app_state_sync_key_request.as_option());
+    let data = protocol.and_then(|it| it.peer_data_operation_request_message.as_option());
+    let device = envelope.sender;
+    let data =
+        data.and_then(|asked| peer_data::answer(shared, device.account, &envelope.id, asked));
+    let answered = match (keys, data) {
+        (Some(request), _) => {
             let ids = request.key_ids.iter().filter_map(|id| id.key_id.clone()).collect();
-            answer(shared, signal, envelope.sender, Some(ids)).await
+            answer(shared, signal, device, Some(ids)).await
         }
-        None => false,
+        (None, Some(data)) => told(tell(shared, signal, device, |_, _| data).await, device),
+        (None, None) => false,
     };
     let request = protocol.map_or_else(|| "message".to_owned(), name);
     let mut state = lock(shared);
@@ -105,13 +111,15 @@ async fn answer(
     wanted: Option<Vec<Vec<u8>>>,
 ) -> bool {
     let share = |keys: &Keys, index| key_share::message(keys, index, wanted);
-    match tell(shared, signal, device, share).await {
-        Ok(told) => told,
-        Err(failure) => {
-            warn!(%failure, "a phone could not share its keys with device {}", device.device);
-            false
-        }
-    }
+    told(tell(shared, signal, device, share).await, device)
+}
+
+/// Whether a device was told.
+fn told(told: Result<bool, Failure>, device: DeviceAddr) -> bool {
+    told.unwrap_or_else(|failure| {
+        warn!(%failure, "a phone could not answer device {}", device.device);
+        false
+    })
 }
 
 /// Sends a device a message that is for it alone, made with the account's keys and the device's key index; says whether

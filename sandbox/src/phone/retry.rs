@@ -237,7 +237,7 @@ mod tests {
         let of = DeviceAddr::phone;
         assert!(asked(&mut state, boss, of(shop), &receipt).is_none());
         let to = Recipient::Person { account: shop, way: Addressing::Lid };
-        let sent = Sent { id: "M".to_owned(), to, message: Vec::new() };
+        let sent = Sent { id: "M".to_owned(), to, at: 0, message: Vec::new() };
         state.handset(boss).expect("a handset").keep(sent);
         assert_eq!(asked(&mut state, boss, of(shop), &receipt).map(|(_, count)| count), Some(2));
         assert!(asked(&mut state, boss, of(boss), &receipt).is_some());

@@ -16,7 +16,7 @@ use crate::devices;
 use crate::relay::{self, Addressing};
 use crate::stanza;
 use crate::state::{Account, AccountId, Bundle, DeviceAddr, Shared, State, lock};
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// Why something was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,8 @@ pub(crate) async fn send(
     let stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
     let stanza = labelled(stanza.attrs(attrs), &message).children(children).build();
     if let Some(handset) = state.handset(account) {
-        handset.keep(Sent { id: id.clone(), to: to.clone(), message: message.encode_to_vec() });
+        let (to, at) = (to.clone(), clock::now());
+        handset.keep(Sent { id: id.clone(), to, at, message: message.encode_to_vec() });
     }
     let ack = relay::message(&mut state, DeviceAddr::phone(account), &stanza);
     accepted(&ack)?;

@@ -10,7 +10,7 @@ use crate::devices::SignedList;
 use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
-use crate::phone::{Handset, HistoryPart, Keys, Settings};
+use crate::phone::{Handset, History, Keys, Settings};
 use crate::profile::Profile;
 
 /// Devices that one account may link beside the phone.
@@ -59,8 +59,8 @@ pub(crate) struct Account {
     pub(crate) app_state: Collections,
     /// The same settings as the phone reads them.
     pub(crate) settings: Settings,
-    /// What the phone sends to a device of what was before.
-    pub(crate) history: Vec<HistoryPart>,
+    /// What was before: the phone sends it to a device that it links.
+    pub(crate) history: Option<History>,
 }
 
 impl Account {
@@ -141,7 +141,7 @@ impl Accounts {
             profile: Profile::default(),
             app_state: Collections::default(),
             settings: Settings::default(),
-            history: Vec::new(),
+            history: None,
         });
         Some(id)
     }

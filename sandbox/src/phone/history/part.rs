@@ -1,7 +1,6 @@
 //! The past in protobuf, part by part.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use buffa::{Message as _, MessageField};
 use flate2::Compression;
@@ -25,78 +24,39 @@ use crate::{Error, Result};
 /// Compressed bytes that the first part may have to be in the message itself.
 const INLINE: usize = 8 * 1024;
 
-/// A part of the past: made once, sent to every device.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
+/// A part of the past as it is sent.
+pub(in crate::phone) struct Part {
     kind: HistorySyncType,
     order: u32,
     progress: u32,
-    compressed: Arc<[u8]>,
+    compressed: Vec<u8>,
 }
 
 impl Part {
-    /// The parts that a phone sends: every chat with its newest message, what people call themselves, and the rest.
-    pub(super) fn of(state: &State, account: AccountId, history: &History) -> Result<Vec<Self>> {
-        let chat = |chat| conversation(state, account, chat);
-        let whole: Vec<Conversation> = history.chats.iter().map(chat).collect::<Result<_>>()?;
-        let newest = whole.iter().map(|chat| {
-            let messages = chat.messages.last().cloned().into_iter().collect();
-            Conversation { messages, ..chat.clone() }
-        });
-        let older = whole.iter().filter(|chat| chat.messages.len() > 1).map(|chat| {
-            let older = chat.messages.len() - 1;
-            Conversation { messages: chat.messages[..older].to_vec(), ..chat.clone() }
-        });
-        let names = history.push_names.iter().map(|(who, name)| {
-            let id = Recipient::find(state, who)?.jid(state).to_string();
-            Ok(Pushname { id: Some(id), pushname: Some(name.clone()) })
-        });
-        let bootstrap = HistorySync {
-            sync_type: HistorySyncType::INITIAL_BOOTSTRAP,
-            conversations: newest.collect(),
-            phone_number_to_lid_mappings: people(state, history),
-            ..Default::default()
-        };
-        let names = HistorySync {
-            sync_type: HistorySyncType::PUSH_NAME,
-            pushnames: names.collect::<Result<_>>()?,
-            ..Default::default()
-        };
-        let recent = HistorySync {
-            sync_type: HistorySyncType::RECENT,
-            conversations: older.collect(),
-            ..Default::default()
-        };
-        let mut parts = vec![Self::new(bootstrap, 0, 50)];
-        if !names.pushnames.is_empty() {
-            parts.push(Self::new(names, 0, 50));
-        }
-        parts.push(Self::new(recent, 1, 100));
-        Ok(parts)
-    }
-
-    fn new(mut sync: HistorySync, order: u32, progress: u32) -> Self {
+    /// Compresses a part.
+    pub(in crate::phone) fn new(mut sync: HistorySync, order: u32, progress: u32) -> Self {
         sync.chunk_order = Some(order);
         sync.progress = Some(progress);
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
         let written = encoder.write_all(&sync.encode_to_vec());
         let compressed = written.and_then(|()| encoder.finish());
-        let compressed = compressed.expect("writing into memory does not fail").into();
+        let compressed = compressed.expect("writing into memory does not fail");
         Self { kind: sync.sync_type, order, progress, compressed }
     }
 
-    /// The message that says where this part is.
-    fn message(&self, shared: &Shared) -> Message {
+    /// The message that says where this part is, and which request of a device it answers.
+    pub(in crate::phone) fn message(self, shared: &Shared, request: Option<&str>) -> Message {
         let mut notification = HistorySyncNotification {
             sync_type: Some(kind(self.kind)),
             chunk_order: Some(self.order),
             progress: Some(self.progress),
             file_length: Some(self.compressed.len() as u64),
+            peer_data_request_session_id: request.map(str::to_owned),
             ..Default::default()
         };
         let first = self.kind == HistorySyncType::INITIAL_BOOTSTRAP;
         if first && self.compressed.len() <= INLINE {
-            let inline = Some(self.compressed.to_vec());
+            let inline = Some(self.compressed);
             notification.initial_hist_bootstrap_inline_payload = inline;
         } else {
             let sealed = blob::seal(MediaType::History, &self.compressed);
@@ -115,17 +75,56 @@ impl Part {
     }
 }
 
-/// The messages that carry an account's past.
-pub(in crate::phone) fn parts(shared: &Shared, account: AccountId) -> Vec<Message> {
-    let parts = super::of(shared, account);
-    parts.iter().map(|part| part.message(shared)).collect()
+/// What a phone sends of the past, in what order and with how much progress: every chat with its newest message, what
+/// people call themselves, and the rest.
+pub(super) fn syncs(
+    state: &State,
+    account: AccountId,
+    history: &History,
+) -> Result<Vec<(HistorySync, u32, u32)>> {
+    let chat = |chat| conversation(state, account, chat);
+    let whole: Vec<Conversation> = history.chats.iter().map(chat).collect::<Result<_>>()?;
+    let newest = whole.iter().map(|chat| {
+        let messages = chat.messages.last().cloned().into_iter().collect();
+        Conversation { messages, ..chat.clone() }
+    });
+    let older = whole.iter().filter(|chat| chat.messages.len() > 1).map(|chat| {
+        let older = chat.messages.len() - 1;
+        Conversation { messages: chat.messages[..older].to_vec(), ..chat.clone() }
+    });
+    let names = history.push_names.iter().map(|(who, name)| {
+        let id = Recipient::find(state, who)?.jid(state).to_string();
+        Ok(Pushname { id: Some(id), pushname: Some(name.clone()) })
+    });
+    let bootstrap = HistorySync {
+        sync_type: HistorySyncType::INITIAL_BOOTSTRAP,
+        conversations: newest.collect(),
+        phone_number_to_lid_mappings: people(state, history),
+        ..Default::default()
+    };
+    let names = HistorySync {
+        sync_type: HistorySyncType::PUSH_NAME,
+        pushnames: names.collect::<Result<_>>()?,
+        ..Default::default()
+    };
+    let recent = HistorySync {
+        sync_type: HistorySyncType::RECENT,
+        conversations: older.collect(),
+        ..Default::default()
+    };
+    let mut parts = vec![(bootstrap, 0, 50)];
+    if !names.pushnames.is_empty() {
+        parts.push((names, 0, 50));
+    }
+    parts.push((recent, 1, 100));
+    Ok(parts)
 }
-
 /// The same type, as a notification calls it.
 fn kind(kind: HistorySyncType) -> message::HistorySyncType {
     match kind {
         HistorySyncType::PUSH_NAME => message::HistorySyncType::PUSH_NAME,
         HistorySyncType::RECENT => message::HistorySyncType::RECENT,
+        HistorySyncType::ON_DEMAND => message::HistorySyncType::ON_DEMAND,
         _ => message::HistorySyncType::INITIAL_BOOTSTRAP,
     }
 }
@@ -150,7 +149,8 @@ fn conversation(state: &State, account: AccountId, past: &HistoryChat) -> Result
     })
 }
 
-fn said(
+/// A message of the past, as a phone keeps it.
+pub(super) fn said(
     state: &State,
     account: AccountId,
     chat: &Recipient,
@@ -228,8 +228,10 @@ mod tests {
         let shop = state.accounts.add("shop").expect("a free name");
         state.accounts.add("mia").expect("a free name");
         let kinds = |history: &History| {
-            let parts = Part::of(&state, shop, history)?;
-            Ok::<_, Error>(parts.iter().map(|part| (part.kind, part.progress)).collect::<Vec<_>>())
+            let parts = syncs(&state, shop, history)?.into_iter();
+            Ok::<_, Error>(
+                parts.map(|(part, _, progress)| (part.sync_type, progress)).collect::<Vec<_>>(),
+            )
         };
         let bootstrap = (HistorySyncType::INITIAL_BOOTSTRAP, 50);
         let recent = (HistorySyncType::RECENT, 100);
