@@ -53,8 +53,8 @@ pub enum Error {
     /// The client went away before it was linked.
     #[error("the client disconnected before it was linked")]
     LinkInterrupted,
-    /// No phone, number or group is called that.
-    #[error("there is no phone, number or group `{0}`")]
+    /// No phone, number, group or newsletter is called that.
+    #[error("there is no phone, number, group or newsletter `{0}`")]
     NoSuchChat(String),
     /// Nobody calls themselves.
     #[error("`{0}` is the phone's own number")]
@@ -71,6 +71,9 @@ pub enum Error {
     /// The server has not taken the phone's message.
     #[error("the server refused the message with {0}")]
     MessageRefused(u16),
+    /// The server does not let the phone follow a newsletter, or go.
+    #[error("the newsletter refused it with {0}")]
+    NewsletterRefused(u16),
     /// What a test waits for has not come.
     #[error("`{0}` has not received it in time")]
     NotReceived(String),

@@ -1,8 +1,7 @@
 //! Newsletters, which apps call channels: one writes, everybody may follow, nothing is encrypted.
 //!
 //! `channel` is the data, `change` the rules; `graph` is the GraphQL channel on which they are managed, `request` the
-//! IQs that read them, `relay` the messages and receipts to them, `stanza` how they look on the wire. Phones take no
-//! part in them: newsletters go to linked devices only.
+//! IQs that read them, `relay` the messages and receipts to them, `stanza` how they look on the wire.
 
 pub(crate) mod change;
 mod channel;
@@ -21,7 +20,7 @@ use crate::groups::Refusal;
 pub(crate) use channel::Channel;
 pub use levers::NewsletterLever;
 pub(crate) use levers::{act, post_text};
-pub(crate) use relay::Draft;
+pub(crate) use relay::{Draft, Edit};
 
 /// All newsletters, by the digits of their id.
 #[derive(Debug, Default)]

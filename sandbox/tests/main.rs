@@ -34,6 +34,7 @@ mod members;
 mod messages;
 mod network;
 mod newsletter_messages;
+mod newsletter_phones;
 mod newsletters;
 mod offline;
 mod openapi;

@@ -12,7 +12,8 @@ use crate::{Error, Phone, Result};
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Phone {
-    /// Sends a text to whom a phone name, a JID or the digits of a number mean, or to a group; returns the message's id.
+    /// Sends a text to whom a phone name, a JID or the digits of a number mean, to a group, or to a newsletter of the
+    /// account's own; returns the message's id.
     /// A name stands for the account's LID. Every device of the recipients gets it, and so does every other device of
     /// the phone's own account.
     pub async fn sends(&self, to: &str, text: &str) -> Result<String> {
@@ -43,7 +44,19 @@ impl Phone {
         phone::revoke(&self.shared, self.account()?, id).await
     }
 
-    /// Tells the senders of these messages that they were read.
+    /// Follows a newsletter, whose newest messages the phone then has.
+    pub fn follows(&self, newsletter: &str) -> Result<()> {
+        let jid = phone::newsletter(&self.shared, newsletter)?;
+        phone::follow(&self.shared, self.account()?, &jid, true)
+    }
+
+    /// Follows a newsletter no more.
+    pub fn unfollows(&self, newsletter: &str) -> Result<()> {
+        let jid = phone::newsletter(&self.shared, newsletter)?;
+        phone::follow(&self.shared, self.account()?, &jid, false)
+    }
+
+    /// Tells the senders of these messages that they were read; messages of newsletters count as seen.
     pub fn reads(&self, ids: &[&str]) -> Result<()> {
         let account = self.account()?;
         phone::read(&mut state::lock(&self.shared), account, ids)

@@ -137,7 +137,7 @@ pub(crate) fn contact(state: &State, who: &str, name: &str) -> Result<Change> {
         Recipient::Person { account, .. } => {
             phone::saved_contact(state, account, name).ok_or_else(unknown)
         }
-        Recipient::Group(_) => Err(unknown()),
+        _ => Err(unknown()),
     }
 }
 

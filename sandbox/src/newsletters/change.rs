@@ -27,6 +27,9 @@ pub(crate) struct Update {
     pub(crate) picture: Option<Vec<u8>>,
 }
 
+/// Messages that a phone has of a newsletter which it follows anew.
+const SHOWN: usize = 50;
+
 impl Update {
     fn check(&self) -> Result<(), Refusal> {
         if let Some(name) = &self.name {
@@ -127,9 +130,24 @@ pub(crate) fn follow(
     }
     channel.followers.push(author.to_owned());
     record(state, author, "newsletter.follow", jid, json!({}));
+    show_phone(state, author, jid)?;
     let channel = state.newsletters.find(jid)?;
     let told = json!({ "xwa2_notify_newsletter_on_join": graph::metadata(channel, author) });
     Ok(told_to(state, &[author.to_owned()], acting, "NotificationNewsletterJoin", &told))
+}
+
+/// The phone of who follows now has the newest messages, as an app that opens a newsletter does.
+fn show_phone(state: &mut State, name: &str, jid: &Jid) -> Result<(), Refusal> {
+    let posts = &state.newsletters.find(jid)?.posts;
+    let there = posts.iter().filter(|post| !post.revoked).rev().take(SHOWN);
+    let nodes: Vec<_> =
+        there.map(|post| Arc::new(stanza::delivered(jid, post, None, false))).collect();
+    if let Some(account) = state.accounts.by_name(name).map(|account| account.id) {
+        for node in nodes.into_iter().rev() {
+            state.deliver(DeviceAddr::phone(account), node);
+        }
+    }
+    Ok(())
 }
 
 /// Somebody follows a newsletter no more; its owner cannot go.
@@ -253,8 +271,12 @@ pub(crate) fn publish(
     for name in readers {
         let Some(account) = state.accounts.by_name(&name) else { continue };
         let node = if name == author { &for_owner } else { &for_others };
+        let phone = DeviceAddr::phone(account.id);
         let push = Push { account: account.id, except: acting, node: Arc::clone(node) };
         state.push(push);
+        if acting != Some(phone) {
+            state.deliver(phone, Arc::clone(node));
+        }
     }
     Ok(server_id)
 }

@@ -24,11 +24,11 @@ pub struct ReceivedMessage {
     pub sequence: u64,
     /// The message's id.
     pub id: String,
-    /// The group's JID, or the phone-number JID of the other person.
+    /// The JID of the group or the newsletter, or the phone-number JID of the other person.
     pub chat: String,
-    /// Name of the account that sent it.
+    /// Name of the account that sent it; in a newsletter its owner.
     pub sender: String,
-    /// Phone-number JID of the account that sent it.
+    /// Phone-number JID of the account that sent it; in a newsletter that of the newsletter.
     pub sender_jid: String,
     /// The device that sent it; 0 is a phone.
     pub sender_device: u16,

@@ -2,11 +2,12 @@
 
 use buffa::MessageField;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp::message::ProtocolMessage;
 use waproto::whatsapp::message::protocol_message::Type;
 use waproto::whatsapp::{Message, MessageKey};
 
+use super::newsletters;
 use super::recipient::Recipient;
 use super::send;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
@@ -31,6 +32,9 @@ pub(crate) async fn react(
     emoji: &str,
 ) -> Result<String> {
     let (said, key) = known(&mut lock(shared), account, id)?;
+    if let Recipient::Newsletter(jid) = &said.place {
+        return newsletters::react(&mut lock(shared), account, jid, id, emoji);
+    }
     let now_ms = lock(shared).clock.now_ms();
     let reaction = wacore::proto_helpers::build_reaction_message(key, emoji, now_ms);
     send(shared, account, &said.place, reaction).await
@@ -47,6 +51,9 @@ pub(crate) async fn edit(
     if said.author != account {
         return Err(Error::NotOwnMessage(id.to_owned()));
     }
+    if let Recipient::Newsletter(jid) = &said.place {
+        return newsletters::amend(&mut lock(shared), account, jid, id, Some(&text(words)));
+    }
     let edited = ProtocolMessage {
         edited_message: MessageField::some(text(words)),
         timestamp_ms: Some(lock(shared).clock.now_ms()),
@@ -58,13 +65,17 @@ pub(crate) async fn edit(
 /// Takes a message back: one of the account, or in a group anybody's.
 pub(crate) async fn revoke(shared: &Shared, account: AccountId, id: &str) -> Result<String> {
     let (said, key) = known(&mut lock(shared), account, id)?;
-    if said.author != account && matches!(said.place, Recipient::Person { .. }) {
+    if said.author != account && !matches!(said.place, Recipient::Group(_)) {
         return Err(Error::NotOwnMessage(id.to_owned()));
+    }
+    if let Recipient::Newsletter(jid) = &said.place {
+        return newsletters::amend(&mut lock(shared), account, jid, id, None);
     }
     send(shared, account, &said.place, wrapped(about(Type::REVOKE, key))).await
 }
 
-/// Tells the senders of messages that they were read: one receipt for those of one author in one chat.
+/// Tells the senders of messages that they were read: one receipt for those of one author in one chat. Those of newsletters
+/// are seen.
 pub(crate) fn read(state: &mut State, account: AccountId, ids: &[&str]) -> Result<()> {
     let mut receipts: Vec<(Jid, Option<Jid>, Vec<&str>)> = Vec::new();
     for id in ids {
@@ -78,6 +89,10 @@ pub(crate) fn read(state: &mut State, account: AccountId, ids: &[&str]) -> Resul
         }
     }
     for (to, author, ids) in receipts {
+        if to.is_newsletter() {
+            newsletters::see(state, account, &to, &ids)?;
+            continue;
+        }
         let receipt = read_receipt(&to, author.as_ref(), &ids, state.clock.now());
         relay::receipt(state, DeviceAddr::phone(account), &receipt);
     }

@@ -2,7 +2,7 @@
 
 use buffa::Message as _;
 use tracing::{debug, warn};
-use wacore_binary::{JidExt as _, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 
@@ -10,7 +10,7 @@ use super::chats::{ReceivedMessage, ReceivedReceipt};
 use super::content::content;
 use super::envelope::Envelope;
 use super::signal::Signal;
-use super::{media_retry, peer, retry};
+use super::{media_retry, newsletters, peer, retry};
 use crate::relay;
 use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
@@ -33,7 +33,10 @@ pub(super) async fn read(shared: Shared, account: AccountId) {
         let next = lock(&shared).handset(account).and_then(super::Handset::next);
         let Some(node) = next else { break };
         match node.tag.as_ref() {
-            "message" => message(&shared, account, &node).await,
+            "message" => match stanza::jid(&node, "from").filter(Jid::is_newsletter) {
+                Some(jid) => newsletters::take(&mut lock(&shared), account, &jid, &node),
+                None => message(&shared, account, &node).await,
+            },
             "receipt" => receipt(&shared, account, &node).await,
             other => debug!(tag = other, "a phone has no use for `{other}`"),
         }

@@ -6,7 +6,7 @@ use crate::relay::Addressing;
 use crate::state::{AccountId, State};
 use crate::{Error, Result};
 
-/// A person or a group, and how the stanza names them.
+/// A person, a group or a newsletter, and how the stanza names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Recipient {
     /// A person, by LID or by phone number.
@@ -18,6 +18,8 @@ pub(crate) enum Recipient {
     },
     /// A group.
     Group(Jid),
+    /// A newsletter.
+    Newsletter(Jid),
 }
 
 impl Recipient {
@@ -40,6 +42,10 @@ impl Recipient {
                 Err(_) => Err(unknown()),
             };
         }
+        if jid.is_newsletter() {
+            let known = state.newsletters.find(&jid).is_ok();
+            return if known { Ok(Self::Newsletter(jid)) } else { Err(unknown()) };
+        }
         let account = state.accounts.by_jid(&jid).ok_or_else(unknown)?;
         let way = Addressing::of(&jid).ok_or_else(unknown)?;
         Ok(Self::Person { account: account.id, way })
@@ -52,13 +58,15 @@ impl Recipient {
             Self::Group(gid) => {
                 state.groups.find(gid).map_or(Addressing::Phone, |group| group.addressing)
             }
+            // Nobody is named there.
+            Self::Newsletter(_) => Addressing::Lid,
         }
     }
 
-    /// What the phone's chats call it: the group's JID, or the person's phone-number JID.
+    /// What the phone's chats call it: the JID of the group or the newsletter, or the person's phone-number JID.
     pub(super) fn name(&self, state: &State) -> String {
         match self {
-            Self::Group(gid) => gid.to_string(),
+            Self::Group(jid) | Self::Newsletter(jid) => jid.to_string(),
             Self::Person { account, .. } => {
                 Self::Person { account: *account, way: Addressing::Phone }.jid(state).to_string()
             }
@@ -68,7 +76,7 @@ impl Recipient {
     /// What stanzas call it, without a device part.
     pub(crate) fn jid(&self, state: &State) -> Jid {
         match self {
-            Self::Group(gid) => gid.clone(),
+            Self::Group(jid) | Self::Newsletter(jid) => jid.clone(),
             Self::Person { account, way } => {
                 let account = state.accounts.get(*account);
                 account.map(|account| way.person(account)).unwrap_or_default()
@@ -93,7 +101,7 @@ mod tests {
         for to in ["shop", "100000000000001@lid", "100000000000001:3@lid"] {
             assert_eq!(find(to).expect(to), person(Addressing::Lid));
         }
-        for to in ["nobody", "", "+", "15550000002", "1@g.us"] {
+        for to in ["nobody", "", "+", "15550000002", "1@g.us", "1@newsletter"] {
             assert!(matches!(find(to), Err(Error::NoSuchChat(name)) if name == to), "{to}");
         }
     }

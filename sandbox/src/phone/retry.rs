@@ -142,6 +142,7 @@ fn asked(
             let group = state.groups.find(gid).ok()?;
             state.members(group).any(|member| member.id == reader.account)
         }
+        Recipient::Newsletter(_) => false,
     };
     (meant && (1..MAX_RETRY_COUNT).contains(&count)).then_some((sent, count))
 }
@@ -190,7 +191,7 @@ async fn resend(
             message = wacore::messages::wrap_device_sent(message, to.to_string());
             stanza = stanza.attr("recipient", to);
         }
-        Recipient::Person { .. } => {}
+        Recipient::Person { .. } | Recipient::Newsletter(_) => {}
     }
     let sealed = signal.seal(reader, &sending::padded(&message)).await?;
     let enc = sending::enc(sealed, &original).attr("count", count).build();

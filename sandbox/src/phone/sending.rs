@@ -10,6 +10,7 @@ use waproto::whatsapp::Message;
 use waproto::whatsapp::message::SenderKeyDistributionMessage;
 
 use super::handset::Sent;
+use super::newsletters;
 use super::recipient::Recipient;
 use super::signal::{Sealed, Signal};
 use crate::devices;
@@ -51,12 +52,17 @@ pub(crate) async fn send(
     let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
     let signal = signal.ok_or_else(|| Error::NoSuchPhone(account.0.to_string()))?;
     let mut signal = signal.lock().await;
-    add_secret(&mut message);
+    if !matches!(to, Recipient::Newsletter(_)) {
+        add_secret(&mut message);
+    }
     let Parts { attrs, children } = match to {
         Recipient::Person { account: other, way } => {
             direct(shared, &mut signal, account, (*other, *way), &message).await?
         }
         Recipient::Group(gid) => group(shared, &mut signal, account, gid, &message).await?,
+        Recipient::Newsletter(jid) => {
+            return newsletters::post(&mut lock(shared), account, jid, &message);
+        }
     };
     let id = fresh_id();
     let mut state = lock(shared);
@@ -253,7 +259,7 @@ fn add_secret(message: &mut Message) {
 }
 
 /// An id as phones make them.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     let random: [u8; 9] = rand::random();
     random.iter().fold("3A".to_owned(), |id, byte| format!("{id}{byte:02X}"))
 }

@@ -158,7 +158,7 @@ pub(super) fn said(
 ) -> Result<WebMessageInfo> {
     let author = past.from.as_ref().map(|from| match Recipient::find(state, from)? {
         Recipient::Person { account, .. } => Ok((account, from)),
-        Recipient::Group(_) => Err(Error::NoSuchChat(from.clone())),
+        _ => Err(Error::NoSuchChat(from.clone())),
     });
     let author = author.transpose()?.filter(|(author, _)| *author != account);
     let place = chat.jid(state);
