@@ -74,7 +74,7 @@ fn sync(state: &mut State, id: AccountId, except: Option<DeviceAddr>) {
 }
 
 /// Tells everybody who may encrypt to the account.
-fn tell_peers(
+pub(crate) fn tell_peers(
     state: &mut State,
     id: AccountId,
     make: impl FnOnce(&mut Account, &Stamp) -> Option<Node>,

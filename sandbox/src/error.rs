@@ -71,6 +71,12 @@ pub enum Error {
     /// The server has not taken the phone's message.
     #[error("the server refused the message with {0}")]
     MessageRefused(u16),
+    /// The text is not a phone number.
+    #[error("`{0}` is not a phone number: it has 7 to 15 digits, the first of which is no 0")]
+    InvalidNumber(String),
+    /// Another account has the number, or is to get it.
+    #[error("the number `{0}` is taken")]
+    NumberTaken(String),
     /// The server does not let the phone follow a newsletter, or go.
     #[error("the newsletter refused it with {0}")]
     NewsletterRefused(u16),

@@ -25,7 +25,7 @@ pub(crate) use group::{Group, Person};
 pub(crate) use invite::fresh_code;
 pub use levers::{GroupLever, NewGroup};
 pub(crate) use levers::{Unfounded, add, change_as, describe, set_picture_as};
-pub(crate) use people::of_name as person;
+pub(crate) use people::{of_account as person_of, of_name as person, renumber};
 pub(crate) use registry::Groups;
 pub use standing::Part;
 pub(crate) use standing::Place;

@@ -24,6 +24,7 @@ mod logins;
 mod media;
 mod newsletters;
 mod noise;
+mod numbers;
 mod pairing;
 mod phone;
 mod pictures;

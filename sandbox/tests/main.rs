@@ -36,6 +36,7 @@ mod network;
 mod newsletter_messages;
 mod newsletter_phones;
 mod newsletters;
+mod numbers;
 mod offline;
 mod openapi;
 mod pairing_code;

@@ -9,8 +9,12 @@ use crate::{calls, pairing, phone, presence, relay, stanza};
 
 /// Acts on one stanza of this connection; says no if it has to wait, because the connection hangs.
 pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
-    // A statement of its own, so that the lock is gone before the await.
-    let Some(later) = act(&mut lock(shared), link, node) else { return false };
+    let later = {
+        let mut state = lock(shared);
+        let node = state.links.understood(link, node);
+        act(&mut state, link, &node)
+    };
+    let Some(later) = later else { return false };
     for later in later {
         match later {
             // Boxed, as every connection would have room for it as long as it lives.

@@ -35,9 +35,16 @@ pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &
 
 /// The device that logs in, if it is linked and holds the key that it was linked with.
 fn known(state: &State, payload: &ClientPayload, noise: [u8; 32]) -> Option<DeviceAddr> {
-    let account = state.accounts.by_jid(&Jid::pn(payload.username?.to_string()))?;
-    let device = account.device(u16::try_from(payload.device?).ok()?)?;
-    (device.noise == noise).then_some(DeviceAddr { account: account.id, device: device.id })
+    let number = payload.username?.to_string();
+    let id = u16::try_from(payload.device?).ok()?;
+    // A device goes on under the number that it was linked with.
+    let accounts = state.accounts.by_jid(&Jid::pn(number.as_str())).into_iter();
+    let devices = accounts.chain(state.accounts.once(&number)).filter_map(|account| {
+        let device = account.device(id).filter(|device| device.noise == noise)?;
+        let known = device.known_as.as_ref().unwrap_or(&account.phone);
+        (*known == number).then_some(DeviceAddr { account: account.id, device: id })
+    });
+    devices.into_iter().next()
 }
 
 fn pair(
@@ -61,6 +68,9 @@ fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), Login
     let replaced = device.log_in(link);
     state.links.log_in(link, addr);
     let missed = device.queue.missed();
+    for (link, alias) in state.accounts.aliases(addr.account) {
+        state.links.alias(link, alias);
+    }
     if let Some(old) = replaced {
         streams::end(state, old, StreamEnd::Replaced);
     }

@@ -1,7 +1,7 @@
 //! `/admin/phones`: accounts.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,11 +10,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
+use crate::numbers;
 use crate::state::{self, Account, AccountId, Shared, is_name, lock};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, add))
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(renumber))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -22,6 +23,13 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBody {
     name: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NumberBody {
+    /// 7 to 15 digits, with or without a `+`.
+    number: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -79,6 +87,25 @@ pub(crate) async fn add(
     let id = state.accounts.add(&body.name).ok_or_else(taken)?;
     let account = state.accounts.get(id).ok_or_else(taken)?;
     Ok((StatusCode::CREATED, Json(account.into())))
+}
+
+/// Give an account another phone number.
+#[utoipa::path(put, path = "/phones/{name}/number", operation_id = "changeNumber", tag = "phones",
+    request_body = NumberBody,
+    responses((status = 200, body = PhoneBody, description = "The account as it is now"), Refused))]
+pub(crate) async fn renumber(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Body(NumberBody { number }): Body<NumberBody>,
+) -> Result<Json<PhoneBody>, Error> {
+    let mut state = lock(&shared);
+    let id = account(&state, "name", &name)?;
+    numbers::change(&mut state, id, &number).map_err(|error| match error {
+        crate::Error::InvalidNumber(_) => Error::Invalid(format!("`number`: {error}")),
+        _ => Error::Conflict(format!("`number`: {error}")),
+    })?;
+    let gone = || Error::NotFound(format!("`name`: there is no phone `{name}`"));
+    Ok(Json(state.accounts.get(id).ok_or_else(gone)?.into()))
 }
 
 /// The account of this name, which the request gives in this field.

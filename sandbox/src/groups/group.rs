@@ -172,6 +172,20 @@ impl Group {
         self.members.iter().find(|member| member.person.name == name)
     }
 
+    /// Everybody whom it names.
+    pub(crate) fn people_mut(&mut self) -> impl Iterator<Item = &mut Person> {
+        let described = self.description.iter_mut().map(|description| &mut description.author);
+        let asking = self.requests.iter_mut().map(|(person, _)| person);
+        let inviting = self.invitations.values_mut().map(|invitation| &mut invitation.by);
+        let members = self.members.iter_mut().map(|member| &mut member.person);
+        [&mut self.subject.author, &mut self.creator]
+            .into_iter()
+            .chain(described)
+            .chain(asking)
+            .chain(inviting)
+            .chain(members)
+    }
+
     pub(crate) fn member_mut(&mut self, name: &str) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.person.name == name)
     }

@@ -2,12 +2,26 @@
 
 use wacore_binary::Jid;
 
+use super::answer;
 use super::group::Person;
-use crate::state::{Account, DeviceAddr, State};
+use crate::stanza::Push;
+use crate::state::{Account, AccountId, DeviceAddr, State};
 
 /// The account of a device.
 pub(super) fn of_device(state: &State, device: &DeviceAddr) -> Option<Person> {
     state.accounts.get(device.account).map(person)
+}
+
+/// An account.
+pub(crate) fn of_account(state: &State, account: AccountId) -> Option<Person> {
+    state.accounts.get(account).map(person)
+}
+
+/// Somebody has another number: every group that names them has it, and those that they are in are told.
+pub(crate) fn renumber(state: &mut State, who: &Person, number: &Jid) -> Vec<Push> {
+    let at_ms = state.clock.now_ms();
+    let notices = state.groups.renumber(who, number, at_ms);
+    answer::all_pushes(state, notices, None)
 }
 
 /// The account behind a phone-number JID or a LID.

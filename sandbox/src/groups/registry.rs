@@ -166,6 +166,24 @@ impl Groups {
         Ok(Notice { to, node })
     }
 
+    /// Somebody has another number. The word of it is from who they were, and shows who they are.
+    pub(crate) fn renumber(&mut self, who: &Person, number: &Jid, at_ms: i64) -> Vec<Notice> {
+        for group in self.by_id.values_mut() {
+            for person in group.people_mut().filter(|person| person.name == who.name) {
+                person.phone = number.clone();
+            }
+        }
+        let groups = self.by_member.get(&who.name).cloned().unwrap_or_default();
+        let told = groups.into_iter().filter_map(|id| {
+            let notice = self.next_notice();
+            let group = self.by_id.get(&id)?;
+            let action = stanza::modified(group, &who.name);
+            let node = stanza::notification(group, &notice, who, at_ms, action);
+            Some(Notice { to: names(group), node })
+        });
+        told.collect()
+    }
+
     fn next_notice(&mut self) -> String {
         self.notified += 1;
         format!("gp2-{}", self.notified)

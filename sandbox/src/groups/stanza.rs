@@ -157,6 +157,11 @@ pub(crate) fn invite(code: &str) -> Node {
     NodeBuilder::new("invite").attr("code", code).build()
 }
 
+/// Somebody has another number (whatsapp-rust `handlers/notification/groups.rs`: it names the new participants).
+pub(crate) fn modified(group: &Group, name: &str) -> Node {
+    members("modify", group, std::iter::once(name))
+}
+
 fn members<'a>(tag: &'static str, group: &Group, names: impl Iterator<Item = &'a str>) -> Node {
     let members = names.filter_map(|name| group.member(name));
     NodeBuilder::new(tag)

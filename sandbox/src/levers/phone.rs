@@ -9,7 +9,7 @@ use crate::iq::privacy;
 use crate::logins::Ban;
 use crate::state::{self, AccountId, LinkId, State};
 use crate::streams::{self, StreamEnd};
-use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, pairing};
+use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, numbers, pairing};
 
 impl Phone {
     /// Name of the account.
@@ -29,6 +29,13 @@ impl Phone {
         let state = state::lock(&self.shared);
         let account = state.accounts.by_name(&self.name);
         account.map(|account| account.phone.clone()).ok_or_else(|| self.unknown())
+    }
+
+    /// Changes the phone number: 7 to 15 digits, with or without a `+`. The LID stays; who knows the account and the members
+    /// of its groups hear of it, and its devices stay linked.
+    pub fn changes_number(&self, number: &str) -> Result<()> {
+        let account = self.account()?;
+        numbers::change(&mut state::lock(&self.shared), account, number)
     }
 
     /// Scans a linking code; resolves once the client has accepted and the device is linked.

@@ -19,10 +19,9 @@ pub(super) fn of_chat(
     let Some(found) = state.accounts.get(account) else { return Vec::new() };
     let mut infos = history::of_chat(state, account, chat);
     if let Some(handset) = &found.handset {
-        let name = chat.name(state);
-        let received = handset.chats.messages.after(0).filter(|message| message.chat == name);
+        let received = handset.chats.messages.after(0).filter(|one| one.place.is(chat));
         infos.extend(received.map(|message| received_info(state, message)));
-        let sent = handset.all_sent().filter(|sent| sent.to.name(state) == name);
+        let sent = handset.all_sent().filter(|sent| sent.to.is(chat));
         infos.extend(sent.map(sent_info));
     }
     infos.sort_by_key(|info| info.message_timestamp);

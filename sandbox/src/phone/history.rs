@@ -79,7 +79,7 @@ pub(super) fn of_chat(state: &State, account: AccountId, chat: &Recipient) -> Ve
     let chats = found.into_iter().flat_map(|history| &history.chats);
     let here = chats.filter(|past| {
         let other = Recipient::find(state, &past.chat);
-        other.is_ok_and(|other| other.name(state) == chat.name(state))
+        other.is_ok_and(|other| other.is(chat))
     });
     let messages = here.flat_map(|past| &past.messages);
     messages.filter_map(|past| part::said(state, account, chat, past).ok()).collect()

@@ -61,7 +61,7 @@ fn asked(
     receipt: &Node,
 ) -> Result<File, Failure> {
     let chat = stanza::attr(about, "jid").ok_or(Failure::NotFound)?;
-    let chat = Recipient::find(state, &chat).map_err(|_| Failure::NotFound)?.name(state);
+    let chat = Recipient::find(state, &chat).map_err(|_| Failure::NotFound)?;
     let own = stanza::attr(about, "from_me").as_deref() == Some("true");
     let message = message(state, account, id, (&chat, own)).ok_or(Failure::NotFound)?;
     let file = file(&message).ok_or(Failure::NotFound)?;
@@ -78,17 +78,16 @@ fn message(
     state: &mut State,
     account: AccountId,
     id: &str,
-    (chat, own): (&str, bool),
+    (chat, own): (&Recipient, bool),
 ) -> Option<Message> {
     let handset = state.handset(account)?;
     let received = handset.chats.message(id);
-    let received = received.filter(|message| message.chat == chat && message.from_me == own);
+    let received = received.filter(|one| one.place.is(chat) && one.from_me == own);
     if let Some(message) = received {
         return Some(message.message());
     }
-    let sent = handset.sent(id).filter(|_| own)?.clone();
-    let here = sent.to.name(state) == chat;
-    here.then(|| Message::decode_from_slice(&sent.message).ok()).flatten()
+    let sent = handset.sent(id).filter(|sent| own && sent.to.is(chat))?;
+    Message::decode_from_slice(&sent.message).ok()
 }
 
 /// The file of a message, if it has one that is sealed.

@@ -51,6 +51,14 @@ impl Recipient {
         Ok(Self::Person { account: account.id, way })
     }
 
+    /// Whether it is the same chat, by whichever address.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Person { account, .. }, Self::Person { account: other, .. }) => account == other,
+            _ => self == other,
+        }
+    }
+
     /// By which of their addresses people are known there.
     pub(super) fn way(&self, state: &State) -> Addressing {
         match self {

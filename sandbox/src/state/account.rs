@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
+use super::links::LinkId;
 use crate::app_state::Collections;
 use crate::devices::SignedList;
 use crate::iq::privacy::Privacy;
 use crate::iq::props::Props;
 use crate::logins::Ban;
+use crate::numbers::Alias;
 use crate::phone::{Handset, History, Keys, Settings};
 use crate::profile::Profile;
 
@@ -79,6 +81,12 @@ impl Account {
         self.devices.iter().find(|device| device.id == id)
     }
 
+    /// The numbers between which is translated for a device that was linked under another one.
+    pub(crate) fn alias(&self, device: &Device) -> Option<Alias> {
+        let known = device.known_as.clone()?;
+        Some(Alias { known, real: self.phone.clone() })
+    }
+
     /// Whether there is a device of this number; 0 is the phone.
     pub(crate) fn has(&self, id: u16) -> bool {
         id == 0 || self.device(id).is_some()
@@ -108,6 +116,8 @@ pub(crate) struct Accounts {
     by_name: HashMap<String, AccountId>,
     /// By the push name that devices register with to join it.
     by_push_name: HashMap<String, AccountId>,
+    /// Who has, or had before, a number by a change of number.
+    renumbered: HashMap<String, Vec<AccountId>>,
 }
 
 impl Accounts {
@@ -186,13 +196,64 @@ impl Accounts {
 
     /// The account that a phone-number JID or a LID belongs to, whatever its device part.
     pub(crate) fn by_jid(&self, jid: &Jid) -> Option<&Account> {
-        let number = match jid.server {
-            Server::Pn => jid.user.strip_prefix("1555").filter(|digits| digits.len() >= 7)?,
-            Server::Lid => jid.user.strip_prefix('1').filter(|digits| digits.len() >= 14)?,
-            _ => return None,
-        };
-        let account = self.all.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
-        (account.phone == jid.user.as_str() || account.lid == jid.user.as_str()).then_some(account)
+        let user = jid.user.as_str();
+        match jid.server {
+            Server::Pn => {
+                let is_its = |account: &&Account| account.phone == user;
+                self.made_with(user).filter(is_its).or_else(|| self.once(user).find(is_its))
+            }
+            Server::Lid => {
+                let digits = user.strip_prefix('1').filter(|digits| digits.len() >= 14)?;
+                self.at(digits).filter(|account| account.lid == user)
+            }
+            _ => None,
+        }
+    }
+
+    /// The account of the number with which one of this number was made.
+    fn made_with(&self, number: &str) -> Option<&Account> {
+        self.at(number.strip_prefix("1555").filter(|digits| digits.len() >= 7)?)
+    }
+
+    fn at(&self, digits: &str) -> Option<&Account> {
+        self.all.get(digits.parse::<usize>().ok()?.checked_sub(1)?)
+    }
+
+    /// The accounts that have, or had before, this number by a change of number.
+    pub(crate) fn once(&self, number: &str) -> impl Iterator<Item = &Account> {
+        let ids = self.renumbered.get(number).into_iter().flatten();
+        ids.filter_map(|id| self.get(*id))
+    }
+
+    /// Gives an account another number, unless somebody has it or is to get it; says whether it has it.
+    pub(crate) fn renumber(&mut self, id: AccountId, number: &str) -> bool {
+        let digits = number.strip_prefix("1555").filter(|digits| digits.len() >= 7);
+        let position = digits.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
+        let foreign = position.is_some_and(|position| position != id.0);
+        if foreign || self.once(number).any(|account| account.phone == number) {
+            return false;
+        }
+        let Some(account) = self.all.get_mut(id.0) else { return false };
+        let old = std::mem::replace(&mut account.phone, number.to_owned());
+        for device in &mut account.devices {
+            let known = device.known_as.take().unwrap_or_else(|| old.clone());
+            device.known_as = Some(known).filter(|known| known != number);
+        }
+        account.relist();
+        for number in [old, number.to_owned()] {
+            let ids = self.renumbered.entry(number).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        true
+    }
+
+    /// What the connections of an account's devices are to put for its number.
+    pub(crate) fn aliases(&self, id: AccountId) -> Vec<(LinkId, Option<Alias>)> {
+        let Some(account) = self.get(id) else { return Vec::new() };
+        let of = |device: &Device| Some((device.link?, account.alias(device)));
+        account.devices.iter().filter_map(of).collect()
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Account> {

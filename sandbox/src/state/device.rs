@@ -71,6 +71,8 @@ pub(crate) struct Device {
     pub(crate) one_time_keys: VecDeque<OneTimeKey>,
     /// True once prekeys were uploaded: the phone then shared its app-state key.
     pub(crate) uploaded: bool,
+    /// The number that its account had when it was linked, if it has another one now.
+    pub(crate) known_as: Option<String>,
     /// What it keeps and has to read anew.
     pub(crate) dirty: Vec<Mark>,
     /// The connection that is logged in as this device.
@@ -92,6 +94,7 @@ impl Device {
             signed_key: SignedKey { id: 0, public: [0; 32], signature: [0; 64] },
             one_time_keys: VecDeque::new(),
             uploaded: false,
+            known_as: None,
             dirty: Vec::new(),
             link: None,
             queue: Queue::default(),

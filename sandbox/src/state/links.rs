@@ -1,5 +1,6 @@
 //! Open connections, as the rest of the server sees them: something to send to and to close.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wacore_binary::Node;
 
 use super::device::DeviceAddr;
+use crate::numbers::Alias;
 
 /// Stanzas that may wait for a slow client; one more closes its connection.
 const QUEUE: usize = 2048;
@@ -24,6 +26,8 @@ struct Link {
     cut: CancellationToken,
     /// Who is logged in.
     addr: Option<DeviceAddr>,
+    /// What stands for the number of the account on this connection.
+    alias: Option<Alias>,
     /// The device that was logged in is linked no more.
     orphaned: bool,
     /// Tells the task whether it hangs.
@@ -63,6 +67,7 @@ impl Links {
             outgoing: Some(outgoing),
             cut: cut.clone(),
             addr: None,
+            alias: None,
             orphaned: false,
             hanging,
             frozen: false,
@@ -73,10 +78,13 @@ impl Links {
 
     /// Queues a stanza. A connection that does not keep up is closed: its client would miss something.
     pub(crate) fn send(&mut self, id: LinkId, node: impl Into<Arc<Node>>) {
-        if let Some(link) = self.all.get_mut(&id)
-            && let Some(outgoing) = &link.outgoing
-            && outgoing.try_send(node.into()).is_err()
-        {
+        let Some(link) = self.all.get_mut(&id) else { return };
+        let Some(outgoing) = &link.outgoing else { return };
+        let node = match &link.alias {
+            Some(alias) => alias.outward(node.into()),
+            None => node.into(),
+        };
+        if outgoing.try_send(node).is_err() {
             link.outgoing = None;
         }
     }
@@ -107,6 +115,21 @@ impl Links {
     pub(crate) fn log_in(&mut self, id: LinkId, addr: DeviceAddr) {
         if let Some(link) = self.all.get_mut(&id) {
             link.addr = Some(addr);
+        }
+    }
+
+    /// Another number stands for that of the account from now on, or the account's own.
+    pub(crate) fn alias(&mut self, id: LinkId, alias: Option<Alias>) {
+        if let Some(link) = self.all.get_mut(&id) {
+            link.alias = alias;
+        }
+    }
+
+    /// What a client has said, with the number of its account where it names another one.
+    pub(crate) fn understood<'a>(&self, id: LinkId, node: &'a Node) -> Cow<'a, Node> {
+        match self.all.get(&id).and_then(|link| link.alias.as_ref()) {
+            Some(alias) => Cow::Owned(alias.inward(node.clone())),
+            None => Cow::Borrowed(node),
         }
     }
 
