@@ -146,3 +146,68 @@ async fn a_group_by_phone_number_is_written_to_and_read() {
     let author = key.and_then(|key| key.participant.as_deref());
     assert_eq!(author, Some("15550000002@s.whatsapp.net"));
 }
+
+/// Whether nobody had to ask the phone for a message again.
+fn read_at_once(phone: &wharf_sandbox::Phone) -> bool {
+    phone.receipts().iter().all(|receipt| receipt.kind != "retry")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_linked_in_the_place_of_another_reads_at_once() {
+    let (sandbox, gid) = crew().await;
+    let first = links(&sandbox, "shop").await;
+    let boss = sandbox.phone("boss");
+    let id = boss.sends(&gid.to_string(), "before").await.unwrap();
+    sees(&first, |info, _| info.id == id).await;
+    drop(first);
+    assert_eq!(sandbox.phone("shop").unlinks(), 1);
+    let second = links(&sandbox, "shop").await;
+    let id = boss.sends(&gid.to_string(), "after").await.unwrap();
+    let (_, message) = sees(&second, |info, _| info.id == id).await;
+    assert_eq!(text(&message), Some("after"));
+    assert!(read_at_once(&boss), "{:?}", boss.receipts());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_refuses_hands_out_no_key() {
+    let (sandbox, gid) = crew().await;
+    let shop = links(&sandbox, "shop").await;
+    let mia = sandbox.phone("mia");
+    sandbox.group(&gid.to_string()).sets_announce(true);
+    let refused = mia.sends(&gid.to_string(), "no").await;
+    assert!(matches!(refused, Err(Error::MessageRefused(420))), "{refused:?}");
+    sandbox.group(&gid.to_string()).sets_announce(false);
+    let id = mia.sends(&gid.to_string(), "now").await.unwrap();
+    let (_, message) = sees(&shop, |info, _| info.id == id).await;
+    assert_eq!(text(&message), Some("now"));
+    sandbox.phone("boss").receives(says("now")).await.unwrap();
+    assert!(read_at_once(&mia), "{:?}", mia.receipts());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_a_phone_is_read_by_its_contacts() {
+    let (sandbox, _) = crew().await;
+    let shop = links(&sandbox, "shop").await;
+    let mia = sandbox.phone("mia");
+    mia.saves_contact("shop", "Shop").unwrap();
+    for words in ["first", "second"] {
+        let id = mia.sends("status@broadcast", words).await.unwrap();
+        let (info, message) = sees(&shop, |info, _| info.id == id).await;
+        assert_eq!(
+            (text(&message), info.source.sender.user.as_str()),
+            (Some(words), "100000000000003")
+        );
+        assert_eq!(info.source.chat.to_string(), "status@broadcast");
+        assert_eq!(sandbox.phone("shop").receives(says(words)).await.unwrap().sender, "mia");
+    }
+    assert!(read_at_once(&mia), "{:?}", mia.receipts());
+    // Who has forgotten the key asks, and gets it again.
+    sandbox.phone("shop").forgets_sessions().await.unwrap();
+    mia.sends("status@broadcast", "third").await.unwrap();
+    sandbox.phone("shop").receives(says("third")).await.unwrap();
+    assert!(!read_at_once(&mia));
+    assert!(sandbox.phone("boss").messages(0).is_empty(), "he is no contact");
+    mia.blocks("shop", true);
+    let refused = mia.sends("status@broadcast", "nobody").await;
+    assert!(matches!(refused, Err(Error::MessageRefused(400))), "{refused:?}");
+}

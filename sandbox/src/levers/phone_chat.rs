@@ -12,8 +12,8 @@ use crate::{Error, Phone, Result};
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 impl Phone {
-    /// Sends a text to whom a phone name, a JID or the digits of a number mean, to a group, or to a newsletter of the
-    /// account's own; returns the message's id.
+    /// Sends a text to whom a phone name, a JID or the digits of a number mean, to a group, to a newsletter of the
+    /// account's own, or as its status (`status@broadcast`) to its contacts; returns the message's id.
     /// A name stands for the account's LID. Every device of the recipients gets it, and so does every other device of
     /// the phone's own account.
     pub async fn sends(&self, to: &str, text: &str) -> Result<String> {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
+use tracing::warn;
 use wacore_binary::Node;
 
 use super::chats::Chats;
@@ -14,6 +15,9 @@ use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
 
 /// Sent messages that are kept, for devices that cannot read them.
 const SENT: usize = 128;
+
+/// Stanzas that wait for the phone to read them; beyond that the oldest are dropped.
+const INBOX: usize = 4096;
 
 /// Messages whose retries are counted; beyond that all counts are forgotten.
 const COUNTED: usize = 1000;
@@ -29,6 +33,8 @@ pub(crate) struct Handset {
     pub(crate) chats: Chats,
     sent: VecDeque<Sent>,
     retries: HashMap<(DeviceAddr, String), u8>,
+    /// How often a device has got a message again.
+    resends: HashMap<(DeviceAddr, String), u8>,
     /// A device that is linked does not get the key of the shared settings unasked.
     pub(super) withholding: bool,
 }
@@ -82,6 +88,16 @@ impl Handset {
         *count = (*count).max(resent).saturating_add(1);
         *count
     }
+
+    /// Counts one more time that a device wants a message again.
+    pub(super) fn count_resend(&mut self, reader: DeviceAddr, id: &str) -> u8 {
+        if self.resends.len() == COUNTED {
+            self.resends.clear();
+        }
+        let count = self.resends.entry((reader, id.to_owned())).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
 }
 
 impl State {
@@ -98,6 +114,7 @@ impl State {
                 chats: Chats::default(),
                 sent: VecDeque::new(),
                 retries: HashMap::new(),
+                resends: HashMap::new(),
                 withholding: false,
             })
         });
@@ -108,6 +125,10 @@ impl State {
 /// Hands a stanza to the phone of an account, which reads it as soon as it has read those before.
 pub(crate) fn deliver(state: &mut State, account: AccountId, node: Arc<Node>) {
     let Some(handset) = state.handset(account) else { return };
+    if handset.inbox.len() == INBOX {
+        warn!("a phone does not keep up with what it is sent");
+        handset.inbox.pop_front();
+    }
     handset.inbox.push_back(node);
     if std::mem::replace(&mut handset.reading, true) {
         return;
@@ -183,6 +204,20 @@ mod tests {
         assert_eq!(handset.next().map(|node| node.tag.to_string()).as_deref(), Some("receipt"));
         assert!(handset.reading);
         assert!(handset.next().is_none() && !handset.reading);
+    }
+
+    #[test]
+    fn an_inbox_is_bounded_and_drops_the_oldest() {
+        let mut state = State::default();
+        let shop = state.accounts.add("shop").expect("a free name");
+        for number in 0..=INBOX {
+            let node = NodeBuilder::new("receipt").attr("id", number).build();
+            deliver(&mut state, shop, node.into());
+        }
+        let handset = state.handset(shop).expect("a handset");
+        assert_eq!(handset.inbox.len(), INBOX);
+        let first = handset.next().expect("a stanza");
+        assert_eq!(crate::stanza::attr(&first, "id").as_deref(), Some("1"));
     }
 
     #[test]

@@ -100,11 +100,14 @@ async fn open(
         let version = stanza::attr(enc, "v").and_then(|text| text.parse().ok()).unwrap_or(2);
         let mut message = wacore::messages::decode_plaintext(&text, version)
             .map_err(|error| Unreadable::Foreign(error.to_string()))?;
+        // A key is one for the chat that it comes in, whatever it says: nobody fills the phone with others. Without a good
+        // one what is sealed with it does not open, and is asked for again.
         if let Some(key) = message.sender_key_distribution_message.as_option()
             && let Some(bytes) = &key.axolotl_sender_key_distribution_message
+            && let Some(group) = &envelope.group
+            && let Err(error) = signal.learn(group, envelope.sender, bytes).await
         {
-            let group = key.group_id.as_ref().or(envelope.group.as_ref());
-            signal.learn(group.map_or("", String::as_str), envelope.sender, bytes).await?;
+            debug!(%error, "a phone cannot use a sender key");
         }
         if !wacore::messages::is_sender_key_distribution_only(&mut message) {
             opened.push(message);
@@ -184,5 +187,49 @@ async fn receipt(shared: &Shared, account: AccountId, node: &Node) {
     };
     if let Some(asker) = asked {
         retry::answer(shared, account, asker, node).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::super::sending::{distribution, padded};
+    use super::*;
+    use crate::stanza::leaf;
+
+    /// What boss seals for shop: a text, and beside it this sender key, said to be one for this group.
+    async fn sealed(boss: &mut Signal, shop: DeviceAddr, group: &str, key: Vec<u8>) -> Node {
+        let message = Message {
+            conversation: Some("hello".to_owned()),
+            sender_key_distribution_message: distribution(group, key),
+            ..Default::default()
+        };
+        let sealed = boss.seal(shop, &padded(&message)).await.expect("sealed");
+        let mut enc = leaf("enc", sealed.bytes);
+        enc.attrs.insert("type", sealed.kind);
+        let node = NodeBuilder::new("message").attr("id", "M").attr("from", "100000000000001@lid");
+        node.children([enc]).build()
+    }
+
+    #[tokio::test]
+    async fn a_sender_key_is_taken_for_the_chat_that_it_comes_in_and_a_bad_one_hides_no_text() {
+        let mut state = State::default();
+        let [boss, shop] = ["boss", "shop"].map(|name| state.accounts.add(name).expect("free"));
+        let phone = |id| DeviceAddr::phone(id);
+        let keys = |id| state.accounts.get(id).expect("known").keys.clone();
+        let mut writer = Signal::new(phone(boss), &keys(boss));
+        let mut reader = Signal::new(phone(shop), &keys(shop));
+        let bundle = state.take_bundle(phone(shop)).expect("its keys");
+        writer.begin(phone(shop), &bundle).await.expect("a session");
+        let good = writer.distribution("1203@g.us").await.expect("a key");
+        for key in [good, b"no key".to_vec()] {
+            let node = sealed(&mut writer, phone(shop), "1203@g.us", key).await;
+            let envelope = Envelope::read(&state, shop, &node).expect("an envelope");
+            let opened = open(&mut reader, &envelope, &node).await.expect("opened");
+            assert_eq!(opened[0].conversation.as_deref(), Some("hello"));
+        }
+        let said = writer.seal_for_group("1203@g.us", b"all").await.expect("sealed");
+        assert!(reader.open_of_group("1203@g.us", phone(boss), &said.bytes).await.is_err());
     }
 }

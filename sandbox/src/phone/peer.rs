@@ -142,10 +142,8 @@ async fn tell(
         })
     };
     let Some((message, readers)) = known else { return Ok(false) };
-    let Some(device) = sending::acquainted(shared, signal, device.account, readers).await?.pop()
-    else {
-        return Ok(false);
-    };
+    let mut known = sending::acquainted(shared, signal, device.account, readers).await;
+    let Some((device, _)) = known.pop() else { return Ok(false) };
     let sealed = signal.seal(device, &sending::padded(&message)).await?;
     let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", sealed.kind).bytes(sealed.bytes);
     let mut state = lock(shared);

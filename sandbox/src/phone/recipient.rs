@@ -3,8 +3,11 @@
 use wacore_binary::{Jid, JidExt as _};
 
 use crate::relay::Addressing;
-use crate::state::{AccountId, State};
+use crate::state::{Account, AccountId, State};
 use crate::{Error, Result};
+
+/// What the index of a contact begins with.
+const CONTACT: &str = "contact";
 
 /// A person, a group or a newsletter, and how the stanza names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub(crate) enum Recipient {
         /// Which of their addresses.
         way: Addressing,
     },
-    /// A group.
+    /// A group, or the status of everybody.
     Group(Jid),
     /// A newsletter.
     Newsletter(Jid),
@@ -42,6 +45,9 @@ impl Recipient {
                 Err(_) => Err(unknown()),
             };
         }
+        if jid.is_status_broadcast() {
+            return Ok(Self::Group(jid));
+        }
         if jid.is_newsletter() {
             let known = state.newsletters.find(&jid).is_ok();
             return if known { Ok(Self::Newsletter(jid)) } else { Err(unknown()) };
@@ -63,6 +69,7 @@ impl Recipient {
     pub(super) fn way(&self, state: &State) -> Addressing {
         match self {
             Self::Person { way, .. } => *way,
+            Self::Group(status) if status.is_status_broadcast() => Addressing::Lid,
             Self::Group(gid) => {
                 state.groups.find(gid).map_or(Addressing::Phone, |group| group.addressing)
             }
@@ -91,6 +98,22 @@ impl Recipient {
             }
         }
     }
+}
+
+/// Who reads what an account writes in a group: its members. Its status is for those whom its phone has among its contacts,
+/// and for itself.
+pub(super) fn readership<'a>(state: &'a State, account: AccountId, gid: &Jid) -> Vec<&'a Account> {
+    if !gid.is_status_broadcast() {
+        let group = state.groups.find(gid).ok();
+        return group.into_iter().flat_map(|group| state.members(group)).collect();
+    }
+    let Some(own) = state.accounts.get(account) else { return Vec::new() };
+    let contacts = own.settings.all().filter_map(|setting| match &setting.index[..] {
+        [action, jid, ..] if action == CONTACT => state.accounts.by_jid(&jid.parse().ok()?),
+        _ => None,
+    });
+    let others = contacts.filter(|other| other.id != account && !own.privacy.blocks(other.id));
+    std::iter::once(own).chain(others).collect()
 }
 
 #[cfg(test)]

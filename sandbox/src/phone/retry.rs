@@ -3,7 +3,7 @@
 use buffa::Message as _;
 use tracing::{debug, warn};
 use wacore::protocol::retry::{MAX_RETRY_COUNT, MIN_RETRY_COUNT_FOR_KEYS, RetryReason};
-use wacore_binary::Node;
+use wacore_binary::{JidExt as _, Node};
 use wacore_binary::builder::NodeBuilder;
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
@@ -12,7 +12,7 @@ use super::chats::Undecrypted;
 use super::envelope::Envelope;
 use super::handset::Sent;
 use super::inbox::Unreadable;
-use super::recipient::Recipient;
+use super::recipient::{Recipient, readership};
 use super::sending::{self, Failure};
 use super::signal::Signal;
 use crate::key_nodes;
@@ -135,16 +135,19 @@ fn asked(
 ) -> Option<(Sent, u8)> {
     let retry = node.get_optional_child("retry")?;
     let count = stanza::attr(retry, "count").and_then(|text| text.parse().ok()).unwrap_or(1);
-    let sent = state.handset(account)?.sent(&stanza::attr(retry, "id")?)?.clone();
+    let id = stanza::attr(retry, "id")?;
+    let sent = state.handset(account)?.sent(&id)?.clone();
     let meant = match &sent.to {
         Recipient::Person { account: to, .. } => [*to, account].contains(&reader.account),
         Recipient::Group(gid) => {
-            let group = state.groups.find(gid).ok()?;
-            state.members(group).any(|member| member.id == reader.account)
+            readership(state, account, gid).iter().any(|one| one.id == reader.account)
         }
         Recipient::Newsletter(_) => false,
     };
-    (meant && (1..MAX_RETRY_COUNT).contains(&count)).then_some((sent, count))
+    let wanted = meant && (1..MAX_RETRY_COUNT).contains(&count);
+    // However the reader counts.
+    let again = wanted && state.handset(account)?.count_resend(reader, &id) < MAX_RETRY_COUNT;
+    again.then_some((sent, count))
 }
 
 /// The reader's keys: those that it has sent along, if they are its own, or else those that the server has.
@@ -175,16 +178,22 @@ async fn resend(
     let jid = |name| stanza::jid(receipt, name);
     let from = jid("from").unwrap_or_default();
     let mut stanza = NodeBuilder::new("message").attr("id", sent.id.as_str()).attr("to", &from);
+    // A status names whom it is for.
+    let mut listed = Vec::new();
     match &sent.to {
         Recipient::Group(gid) => {
             let way = sent.to.way(&lock(shared));
             let gid = gid.to_string();
             message.sender_key_distribution_message =
                 sending::distribution(&gid, signal.distribution(&gid).await?);
-            signal.has_keyed(&gid, &[reader]);
-            stanza = stanza
-                .attr("participant", jid("participant").unwrap_or_default())
-                .attr("addressing_mode", way.wire());
+            signal.has_keyed(&gid, &[(reader, bundle.identity)]);
+            let asker = jid("participant").unwrap_or_default();
+            stanza = stanza.attr("participant", &asker);
+            if from.is_status_broadcast() {
+                listed.push(NodeBuilder::new("to").attr("jid", asker).build());
+            } else {
+                stanza = stanza.attr("addressing_mode", way.wire());
+            }
         }
         Recipient::Person { .. } if reader.account == account => {
             let to = sent.to.jid(&lock(shared));
@@ -195,7 +204,11 @@ async fn resend(
     }
     let sealed = signal.seal(reader, &sending::padded(&message)).await?;
     let enc = sending::enc(sealed, &original).attr("count", count).build();
-    let stanza = sending::labelled(stanza, &original).children([enc]).build();
+    let mut children = vec![enc];
+    if !listed.is_empty() {
+        children.push(NodeBuilder::new("participants").children(listed).build());
+    }
+    let stanza = sending::labelled(stanza, &original).children(children).build();
     let ack = relay::message(&mut lock(shared), DeviceAddr::phone(account), &stanza);
     sending::accepted(&ack)
 }
@@ -243,5 +256,7 @@ mod tests {
         assert_eq!(asked(&mut state, boss, of(shop), &receipt).map(|(_, count)| count), Some(2));
         assert!(asked(&mut state, boss, of(boss), &receipt).is_some());
         assert!(asked(&mut state, boss, of(mia), &receipt).is_none());
+        let more = (0..10).filter(|_| asked(&mut state, boss, of(shop), &receipt).is_some());
+        assert_eq!(more.count(), 3, "it was sent once already, and is four times at most");
     }
 }

@@ -1,23 +1,24 @@
 //! The phone writes: to a person, each device for itself, or to a group, with a sender key.
 
 use buffa::{Message as _, MessageField};
+use tracing::warn;
 use wacore::messages::MessageUtils;
 use wacore::types::message::EditAttribute;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 use waproto::whatsapp::message::SenderKeyDistributionMessage;
 
 use super::handset::Sent;
 use super::newsletters;
-use super::recipient::Recipient;
-use super::signal::{Sealed, Signal};
+use super::recipient::{Recipient, readership};
+use super::signal::{Reader, Sealed, Signal};
 use crate::devices;
 use crate::relay::{self, Addressing};
 use crate::stanza;
 use crate::state::{Account, AccountId, Bundle, DeviceAddr, Shared, State, lock};
-use crate::{Error, Result, clock};
+use crate::{Error, Result};
 
 /// Why something was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +40,6 @@ impl From<Failure> for Error {
     }
 }
 
-/// A device that a message is sealed for.
-type Reader = (DeviceAddr, [u8; 32]);
-
 /// Sends a message in the name of an account's phone; returns its id.
 pub(crate) async fn send(
     shared: &Shared,
@@ -55,7 +53,7 @@ pub(crate) async fn send(
     if !matches!(to, Recipient::Newsletter(_)) {
         add_secret(&mut message);
     }
-    let Parts { attrs, children } = match to {
+    let Parts { attrs, children, keyed } = match to {
         Recipient::Person { account: other, way } => {
             direct(shared, &mut signal, account, (*other, *way), &message).await?
         }
@@ -68,12 +66,16 @@ pub(crate) async fn send(
     let mut state = lock(shared);
     let stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
     let stanza = labelled(stanza.attrs(attrs), &message).children(children).build();
-    if let Some(handset) = state.handset(account) {
-        let (to, at) = (to.clone(), clock::now());
-        handset.keep(Sent { id: id.clone(), to, at, message: message.encode_to_vec() });
-    }
     let ack = relay::message(&mut state, DeviceAddr::phone(account), &stanza);
     accepted(&ack)?;
+    if let Recipient::Group(gid) = to {
+        signal.has_keyed(&gid.to_string(), &keyed);
+    }
+    let at = state.clock.now();
+    if let Some(handset) = state.handset(account) {
+        let to = to.clone();
+        handset.keep(Sent { id: id.clone(), to, at, message: message.encode_to_vec() });
+    }
     Ok(id)
 }
 
@@ -81,6 +83,8 @@ pub(crate) async fn send(
 struct Parts {
     attrs: Vec<(&'static str, String)>,
     children: Vec<Node>,
+    /// Who gets the sender key with it.
+    keyed: Vec<Reader>,
 }
 
 /// For a person: each device gets the message, and each other device of the sender a copy that names the person.
@@ -102,22 +106,22 @@ async fn direct(
         let chat = Recipient::Person { account: other, way }.jid(&state).to_string();
         (readers, chat)
     };
-    let readers = acquainted(shared, signal, account, readers).await?;
-    let jids = device_jids(&lock(shared), &readers, way);
+    let readers = acquainted(shared, signal, account, readers).await;
+    let jids = reader_jids(&lock(shared), &readers, way);
     let text = padded(message);
     let copy = padded(&wacore::messages::wrap_device_sent(message.clone(), chat));
     let mut envelopes = Vec::with_capacity(readers.len());
-    for (reader, jid) in readers.into_iter().zip(jids) {
+    for ((reader, _), jid) in readers.into_iter().zip(jids) {
         let own = reader.account == account;
         let sealed = signal.seal(reader, if own { &copy } else { &text }).await?;
         let enc = enc(sealed, message).build();
         envelopes.push(NodeBuilder::new("to").attr("jid", jid).children([enc]).build());
     }
     let participants = NodeBuilder::new("participants").children(envelopes).build();
-    Ok(Parts { attrs: Vec::new(), children: vec![participants] })
+    Ok(Parts { attrs: Vec::new(), children: vec![participants], keyed: Vec::new() })
 }
 
-/// For a group: one ciphertext for all, and for each device that lacks the phone's sender key that key.
+/// For a group or a status: one ciphertext for all, and for each device that lacks the phone's sender key that key.
 async fn group(
     shared: &Shared,
     signal: &mut Signal,
@@ -129,64 +133,81 @@ async fn group(
     let (readers, everybody, way) = {
         let state = lock(shared);
         let way = Recipient::Group(gid.clone()).way(&state);
-        let group = state.groups.find(gid).ok();
-        let members: Vec<&Account> = group.into_iter().flat_map(|it| state.members(it)).collect();
+        let members = readership(&state, account, gid);
         let readers: Vec<Reader> =
             members.iter().flat_map(|member| state.readers(member.id)).collect();
         let all: Vec<DeviceAddr> = members.into_iter().flat_map(Account::everywhere).collect();
         (readers, device_jids(&state, &all, way), way)
     };
     let name = gid.to_string();
-    let others: Vec<DeviceAddr> =
-        readers.iter().map(|(reader, _)| *reader).filter(|reader| *reader != own_phone).collect();
+    let others: Vec<Reader> =
+        readers.into_iter().filter(|(reader, _)| *reader != own_phone).collect();
     let lacking = signal.lack_key(&name, &others);
-    let lacking = readers.into_iter().filter(|(reader, _)| lacking.contains(reader)).collect();
-    let lacking = acquainted(shared, signal, account, lacking).await?;
-    let jids = device_jids(&lock(shared), &lacking, way);
+    let status = gid.is_status_broadcast();
+    let mut listed = others;
+    let lacking = acquainted(shared, signal, account, lacking).await;
+    let jids = reader_jids(&lock(shared), &lacking, way);
     let key = distribution(&name, signal.distribution(&name).await?);
     let key = padded(&Message { sender_key_distribution_message: key, ..Default::default() });
     let mut envelopes = Vec::with_capacity(lacking.len());
-    for (reader, jid) in lacking.iter().zip(jids) {
+    for ((reader, _), jid) in lacking.iter().zip(jids) {
         let enc = key_enc(signal.seal(*reader, &key).await?, message).build();
         envelopes.push(NodeBuilder::new("to").attr("jid", jid).children([enc]).build());
     }
-    signal.has_keyed(&name, &lacking);
+    if status {
+        // It names everybody whom it is for, also who has the key.
+        listed.retain(|reader| !lacking.contains(reader));
+        let named = reader_jids(&lock(shared), &listed, way).into_iter();
+        envelopes.extend(named.map(|jid| NodeBuilder::new("to").attr("jid", jid).build()));
+    }
     let sealed = signal.seal_for_group(&name, &padded(message)).await?;
     let mut children = Vec::with_capacity(2);
     if !envelopes.is_empty() {
         children.push(NodeBuilder::new("participants").children(envelopes).build());
     }
     children.push(enc(sealed, message).build());
-    let mut attrs = vec![("addressing_mode", way.wire().to_owned())];
-    attrs.extend(MessageUtils::participant_list_hash(&everybody).ok().map(|hash| ("phash", hash)));
-    Ok(Parts { attrs, children })
+    let mut attrs = Vec::with_capacity(2);
+    if !status {
+        attrs.push(("addressing_mode", way.wire().to_owned()));
+        let hash = MessageUtils::participant_list_hash(&everybody).ok();
+        attrs.extend(hash.map(|hash| ("phash", hash)));
+    }
+    Ok(Parts { attrs, children, keyed: lacking })
 }
 
-/// Begins a session with everybody whom the phone does not know, and leaves out who shows no keys.
+/// Begins a session with everybody whom the phone does not know, and leaves out who shows no keys, or none that a session
+/// can begin with.
 pub(super) async fn acquainted(
     shared: &Shared,
     signal: &mut Signal,
     account: AccountId,
     readers: Vec<Reader>,
-) -> std::result::Result<Vec<DeviceAddr>, Failure> {
+) -> Vec<Reader> {
     let mut known = Vec::with_capacity(readers.len());
-    let mut strangers: Vec<(DeviceAddr, Bundle)> = Vec::new();
+    let mut strangers: Vec<(Reader, Bundle)> = Vec::new();
     {
         let mut state = lock(shared);
-        for (reader, identity) in readers {
-            if signal.knows(reader, &identity) {
-                known.push(reader);
-            } else if let Some(bundle) = state.take_bundle(reader) {
-                devices::knows(&mut state, account, reader.account);
-                strangers.push((reader, bundle));
+        for (addr, identity) in readers {
+            if signal.knows(addr, &identity) {
+                known.push((addr, identity));
+            } else if let Some(bundle) = state.take_bundle(addr) {
+                devices::knows(&mut state, account, addr.account);
+                strangers.push(((addr, identity), bundle));
             }
         }
     }
     for (stranger, bundle) in strangers {
-        signal.begin(stranger, &bundle).await?;
-        known.push(stranger);
+        match signal.begin(stranger.0, &bundle).await {
+            Ok(()) => known.push(stranger),
+            Err(error) => warn!(%error, "a phone cannot begin a session with {:?}", stranger.0),
+        }
     }
-    Ok(known)
+    known
+}
+
+fn reader_jids(state: &State, readers: &[Reader], way: Addressing) -> Vec<Jid> {
+    let devices: Vec<DeviceAddr> = readers.iter().map(|(reader, _)| *reader).collect();
+    device_jids(state, &devices, way)
 }
 
 /// The addresses of devices.

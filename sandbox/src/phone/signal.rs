@@ -26,6 +26,9 @@ pub(super) struct Sealed {
     pub(super) bytes: Vec<u8>,
 }
 
+/// A device, and the identity by which it is the one that is meant: numbers of devices are given out again.
+pub(super) type Reader = (DeviceAddr, [u8; 32]);
+
 /// Keys and sessions of one phone.
 pub(crate) struct Signal {
     own: ProtocolAddress,
@@ -35,7 +38,7 @@ pub(crate) struct Signal {
     signed: SignedKeys,
     sender_keys: SenderKeys,
     /// Who has the phone's own sender key, by group.
-    keyed: HashMap<String, HashSet<DeviceAddr>>,
+    keyed: HashMap<String, HashSet<Reader>>,
     rng: StdRng,
 }
 
@@ -164,7 +167,7 @@ impl Signal {
 
     /// Of those who are to read a group, the ones who lack the phone's sender key. Somebody who has it and is to read no
     /// more makes it worthless: everybody then lacks the next one.
-    pub(super) fn lack_key(&mut self, group: &str, readers: &[DeviceAddr]) -> Vec<DeviceAddr> {
+    pub(super) fn lack_key(&mut self, group: &str, readers: &[Reader]) -> Vec<Reader> {
         let keyed = self.keyed.entry(group.to_owned()).or_default();
         if keyed.iter().any(|has| !readers.contains(has)) {
             keyed.clear();
@@ -174,7 +177,7 @@ impl Signal {
     }
 
     /// Remembers that these devices were sent the phone's sender key of a group.
-    pub(super) fn has_keyed(&mut self, group: &str, readers: &[DeviceAddr]) {
+    pub(super) fn has_keyed(&mut self, group: &str, readers: &[Reader]) {
         self.keyed.entry(group.to_owned()).or_default().extend(readers);
     }
 
@@ -275,10 +278,11 @@ mod tests {
     #[tokio::test]
     async fn a_group_is_read_with_the_key_that_was_handed_out() {
         let (mut boss, mut shop) = acquainted().await;
-        assert_eq!(boss.lack_key("g", &[SHOP]), [SHOP]);
+        let reader = (SHOP, [1; 32]);
+        assert_eq!(boss.lack_key("g", &[reader]), [reader]);
         let key = boss.distribution("g").await.expect("a key");
-        boss.has_keyed("g", &[SHOP]);
-        assert!(boss.lack_key("g", &[SHOP]).is_empty());
+        boss.has_keyed("g", &[reader]);
+        assert!(boss.lack_key("g", &[reader]).is_empty());
         let sealed = boss.seal_for_group("g", b"all").await.expect("sealed");
         assert!(shop.open_of_group("g", BOSS, &sealed.bytes).await.is_err());
         shop.learn("g", BOSS, &key).await.expect("learned");
@@ -289,9 +293,23 @@ mod tests {
     async fn who_is_to_read_no_more_cannot_read_the_next_key() {
         let (mut boss, mut shop) = acquainted().await;
         let key = boss.distribution("g").await.expect("a key");
-        boss.has_keyed("g", &[SHOP, BOSS]);
+        let (reader, own) = ((SHOP, [1; 32]), (BOSS, [0; 32]));
+        boss.has_keyed("g", &[reader, own]);
         shop.learn("g", BOSS, &key).await.expect("learned");
-        assert_eq!(boss.lack_key("g", &[BOSS]), [BOSS]);
+        assert_eq!(boss.lack_key("g", &[own]), [own]);
+        boss.distribution("g").await.expect("another key");
+        let sealed = boss.seal_for_group("g", b"secret").await.expect("sealed");
+        assert!(shop.open_of_group("g", BOSS, &sealed.bytes).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn another_device_under_the_number_of_one_that_went_is_somebody_else() {
+        let (mut boss, mut shop) = acquainted().await;
+        let key = boss.distribution("g").await.expect("a key");
+        boss.has_keyed("g", &[(SHOP, [1; 32])]);
+        shop.learn("g", BOSS, &key).await.expect("learned");
+        let other = (SHOP, [2; 32]);
+        assert_eq!(boss.lack_key("g", &[other]), [other]);
         boss.distribution("g").await.expect("another key");
         let sealed = boss.seal_for_group("g", b"secret").await.expect("sealed");
         assert!(shop.open_of_group("g", BOSS, &sealed.bytes).await.is_err());
