@@ -43,6 +43,7 @@ mod pairing_code;
 mod peer_data;
 mod phone_control;
 mod phone_groups;
+mod phone_kinds;
 mod phone_retries;
 mod phones;
 mod pictures;

@@ -3,8 +3,8 @@
 use buffa::Message as _;
 use tracing::{debug, warn};
 use wacore::protocol::retry::{MAX_RETRY_COUNT, MIN_RETRY_COUNT_FOR_KEYS, RetryReason};
-use wacore_binary::{JidExt as _, Node};
 use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{JidExt as _, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 

@@ -90,11 +90,30 @@ async function refresh() {
   drawGroups();
 }
 
+/** A button that does one thing to what it stands beside; what comes of it is drawn anew. */
+function gesture(words, route, values, json) {
+  const act = async (event) => {
+    const button = event.target;
+    button.disabled = true;
+    try {
+      await call(route, { values, json });
+      tell(`Done: ${words.toLowerCase()}.`);
+      await refresh();
+    } catch (error) {
+      tell(error.message, true);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  return element("button", { type: "button", class: "quiet", onclick: act }, words);
+}
+
 function drawPhones() {
   const card = (phone) => {
     const devices = phone.devices.map((device) => {
       const on = phone.connected.includes(device);
-      return element("li", on ? { class: "on" } : {}, `Device ${device}: ${on ? "connected" : "away"}`);
+      const unlink = gesture("Unlink", "DELETE /admin/phones/{name}/devices/{device}", { name: phone.name, device });
+      return element("li", on ? { class: "on" } : {}, `Device ${device}: ${on ? "connected" : "away"} `, unlink);
     });
     const list = devices.length ? element("ul", {}, ...devices) : element("p", { class: "meta" }, "No linked device.");
     return element("li", {}, element("strong", {}, phone.name), ` ${number(phone.jid)}`, list);
@@ -120,7 +139,8 @@ function drawChats() {
 function drawGroups() {
   const card = (group) => {
     const role = { superadmin: " (creator)", admin: " (admin)", member: "" };
-    const members = group.members.map((one) => element("li", {}, one.name + role[one.role]));
+    const leave = (name) => gesture("Leave", "POST /admin/groups/{gid}/leave", { gid: group.gid }, { name });
+    const members = group.members.map((one) => element("li", {}, `${one.name}${role[one.role]} `, leave(one.name)));
     const rules = [group.announce && "only admins write", group.locked && "only admins change it"].filter(Boolean);
     const waiting = group.requests.length ? [`asks to join: ${group.requests.join(", ")}`] : [];
     return element("li", {}, element("strong", {}, group.subject),
@@ -222,6 +242,7 @@ function received(name, message) {
     element("span", { class: "meta" },
       `${message.sender} (${device})${where}, ${clock(message.timestamp * 1000)}${kind}`));
   if (!message.from_me) head.append(element("button", { class: "quiet", onclick: (event) => read(event, name, message.id) }, "Mark as read"));
+  head.append(gesture("React 👍", "POST /admin/phones/{name}/react", { name }, { id: message.id, emoji: "👍" }));
   return element("li", message.from_me ? { class: "mine" } : {}, head,
     element("p", { class: "body" }, message.text ?? `(${message.kind} without text)`));
 }
@@ -257,11 +278,53 @@ onSubmit("send", async () => {
   if (!name) throw new Error("There is no phone to send from. Add one first.");
   const to = byId("to").value.trim();
   const text = byId("text").value;
-  await call("POST /admin/phones/{name}/messages", { values: { name }, json: { to, text } });
-  const head = element("p", { class: "meta" }, `${name} (this phone) to ${named(to)}, ${clock(Date.now())}`);
+  const { id } = await call("POST /admin/phones/{name}/messages", { values: { name }, json: { to, text } });
+  const head = element("div", { class: "head" },
+    element("span", { class: "meta" }, `${name} (this phone) to ${named(to)}, ${clock(Date.now())}`),
+    gesture("Take back", "POST /admin/phones/{name}/revoke", { name }, { id }));
   byId("messages").prepend(element("li", { class: "mine" }, head, element("p", { class: "body" }, text)));
   byId("text").value = "";
   tell(`Sent to ${named(to)}.`);
+});
+
+/** Typing shows in the chat, at most every few seconds. */
+let typed = 0;
+byId("text").addEventListener("input", () => {
+  const name = byId("held").value;
+  const to = byId("to").value.trim();
+  if (!name || !to || Date.now() - typed < 5000) return;
+  typed = Date.now();
+  const json = { to, state: "composing" };
+  call("POST /admin/phones/{name}/chat-state", { values: { name }, json }).catch(() => {});
+});
+
+let ringing;
+
+/** Calls whoever is named beside it, or hangs up. */
+byId("call").addEventListener("click", async (event) => {
+  const button = event.target;
+  button.disabled = true;
+  try {
+    if (ringing) {
+      const { name, to, id } = ringing;
+      ringing = undefined;
+      button.textContent = "Call";
+      await call("POST /admin/phones/{name}/hang-up", { values: { name }, json: { to, id } });
+      tell("Hung up.");
+    } else {
+      const name = byId("held").value;
+      const to = byId("to").value.trim();
+      if (!name || !to) throw new Error("Choose a phone, and say whom it is to call.");
+      const { id } = await call("POST /admin/phones/{name}/calls", { values: { name }, json: { to, video: false } });
+      ringing = { name, to, id };
+      button.textContent = "Hang up";
+      tell(`It rings at ${named(to)}.`);
+    }
+  } catch (error) {
+    tell(error.message, true);
+  } finally {
+    button.disabled = false;
+  }
 });
 
 byId("filter").addEventListener("submit", (event) => {
