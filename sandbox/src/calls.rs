@@ -27,7 +27,8 @@ const PARTS: [&[&str]; 8] = [
     &["device-identity"],
 ];
 
-/// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for.
+/// Takes a call's stanza from a device and hands it to the other side; returns the `ack`, which says what it was for. One
+/// without an id is for now or never: wacore 0.7 `stanza/call.rs` has seen `transport` and the like come without.
 pub(crate) fn call(state: &mut State, from: DeviceAddr, node: &Node) -> Node {
     let action = node.children().and_then(<[Node]>::first);
     let ack = relay::ack("call", node);

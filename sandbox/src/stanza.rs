@@ -19,7 +19,7 @@ pub(crate) struct Push {
     pub(crate) account: crate::state::AccountId,
     /// The device that caused it and has its reply already.
     pub(crate) except: Option<crate::state::DeviceAddr>,
-    /// The stanza, one for all of them; it needs an `id` if devices are to acknowledge it.
+    /// The stanza, one for all of them; without an `id` it does not wait for who is away.
     pub(crate) node: Arc<Node>,
 }
 
@@ -89,6 +89,11 @@ pub(crate) fn attr(node: &Node, name: &str) -> Option<String> {
 pub(crate) fn jid(node: &Node, name: &str) -> Option<Jid> {
     let jid = node.attrs.get(name).and_then(NodeValue::to_jid);
     jid.filter(|jid| u8::try_from(jid.device).is_ok())
+}
+
+/// Whether a stanza can be acknowledged: by its id.
+pub(crate) fn has_id(node: &Node) -> bool {
+    node.attrs.get("id").is_some_and(|id| !id.as_str().is_empty())
 }
 
 /// The messages that a receipt or an `ack` is for: that of its id, and those of its list.

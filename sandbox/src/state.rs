@@ -32,7 +32,7 @@ use crate::pairing::Pairings;
 use crate::phone;
 use crate::pictures::Pictures;
 use crate::presence::{self, Board};
-use crate::stanza::{Push, Stamp};
+use crate::stanza::{Push, Stamp, has_id};
 
 /// The state as its users hold it; lock it with [`lock`].
 pub(crate) type Shared = Arc<Mutex<State>>;
@@ -115,11 +115,14 @@ impl State {
         }
     }
 
-    /// Hands a stanza with an id to one device. It is kept until the device has acknowledged it; a phone (device 0) reads it
-    /// by itself.
+    /// Hands a stanza to one device. It is kept until the device has acknowledged it, or told once if it has no id, as no
+    /// acknowledgement could name it; a phone (device 0) reads it by itself.
     pub(crate) fn deliver(&mut self, addr: DeviceAddr, node: Arc<Node>) {
         if addr.is_phone() {
             return phone::deliver(self, addr.account, node);
+        }
+        if !has_id(&node) {
+            return self.tell(addr, node);
         }
         let Some(device) = self.accounts.device_mut(addr) else { return };
         if device.queue.keep(Arc::clone(&node))

@@ -71,6 +71,33 @@ async fn a_call_to_a_device_that_is_away_is_a_missed_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_an_id_rings_now_or_never() {
+    let (sandbox, _) = crew().await;
+    let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
+    let nameless = |id: &'static str| {
+        let action = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", lid(&mia));
+        let audio = NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build();
+        let action = action.children([audio]).build();
+        NodeBuilder::new("call").attr("to", lid(&shop)).children([action]).build()
+    };
+    mia.client.send_node(nameless("N1")).await.unwrap();
+    assert_eq!(rings(&shop).await.action.call_id(), "N1");
+    let receipt = NodeBuilder::new("receipt").attr("to", lid(&shop)).build();
+    mia.client.send_node(receipt).await.unwrap();
+    mia.client.fetch_privacy_settings().await.unwrap();
+
+    // Were it kept it would come once more, before what is new.
+    sandbox.phone("shop").drops_connections().await;
+    let id = sandbox.phone("boss").calls("shop", false).unwrap();
+    let first = shop.sees(|event| match event {
+        Event::IncomingCall(call) => Some(call.action.call_id().to_owned()),
+        Event::MissedCall(call) => Some(call.call_id.clone()),
+        _ => None,
+    });
+    assert_eq!(first.await, id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_blocked_or_nobody_does_not_ring() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);

@@ -1,11 +1,11 @@
 //! Who hears that a message has arrived, was read, or has to be sent once more.
 
-use tracing::warn;
+use tracing::{debug, warn};
 use wacore_binary::{Jid, Node, Server};
 
 use super::stanza::{self, Addresses, Addressing};
 use crate::newsletters;
-use crate::stanza::{attr, jid};
+use crate::stanza::{attr, has_id, jid};
 use crate::state::{Account, DeviceAddr, State};
 
 /// Whom a receipt concerns.
@@ -48,6 +48,8 @@ pub(crate) fn receipt(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
     let kind = attr(node, "type");
     if let Some(newsletter) = jid(node, "to").filter(|to| to.server == Server::Newsletter) {
         newsletters::relay::receipt(state, from, &newsletter, node);
+    } else if !has_id(node) {
+        debug!("a receipt without an id is for no message");
     } else if let Some(reach) = Reach::of(kind.as_deref()) {
         let at = state.clock.now();
         for (addr, addresses) in concerned(state, from, node, reach).unwrap_or_default() {

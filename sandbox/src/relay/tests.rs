@@ -137,3 +137,25 @@ fn nobody_speaks_as_a_device_of_another_account() {
     let ack = message(&mut state, mia, &peer(&own, vec![enc()]));
     assert!(!ack.attrs.contains_key("error"), "to its own phone");
 }
+
+#[test]
+fn what_no_acknowledgement_could_name_does_not_wait() {
+    let (mut state, [shop, mia, _]) = three();
+    let to = lid(&state, shop).to_non_ad();
+    let call = |id: Option<&str>| {
+        let offer = NodeBuilder::new("transport").attr("call-id", "X").build();
+        let node = NodeBuilder::new("call").attr("to", &to).children([offer]);
+        match id {
+            Some(id) => node.attr("id", id).build(),
+            None => node.build(),
+        }
+    };
+    let calls = |state: &State| state.accounts.device(shop).expect("linked").queue.missed().calls;
+    for (id, waiting) in [(None, 0), (Some(""), 0), (Some("C"), 1)] {
+        let ack = crate::calls::call(&mut state, mia, &call(id));
+        assert!(!ack.attrs.contains_key("error"), "{ack:?}");
+        assert_eq!(calls(&state), waiting, "{id:?}");
+    }
+    receipt(&mut state, mia, &NodeBuilder::new("receipt").attr("to", &to).build());
+    assert_eq!(waiting(&state, shop).1, 0);
+}
