@@ -150,7 +150,7 @@ impl Phone {
 
 /// The phone of an account calls somebody; returns the id of the call.
 pub(crate) fn begin(state: &mut State, account: AccountId, to: &Jid, video: bool) -> String {
-    let id = format!("{:032X}", rand::random::<u128>());
+    let id = format!("{:032X}", u128::from_be_bytes(state.call_ids.bytes()));
     let mut children =
         vec![NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build()];
     children.extend(video.then(|| NodeBuilder::new("video").attr("enc", "vp8").build()));

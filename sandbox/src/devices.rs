@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wacore_binary::Node;
 
 use crate::app_state::Collections;
-use crate::phone::{Keys, Settings};
+use crate::phone::Settings;
 use crate::stanza::{Push, Stamp};
 use crate::state::{Account, AccountId, DeviceAddr, State};
 pub(crate) use list::SignedList;
@@ -50,8 +50,8 @@ pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
 /// The phone is set up anew: the account has another identity, no settings and no past, and its peers are told. Its
 /// devices have to be unlinked before.
 pub(crate) fn reinstall(state: &mut State, id: AccountId) {
+    state.accounts.renew_keys(id);
     let Some(account) = state.accounts.get_mut(id) else { return };
-    account.keys = Keys::generate();
     // Sessions and chats were the old phone's.
     account.handset = None;
     account.app_state = Collections::default();

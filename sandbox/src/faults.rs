@@ -9,6 +9,7 @@ use wacore_binary::Node;
 
 pub(crate) use operation::Operation;
 
+use crate::random::{Source, Stream};
 use crate::state::AccountId;
 
 /// What goes wrong with a request.
@@ -121,6 +122,8 @@ fn usual_text(code: u16) -> &'static str {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     ordered: VecDeque<Rule>,
+    /// Says whether what has a chance strikes.
+    dice: Stream,
 }
 
 /// What is to go wrong, whose, and how often.
@@ -148,6 +151,11 @@ impl Rule {
 }
 
 impl Faults {
+    /// No faults yet; this source decides whether those strike that have a chance.
+    pub(crate) fn new(source: Source) -> Self {
+        Self { dice: source.stream("faults", b""), ..Self::default() }
+    }
+
     /// From now on the rule holds.
     pub(crate) fn order(&mut self, rule: Rule) {
         if rule.left != Some(0) {
@@ -167,8 +175,9 @@ impl Faults {
     }
 
     fn take(&mut self, concerned: impl Fn(&Rule) -> bool) -> Option<Effect> {
-        let strikes = |rule: &Rule| rule.chance >= 1.0 || rand::random::<f64>() < rule.chance;
-        let position = self.ordered.iter().position(|rule| concerned(rule) && strikes(rule))?;
+        let Self { ordered, dice } = self;
+        let strikes = |rule: &Rule| concerned(rule) && dice.strikes(rule.chance);
+        let position = ordered.iter().position(strikes)?;
         let rule = &mut self.ordered[position];
         let Fault(effect) = rule.fault.clone();
         if let Some(left) = &mut rule.left {

@@ -22,7 +22,6 @@ pub use change::Refusal;
 pub(crate) use change::{Change, DESCRIPTION_MAX, check_subject};
 pub use group::Role;
 pub(crate) use group::{Group, Person};
-pub(crate) use invite::fresh_code;
 pub use levers::{GroupLever, NewGroup};
 pub(crate) use levers::{Unfounded, add, change_as, describe, set_picture_as};
 pub(crate) use people::{of_account as person_of, of_name as person, renumber};

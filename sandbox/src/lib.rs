@@ -30,6 +30,7 @@ mod phone;
 mod pictures;
 mod presence;
 mod profile;
+mod random;
 mod relay;
 mod server;
 mod stanza;

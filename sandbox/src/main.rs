@@ -66,6 +66,9 @@ struct Arguments {
     /// How often each account may ask, as requests and seconds: `20/60`; beyond it requests are refused with 429.
     #[arg(long, env = "WHARF_SANDBOX_RATE_LIMIT", value_name = "REQUESTS/SECONDS")]
     rate_limit: Option<RateLimit>,
+    /// Make keys and codes the same in every run, for one version of this program; nothing is secret then.
+    #[arg(long, env = "WHARF_SANDBOX_SEED", value_name = "N")]
+    seed: Option<u64>,
     /// What to log, on standard error.
     #[arg(long, env = "WHARF_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
     log: EnvFilter,
@@ -94,6 +97,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         pause_after_handshake: Duration::from_millis(arguments.handshake_pause),
         latency: arguments.latency,
         rate_limit: arguments.rate_limit,
+        seed: arguments.seed,
     };
     let sandbox = Sandbox::start(config).await?;
     if let Some(file) = arguments.certificate_file {

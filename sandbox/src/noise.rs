@@ -9,6 +9,8 @@ use waproto::whatsapp::cert_chain::{NoiseCertificate, noise_certificate};
 use waproto::whatsapp::handshake_message::{ClientFinish, ClientHello, ServerHello};
 use waproto::whatsapp::{CertChain, HandshakeMessage};
 
+use crate::random::Source;
+
 /// Validity of both certificates in epoch seconds. A client resumes by IK only while it lasts.
 const VALID: (u64, u64) = (1_700_000_000, 4_000_000_000);
 
@@ -27,6 +29,7 @@ pub(crate) enum Error {
 pub(crate) struct Identity {
     key: KeyPair,
     chain: Vec<u8>,
+    source: Source,
 }
 
 /// What the server knows once the handshake is through.
@@ -57,12 +60,18 @@ pub(crate) struct Half {
 }
 
 impl Identity {
-    /// A fresh key. The certificates carry zero signatures: only the real root could sign them, so clients have to
+    /// A fresh key, the one of this number. The certificates carry zero signatures: only the real root could sign them, so clients have to
     /// be built without that check.
-    pub(crate) fn generate() -> Self {
-        let key = KeyPair::generate(&mut rand::rng());
+    pub(crate) fn generate(source: Source, number: u64) -> Self {
+        let mut random = source.stream("key of the server", &number.to_be_bytes());
+        let key = KeyPair::generate(&mut random);
         let chain = chain(key.public_key.public_key_bytes());
-        Self { key, chain }
+        Self { key, chain, source }
+    }
+
+    /// The server's key for one handshake.
+    fn ephemeral(&self, theirs: &[u8; 32]) -> KeyPair {
+        KeyPair::generate(&mut self.source.stream("handshake", theirs))
     }
 
     /// Answers the client's first message. `prologue` is the header that it really sent.
@@ -85,7 +94,7 @@ impl Identity {
     fn full(&self, pattern: &str, prologue: &[u8], theirs: &[u8; 32]) -> Result<Answered, Error> {
         let mut noise = NoiseHandshake::new(pattern, prologue)?;
         noise.authenticate(theirs);
-        let ephemeral = KeyPair::generate(&mut rand::rng());
+        let ephemeral = self.ephemeral(theirs);
         noise.authenticate(ephemeral.public_key.public_key_bytes());
         noise.mix_shared_secret(ephemeral.private_key.serialize(), theirs)?;
         let fixed = noise.encrypt(self.key.public_key.public_key_bytes())?;
@@ -111,7 +120,7 @@ impl Identity {
         noise.mix_shared_secret(self.key.private_key.serialize(), &client)?;
         let sealed = message.payload.as_deref().ok_or(Error::Missing("clientHello.payload"))?;
         let payload = noise.decrypt(sealed)?;
-        let ephemeral = KeyPair::generate(&mut rand::rng());
+        let ephemeral = self.ephemeral(theirs);
         noise.authenticate(ephemeral.public_key.public_key_bytes());
         noise.mix_shared_secret(ephemeral.private_key.serialize(), theirs)?;
         noise.mix_shared_secret(ephemeral.private_key.serialize(), &client)?;
@@ -187,6 +196,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::random::Stream;
 
     const PROLOGUE: [u8; 4] = [b'W', b'A', 6, 3];
 
@@ -207,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_first_contact_is_a_full_handshake() {
-        let (server, client) = (Identity::generate(), KeyPair::generate(&mut rand::rng()));
+        let (server, client) =
+            (Identity::generate(Source::default(), 1), KeyPair::generate(&mut Stream::default()));
         let mut state = XxHandshakeState::new(client.clone(), b"payload".to_vec(), &PROLOGUE)
             .expect("a client");
         let hello = state.build_client_hello().expect("a hello");
@@ -225,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_known_key_resumes_in_one_round_trip() {
-        let (server, client) = (Identity::generate(), KeyPair::generate(&mut rand::rng()));
+        let (server, client) =
+            (Identity::generate(Source::default(), 1), KeyPair::generate(&mut Stream::default()));
         let public: [u8; 32] =
             server.key.public_key.public_key_bytes().try_into().expect("32 bytes");
         let mut state =
@@ -241,7 +253,8 @@ mod tests {
 
     #[test]
     fn an_old_key_falls_back_to_a_full_handshake() {
-        let (server, client) = (Identity::generate(), KeyPair::generate(&mut rand::rng()));
+        let (server, client) =
+            (Identity::generate(Source::default(), 1), KeyPair::generate(&mut Stream::default()));
         let mut state =
             IkHandshakeState::new(client.clone(), [9; 32], b"payload".to_vec(), &PROLOGUE)
                 .expect("a client");
@@ -264,12 +277,22 @@ mod tests {
 
     #[test]
     fn another_prologue_and_garbage_are_refused() {
-        let (server, client) = (Identity::generate(), KeyPair::generate(&mut rand::rng()));
+        let (server, client) =
+            (Identity::generate(Source::default(), 1), KeyPair::generate(&mut Stream::default()));
         let state = XxHandshakeState::new(client, Vec::new(), &PROLOGUE).expect("a client");
         let hello = state.build_client_hello().expect("a hello");
         let (reply, _) = waiting(server.answer(*b"WA\x06\x02", &hello).expect("an answer"));
         let mut state = state;
         assert!(state.read_server_hello_and_build_client_finish(&reply).is_err());
         assert!(server.answer(PROLOGUE, b"garbage").is_err());
+    }
+
+    #[test]
+    fn a_seed_makes_the_same_keys_and_each_number_another_one() {
+        let key = |seed, number| Identity::generate(Source::of(seed), number).key.public_key;
+        assert_eq!(key(Some(7), 1), key(Some(7), 1));
+        for other in [key(Some(7), 2), key(Some(8), 1), key(None, 1)] {
+            assert_ne!(key(Some(7), 1), other);
+        }
     }
 }

@@ -6,6 +6,8 @@ mod qr;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use buffa::Message as _;
 use tokio::sync::oneshot;
 use wacore_binary::builder::NodeBuilder;
@@ -16,6 +18,7 @@ use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 use crate::devices;
 use crate::iq::{self, Then};
 use crate::phone::{self, LinkingCode};
+use crate::random::{Source, Stream};
 use crate::stanza::Answer;
 use crate::state::{AccountId, Device, DeviceAddr, LinkId, SignedKey, State};
 use crate::streams::{self, StreamEnd};
@@ -67,15 +70,28 @@ pub(crate) struct Pairings {
     pub(crate) references: usize,
     candidates: HashMap<LinkId, Candidate>,
     requests: u64,
+    source: Source,
+    random: Stream,
 }
 
 impl Default for Pairings {
     fn default() -> Self {
-        Self { references: REFERENCES, candidates: HashMap::new(), requests: 0 }
+        Self::new(Source::default())
     }
 }
 
 impl Pairings {
+    /// Nobody wants to be linked yet; what clients show is of this source.
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            references: REFERENCES,
+            candidates: HashMap::new(),
+            requests: 0,
+            source,
+            random: source.stream("references to show", b""),
+        }
+    }
+
     /// The connection is gone; a scan that waits for it fails.
     pub(crate) fn forget(&mut self, link: LinkId) {
         self.candidates.remove(&link);
@@ -113,7 +129,9 @@ pub(crate) fn begin(
     if data.e_keytype.as_deref()? != [5] || !phone::signed_by(identity, &signed_key) {
         return None;
     }
-    let references: Vec<String> = (0..state.pairings.references).map(|_| reference()).collect();
+    let count = state.pairings.references;
+    let references: Vec<String> =
+        (0..count).map(|_| reference(&mut state.pairings.random)).collect();
     let node = set(&state.next_id())
         .children([NodeBuilder::new("pair-device")
             .children(references.iter().map(|text| stanza::leaf("ref", text.as_bytes())))
@@ -265,10 +283,9 @@ fn set(id: &str) -> NodeBuilder {
         .attr("xmlns", "md")
 }
 
-fn reference() -> String {
-    use base64::Engine;
-    let random: [u8; 24] = rand::random();
-    format!("2@{}", base64::prelude::BASE64_STANDARD.encode(random))
+/// What a client shows, as part of a QR code, or sends beside a code to enter.
+fn reference(random: &mut Stream) -> String {
+    format!("2@{}", BASE64_STANDARD.encode(random.bytes::<24>()))
 }
 
 /// A big-endian number of up to four bytes.

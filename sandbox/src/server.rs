@@ -5,7 +5,7 @@ mod front;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-use crate::state::{self, Shared};
+use crate::random::Source;
+use crate::state::{self, Shared, State};
 use crate::transport::Transport;
 use crate::websocket::{Opening, Refused};
 use crate::{
@@ -60,6 +61,9 @@ pub struct Config {
     pub latency: Duration,
     /// How often each account may ask; by default as often as it likes.
     pub rate_limit: Option<RateLimit>,
+    /// Makes keys and codes the same in every run, for one version of this server. Whoever knows the seed knows them all,
+    /// so that nothing is secret; by default they are the operating system's.
+    pub seed: Option<u64>,
 }
 
 impl Default for Config {
@@ -79,6 +83,7 @@ impl Default for Config {
             pause_after_handshake: pause,
             latency: Duration::ZERO,
             rate_limit: None,
+            seed: None,
         }
     }
 }
@@ -92,7 +97,13 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a server without accounts.
     pub async fn start(config: Config) -> Result<Self> {
-        let state = Shared::default();
+        let source = Source::of(config.seed);
+        if config.seed.is_some() {
+            tracing::warn!(
+                "with a seed there are no secrets: whoever knows it knows every key and code"
+            );
+        }
+        let state = Arc::new(Mutex::new(State::new(source)));
         {
             let mut state = state::lock(&state);
             state.pairings.references = config.qr_refs;

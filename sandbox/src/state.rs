@@ -32,6 +32,7 @@ use crate::pairing::Pairings;
 use crate::phone;
 use crate::pictures::Pictures;
 use crate::presence::{self, Board};
+use crate::random::{Source, Stream};
 use crate::stanza::{Push, Stamp, has_id};
 
 /// The state as its users hold it; lock it with [`lock`].
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) bell: phone::Bell,
     pub(crate) board: Board,
+    /// What phones call their calls.
+    pub(crate) call_ids: Stream,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
@@ -67,6 +70,20 @@ pub(crate) fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
+    /// Nothing yet; keys and codes are of this source.
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            accounts: Accounts::new(source),
+            call_ids: source.stream("ids of calls", b""),
+            faults: Faults::new(source),
+            groups: Groups::new(source),
+            handshakes: Handshakes::new(source),
+            media: Store::new(source),
+            pairings: Pairings::new(source),
+            ..Self::default()
+        }
+    }
+
     /// An id for a stanza that the server begins.
     pub(crate) fn next_id(&mut self) -> String {
         self.stanzas += 1;

@@ -53,6 +53,7 @@ mod profile;
 mod receipts;
 mod refusals;
 mod restarts;
+mod seed;
 mod streams;
 mod tls;
 mod transport;

@@ -220,7 +220,8 @@ pub(crate) async fn change(
         apply(&shared, &gid, by, "subject", |_| Change::Subject(subject))?;
     }
     if let Some(text) = body.description {
-        apply(&shared, &gid, by, "description", |group| groups::describe(group, &text))?;
+        let id = lock(&shared).groups.codes.description_id();
+        apply(&shared, &gid, by, "description", |group| groups::describe(group, id, &text))?;
     }
     if let Some(announce) = body.announce {
         apply(&shared, &gid, by, "announce", |_| Change::Announce(announce))?;
@@ -228,8 +229,7 @@ pub(crate) async fn change(
     if let Some(locked) = body.locked {
         apply(&shared, &gid, by, "locked", |_| Change::Locked(locked))?;
     }
-    if let Some(seconds) = body.ephemeral {
-        let seconds = (seconds > 0).then_some(seconds);
+    if let Some(seconds) = body.ephemeral.map(|seconds| (seconds > 0).then_some(seconds)) {
         apply(&shared, &gid, by, "ephemeral", |_| Change::Ephemeral(seconds))?;
     }
     if let Some(on) = body.approval {

@@ -47,6 +47,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use crate::phone::Keys;
+    use crate::random::Stream;
     use crate::state::{Device, State};
 
     #[test]
@@ -66,7 +67,7 @@ mod tests {
         account.relist();
         let again = account.device_list(7).hash.clone();
         account.devices.clear();
-        account.keys = Keys::generate();
+        account.keys = Keys::generate(&mut Stream::default());
         account.relist();
         let anew = account.device_list(7).hash.clone();
         assert!([&first, &again, &anew].iter().all(|hash| **hash != alone && hash.len() == 10));

@@ -12,7 +12,7 @@ use super::registry::{Founding, Notice};
 use super::request::{self, Create, Request};
 use super::standing::Standing;
 use super::stanza::Parts;
-use super::{community, invite, joining, members, people, stanza as node};
+use super::{community, joining, members, people, stanza as node};
 use crate::relay::Addressing;
 use crate::stanza::{self, Answer, Push};
 use crate::state::{DeviceAddr, State};
@@ -25,7 +25,7 @@ pub(crate) fn handle(state: &mut State, from: &DeviceAddr, iq: &Node) -> Option<
     if iq.attrs.get("xmlns").is_none_or(|xmlns| *xmlns != *NAMESPACE) {
         return None;
     }
-    let request = request::read(iq)?;
+    let request = request::read(iq, &mut state.groups.codes)?;
     let author = people::of_device(state, from)?;
     let outcome = request.and_then(|request| carry_out(state, *from, &author, request));
     Some(match outcome {
@@ -95,7 +95,7 @@ fn found(state: &mut State, from: DeviceAddr, author: &Person, create: Create) -
         description: create.description,
         options: create.options,
         addressing: Addressing::Lid,
-        invite: invite::fresh_code(),
+        invite: state.groups.codes.invite(),
         standing: Standing::Alone,
     };
     let at_ms = state.clock.now_ms();

@@ -9,7 +9,7 @@ use wacore_binary::{Jid, Node};
 use super::answer::{Outcome, apply};
 use super::change::{Change, Refusal};
 use super::group::{Invitation, Person};
-use super::{invite, members, people, stanza as node};
+use super::{members, people, stanza as node};
 use crate::state::{DeviceAddr, State};
 
 /// How long somebody who was invited by name may take, in seconds: three days.
@@ -62,7 +62,7 @@ pub(super) fn invited(
     person: &Person,
 ) -> Node {
     let expires = state.clock.now() + INVITATION;
-    let code = invite::fresh_code();
+    let code = state.groups.codes.invite();
     let invitation = Invitation { code: code.clone(), expires, by: by.clone() };
     state.groups.invite(gid, &person.name, invitation);
     let request = NodeBuilder::new("add_request").attr("code", code).attr("expiration", expires);

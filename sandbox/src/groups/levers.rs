@@ -10,7 +10,7 @@ use super::change::{Change, Refusal};
 use super::group::{Group, Options, Person, Role};
 use super::registry::{Founding, Groups, Notice};
 use super::standing::{Place, Standing};
-use super::{answer, invite, people};
+use super::{answer, people};
 use crate::Sandbox;
 use crate::journal::Journal;
 use crate::relay::Addressing;
@@ -110,7 +110,7 @@ pub(crate) fn add(shared: &Shared, new: NewGroup) -> Result<Jid, Unfounded> {
         description: None,
         options: Options::default(),
         addressing: new.addressing,
-        invite: invite::fresh_code(),
+        invite: state.groups.codes.invite(),
         standing: Standing::Alone,
     };
     let at_ms = state.clock.now_ms();
@@ -156,9 +156,9 @@ pub(super) fn act_as(
 }
 
 /// The change that gives a group this description, or takes it away if the text is empty.
-pub(crate) fn describe(group: &Group, text: &str) -> Change {
+pub(crate) fn describe(group: &Group, id: String, text: &str) -> Change {
     Change::Description {
-        id: invite::fresh_description_id(),
+        id,
         prev: group.description.as_ref().map(|current| current.id.clone()),
         text: (!text.is_empty()).then(|| text.to_owned()),
     }
@@ -263,7 +263,8 @@ impl GroupLever {
 
     /// Gives the group a description; an empty one takes it away.
     pub fn sets_description(&self, text: &str) {
-        self.changes(|group| describe(group, text));
+        let id = state::lock(&self.shared).groups.codes.description_id();
+        self.changes(|group| describe(group, id, text));
     }
 
     /// Sets whether only admins may write.
@@ -309,7 +310,8 @@ impl GroupLever {
 
     /// Gives the group a new invite code, which makes the old one worthless.
     pub fn resets_invite(&self) {
-        self.changes(|_| Change::Invite(invite::fresh_code()));
+        let code = state::lock(&self.shared).groups.codes.invite();
+        self.changes(|_| Change::Invite(code));
     }
 
     /// The subject.

@@ -9,9 +9,11 @@ use wacore_binary::{Jid, Node};
 
 use super::change::{self, Change, Refusal};
 use super::group::{Description, Group, Invitation, Member, Options, Person, Role};
+use super::invite::Codes;
 use super::standing::{Part, Standing};
 use super::stanza;
 use crate::journal::Journal;
+use crate::random::Source;
 use crate::relay::Addressing;
 
 /// What the members' devices are to hear.
@@ -47,9 +49,16 @@ pub(crate) struct Groups {
     by_member: HashMap<String, BTreeSet<String>>,
     made: u64,
     notified: u64,
+    /// What its links and invitations are called.
+    pub(crate) codes: Codes,
 }
 
 impl Groups {
+    /// No groups yet; their codes are of this source.
+    pub(crate) fn new(source: Source) -> Self {
+        Self { codes: Codes::new(source), ..Self::default() }
+    }
+
     /// The group at this address.
     pub(crate) fn find(&self, gid: &Jid) -> Result<&Group, Refusal> {
         let group = self.by_id.get(gid.user.as_str());

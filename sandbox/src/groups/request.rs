@@ -5,7 +5,7 @@ use wacore_binary::{Jid, Node};
 use super::change::{Change, Refusal};
 use super::community::{self, Wish};
 use super::group::Options;
-use super::invite;
+use super::invite::Codes;
 use super::members::Move;
 use super::standing::Place;
 
@@ -54,7 +54,7 @@ pub(crate) struct Create {
 }
 
 /// Reads an IQ; `None` for what this server does not know.
-pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
+pub(crate) fn read(iq: &Node, codes: &mut Codes) -> Option<Result<Request, Refusal>> {
     let mut attrs = iq.attrs();
     let to = attrs.optional_jid("to")?;
     let kind = attrs.optional_string("type")?;
@@ -87,15 +87,15 @@ pub(crate) fn read(iq: &Node) -> Option<Result<Request, Refusal>> {
         ("set", true, tag) if let Some(movement) = Move::of_tag(tag) => {
             Some(participants(child).map(|people| Request::Members(to, movement, people)))
         }
-        ("set", true, _) => change(child).map(|change| Ok(Request::Change(to, change?))),
+        ("set", true, _) => change(child, codes).map(|change| Ok(Request::Change(to, change?))),
         _ => None,
     }
 }
 
-fn change(child: &Node) -> Option<Result<Change, Refusal>> {
+fn change(child: &Node, codes: &mut Codes) -> Option<Result<Change, Refusal>> {
     Some(Ok(match child.tag.as_ref() {
         "subject" => Change::Subject(text(child)),
-        "description" => return Some(description(child)),
+        "description" => return Some(description(child, codes)),
         "announcement" => Change::Announce(true),
         "not_announcement" => Change::Announce(false),
         "locked" => Change::Locked(true),
@@ -115,15 +115,15 @@ fn change(child: &Node) -> Option<Result<Change, Refusal>> {
             "admin_add" => Change::AddByAll(false),
             _ => return Some(Err(Refusal::BadRequest)),
         },
-        "invite" if child.attrs.get("code").is_none() => Change::Invite(invite::fresh_code()),
+        "invite" if child.attrs.get("code").is_none() => Change::Invite(codes.invite()),
         _ => return None,
     }))
 }
 
-fn description(child: &Node) -> Result<Change, Refusal> {
+fn description(child: &Node, codes: &mut Codes) -> Result<Change, Refusal> {
     let deletes = attribute(child, "delete");
     // Some clients give a deletion no id of its own.
-    let fresh = || deletes.as_ref().map(|_| invite::fresh_description_id());
+    let fresh = || deletes.as_ref().map(|_| codes.description_id());
     let id = attribute(child, "id").or_else(fresh).ok_or(Refusal::BadRequest)?;
     let prev = attribute(child, "prev");
     let text = match (child.get_optional_child("body"), deletes.as_deref()) {
@@ -259,8 +259,12 @@ mod tests {
         NodeBuilder::new("iq").attr("type", kind).attr("to", to).children([child]).build()
     }
 
+    fn taken(iq: &Node) -> Option<Result<Request, Refusal>> {
+        read(iq, &mut Codes::default())
+    }
+
     fn set(child: Node) -> Option<Result<Change, Refusal>> {
-        match read(&iq("set", GROUP, child))? {
+        match taken(&iq("set", GROUP, child))? {
             Ok(Request::Change(gid, change)) => {
                 assert_eq!(gid.to_string(), GROUP);
                 Some(Ok(change))
@@ -318,7 +322,7 @@ mod tests {
         let one = Jid::lid("7");
         let participant = NodeBuilder::new("participant").attr("jid", &one).build();
         let promote = |people: Vec<Node>| {
-            read(&iq("set", GROUP, NodeBuilder::new("promote").children(people).build()))
+            taken(&iq("set", GROUP, NodeBuilder::new("promote").children(people).build()))
         };
         let gid: Jid = GROUP.parse().expect("a JID");
         let expected = Request::Members(gid.clone(), Move::Promote, vec![one]);
@@ -327,9 +331,9 @@ mod tests {
 
         let group = NodeBuilder::new("group").attr("id", &gid).build();
         let leave = NodeBuilder::new("leave").children([group.clone(), group]).build();
-        assert_eq!(read(&iq("set", "g.us", leave)), Some(Ok(Request::Leave(vec![gid]))));
+        assert_eq!(taken(&iq("set", "g.us", leave)), Some(Ok(Request::Leave(vec![gid]))));
         let nothing = NodeBuilder::new("leave").build();
-        assert_eq!(read(&iq("set", "g.us", nothing)), Some(Err(Refusal::BadRequest)));
+        assert_eq!(taken(&iq("set", "g.us", nothing)), Some(Err(Refusal::BadRequest)));
     }
 
     #[test]
@@ -342,7 +346,7 @@ mod tests {
     fn a_group_inside_a_community_is_none_itself() {
         let create = |children: Vec<Node>| {
             let node = NodeBuilder::new("create").attr("subject", "All").children(children);
-            match read(&iq("set", "g.us", node.build()))? {
+            match taken(&iq("set", "g.us", node.build()))? {
                 Ok(Request::Create(create)) => Some(Ok(create.place)),
                 Ok(other) => panic!("nothing new: {other:?}"),
                 Err(refusal) => Some(Err(refusal)),
@@ -362,7 +366,7 @@ mod tests {
         let wanted = [NodeBuilder::new("participants").build()];
         let node = NodeBuilder::new("participating").children(wanted).build();
         assert_eq!(
-            read(&iq("get", "g.us", node)),
+            taken(&iq("get", "g.us", node)),
             Some(Ok(Request::Participating { participants: true, description: false }))
         );
     }

@@ -13,15 +13,17 @@ use crate::state::State;
 const TTL: u32 = 21_600;
 
 /// Answers a request for the media connection; `None` for everything else in this namespace.
-pub(crate) fn answer(state: &State, iq: &Node) -> Option<Node> {
+pub(crate) fn answer(state: &mut State, iq: &Node) -> Option<Node> {
     let asks = stanza::attr(iq, "type").as_deref() == Some("set");
     iq.get_optional_child("media_conn").filter(|_| asks)?;
-    Some(stanza::result_with(iq, connection(&state.media, state.clock.now())))
+    let now = state.clock.now();
+    Some(stanza::result_with(iq, connection(&mut state.media, now)))
 }
 
 /// The one host is named twice: Baileys tries another authorization with the next host alone, and reads
 /// `maxContentLengthBytes`.
-fn connection(store: &Store, now: i64) -> Node {
+fn connection(store: &mut Store, now: i64) -> Node {
+    let auth = store.authorize(now);
     let host = |kind| {
         let kinds = Kind::NAMES.map(|name| NodeBuilder::new(name).build());
         let upload = NodeBuilder::new("upload").build();
@@ -33,7 +35,7 @@ fn connection(store: &Store, now: i64) -> Node {
             .build()
     };
     NodeBuilder::new("media_conn")
-        .attr("auth", store.authorize(now))
+        .attr("auth", auth)
         .attr("ttl", TTL)
         .attr("auth_ttl", AUTH_TTL)
         .attr("max_buckets", 12)
@@ -57,7 +59,7 @@ mod tests {
     fn a_client_reads_the_host_and_an_authorization_that_is_good() {
         let mut state = State::default();
         state.media.open("localhost:1".into(), super::super::Limits { room: 9, largest: 9 });
-        let reply = answer(&state, &request("set", "media_conn")).expect("an answer");
+        let reply = answer(&mut state, &request("set", "media_conn")).expect("an answer");
         let read = MediaConnSpec::new().parse_response(&reply.as_node_ref()).expect("a connection");
         assert!(
             read.hosts.len() == 2 && read.hosts.iter().all(|host| host.hostname == "localhost:1")
@@ -69,8 +71,8 @@ mod tests {
 
     #[test]
     fn nothing_else_is_answered_here() {
-        let state = State::default();
-        assert!(answer(&state, &request("get", "media_conn")).is_none());
-        assert!(answer(&state, &request("set", "media")).is_none());
+        let mut state = State::default();
+        assert!(answer(&mut state, &request("get", "media_conn")).is_none());
+        assert!(answer(&mut state, &request("set", "media")).is_none());
     }
 }

@@ -6,6 +6,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::random::Stream;
+
 /// Seconds for which an authorization is good: six hours, as wacore's `MediaConnResponseExtended::mock` gives.
 pub(super) const AUTH_TTL: i64 = 21_600;
 
@@ -16,19 +18,24 @@ const KEPT: usize = 16;
 pub(super) struct Seals {
     auth: [u8; 32],
     paths: [u8; 32],
-}
-
-impl Default for Seals {
-    fn default() -> Self {
-        Self { auth: rand::random(), paths: rand::random() }
-    }
+    random: Stream,
 }
 
 impl Seals {
+    /// Fresh keys.
+    pub(super) fn new(mut random: Stream) -> Self {
+        Self { auth: random.bytes(), paths: random.bytes(), random }
+    }
+
+    /// Part of a path or of an authorization that is like no other.
+    pub(super) fn nonce(&mut self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.random.bytes::<9>())
+    }
+
     /// An authorization that is good from now on. Clients put it into URLs as it is, so it needs no escaping
     /// (whatsapp-rust `upload.rs`).
-    pub(super) fn authorize(&self, now: i64) -> String {
-        let nonce = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
+    pub(super) fn authorize(&mut self, now: i64) -> String {
+        let nonce = self.nonce();
         let claim = format!("{}.{nonce}", now.saturating_add(AUTH_TTL));
         let code = code(&self.auth, &claim);
         format!("{claim}.{code}")
@@ -43,7 +50,7 @@ impl Seals {
 
     /// No authorization that was given so far is good any more.
     pub(super) fn revoke(&mut self) {
-        self.auth = rand::random();
+        self.auth = self.random.bytes();
     }
 
     /// The signature of a path.
@@ -64,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_authorization_is_good_for_its_time_and_until_it_is_revoked() {
-        let mut seals = Seals::default();
+        let mut seals = Seals::new(Stream::default());
         let auth = seals.authorize(1000);
         assert!(auth.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
         assert!(seals.admits(&auth, 1000) && seals.admits(&auth, 999 + AUTH_TTL));
@@ -76,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_forged_authorization_is_not_good() {
-        let seals = Seals::default();
+        let mut seals = Seals::new(Stream::default());
         let auth = seals.authorize(1000);
         let later = auth.replacen("22600", "99999", 1);
         assert_ne!(later, auth);

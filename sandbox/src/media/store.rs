@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
 use super::seal::Seals;
+use crate::random::Source;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -90,12 +89,18 @@ pub(crate) struct Store {
 }
 
 impl Default for Store {
-    /// A store that nobody reaches yet, with room for nothing but its newest file.
     fn default() -> Self {
+        Self::new(Source::default())
+    }
+}
+
+impl Store {
+    /// A store that nobody reaches yet, with room for nothing but its newest file.
+    pub(crate) fn new(source: Source) -> Self {
         Self {
             host: String::new(),
             limits: Limits { room: 0, largest: 0 },
-            seals: Seals::default(),
+            seals: Seals::new(source.stream("media", b"")),
             made: 0,
             held: 0,
             files: BTreeMap::new(),
@@ -105,9 +110,7 @@ impl Default for Store {
             resumed: 0,
         }
     }
-}
 
-impl Store {
     /// Opens the store to clients, at this host: a name or an address, and a port.
     pub(crate) fn open(&mut self, host: String, limits: Limits) {
         self.host = host;
@@ -150,7 +153,7 @@ impl Store {
         }
         self.made += 1;
         let number = self.made;
-        let nonce = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 9]>());
+        let nonce = self.seals.nonce();
         let path = format!("{}/{number}_{nonce}_n.enc", content.0.shelf());
         let file = File { content, bytes, path: path.clone(), expired: false };
         let stored = self.stored(&file);
@@ -252,7 +255,7 @@ impl Store {
     }
 
     /// A new authorization.
-    pub(super) fn authorize(&self, now: i64) -> String {
+    pub(super) fn authorize(&mut self, now: i64) -> String {
         self.seals.authorize(now)
     }
 

@@ -8,7 +8,7 @@ use wacore_binary::Jid;
 
 use super::channel::{Channel, Mute, Picture, Post, Role};
 use super::{Draft, graph, stanza};
-use crate::groups::{DESCRIPTION_MAX, Refusal, check_subject, fresh_code};
+use crate::groups::{DESCRIPTION_MAX, Refusal, check_subject};
 use crate::media::Kind;
 use crate::pictures::is_jpeg;
 use crate::stanza::Push;
@@ -52,7 +52,7 @@ pub(crate) fn create(state: &mut State, owner: &str, new: Update) -> Result<Jid,
         name: String::new(),
         description: String::new(),
         picture: None,
-        invite: fresh_code(),
+        invite: state.groups.codes.invite(),
         owner: owner.to_owned(),
         created: state.clock.now(),
         changed: 0,

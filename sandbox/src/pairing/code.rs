@@ -68,7 +68,7 @@ fn hello(state: &mut State, link: LinkId, iq: &Node, request: &Node) -> Option<N
     if noise != candidate.noise || !(shown.contains(&b'(') && shown.ends_with(b")")) {
         return None;
     }
-    let reference = super::reference();
+    let reference = super::reference(&mut state.pairings.random);
     let reply = stage("companion_hello").children([reference_node(&reference)]).build();
     candidate.code = Some(Request {
         account,
@@ -136,13 +136,14 @@ pub(crate) async fn enter(shared: &Shared, name: &str, code: &str) -> Result<Lin
     if !PairCodeUtils::validate_code(&code) {
         return Err(Error::InvalidPairingCode);
     }
-    let wrapped = {
+    let (wrapped, mut random) = {
         let mut state = lock(shared);
-        outstanding(&mut state, name)?.1.wrapped
+        let wrapped = outstanding(&mut state, name)?.1.wrapped;
+        (wrapped, state.pairings.source.stream("code that was entered", &wrapped))
     };
-    let (code, wrapped) = tokio::task::spawn_blocking(move || EnteredCode::enter(&code, &wrapped))
-        .await
-        .map_err(|_| Error::LinkInterrupted)?;
+    let entered =
+        tokio::task::spawn_blocking(move || EnteredCode::enter(&code, &wrapped, &mut random));
+    let (code, wrapped) = entered.await.map_err(|_| Error::LinkInterrupted)?;
     let answer = greet(&mut lock(shared), name, code, wrapped)?;
     answered(answer).await
 }

@@ -7,9 +7,8 @@ use waproto::whatsapp::message::ProtocolMessage;
 use waproto::whatsapp::message::protocol_message::Type;
 use waproto::whatsapp::{Message, MessageKey};
 
-use super::newsletters;
 use super::recipient::Recipient;
-use super::send;
+use super::{newsletters, send, sending};
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
 use crate::{Error, Result, relay};
 
@@ -33,7 +32,8 @@ pub(crate) async fn react(
 ) -> Result<String> {
     let (said, key) = known(&mut lock(shared), account, id)?;
     if let Recipient::Newsletter(jid) = &said.place {
-        return newsletters::react(&mut lock(shared), account, jid, id, emoji);
+        let own = sending::signal(shared, account)?.lock().await.fresh_id();
+        return newsletters::react(&mut lock(shared), account, jid, id, (own, emoji));
     }
     let now_ms = lock(shared).clock.now_ms();
     let reaction = wacore::proto_helpers::build_reaction_message(key, emoji, now_ms);

@@ -103,12 +103,13 @@ impl Handset {
 impl State {
     /// The phone of an account, made if this is the first that it has to do.
     pub(crate) fn handset(&mut self, account: AccountId) -> Option<&mut Handset> {
-        let account = self.accounts.get_mut(account)?;
+        let (account, source) = self.accounts.with_source(account)?;
         let own = DeviceAddr::phone(account.id);
         let keys = &account.keys;
         let handset = account.handset.get_or_insert_with(|| {
+            let random = source.stream("conversations of a phone", &keys.public());
             Box::new(Handset {
-                signal: Arc::new(Mutex::new(Signal::new(own, keys))),
+                signal: Arc::new(Mutex::new(Signal::new(own, keys, random))),
                 inbox: VecDeque::new(),
                 reading: false,
                 chats: Chats::default(),

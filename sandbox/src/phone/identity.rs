@@ -13,6 +13,7 @@ use waproto::whatsapp::{
 };
 
 use super::{KeyRing, LinkingCode};
+use crate::random::{self, Stream};
 use crate::state::SignedKey;
 
 const BY_ACCOUNT: [u8; 2] = [6, 0];
@@ -36,18 +37,26 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Fresh keys.
-    pub(crate) fn generate() -> Self {
-        let identity = KeyPair::generate(&mut rand::rng());
-        let signed = KeyPair::generate(&mut rand::rng());
+    pub(crate) fn generate(random: &mut Stream) -> Self {
+        let identity = KeyPair::generate(random);
+        let signed = KeyPair::generate(random);
         let signature = sign(&identity, &[&signed.public_key.serialize()]);
         Self {
             identity,
-            registration: rand::random_range(1..16_380),
+            registration: 1 + random.below(16_379),
             signed_key: SignedKey { id: 1, public: public(&signed), signature },
             signed_pair: signed,
-            raw_id: rand::random(),
-            settings: KeyRing::generate(),
+            raw_id: random.number(),
+            settings: KeyRing::new(random.bytes()),
         }
+    }
+
+    /// Makes a new key for the shared settings, which is used from now on.
+    pub(crate) fn rotate_settings(&mut self, now_ms: i64) {
+        let newest = self.settings.newest();
+        let secret = self.identity.private_key.serialize();
+        let data = random::derived(&[b"key of settings", secret, &newest.data]).bytes();
+        self.settings.rotate(data, now_ms);
     }
 
     /// The account's public identity key.
@@ -127,10 +136,13 @@ fn verifies(key: [u8; 32], parts: &[&[u8]], signature: &[u8]) -> bool {
         .is_ok_and(|key| key.verify_signature_for_multipart_message(parts, signature))
 }
 
+/// Signs. The number that has to differ with each text follows from the key and the text, as in plain Ed25519.
 fn sign(key: &KeyPair, parts: &[&[u8]]) -> [u8; 64] {
+    let secret = key.private_key.serialize();
+    let mut once = random::derived(&[b"signature", secret, &parts.concat()]);
     let signature = key
         .private_key
-        .calculate_signature_for_multipart_message(parts, &mut rand::rng())
+        .calculate_signature_for_multipart_message(parts, &mut once)
         .expect("a Curve25519 key signs any text");
     signature[..].try_into().expect("a signature has 64 bytes")
 }
@@ -162,31 +174,40 @@ mod tests {
 
     #[test]
     fn a_countersigned_identity_is_accepted_for_its_device_and_account_only() {
-        let (account, device) = (Keys::generate(), KeyPair::generate(&mut rand::rng()));
+        let (account, device) =
+            (Keys::generate(&mut Stream::default()), KeyPair::generate(&mut Stream::default()));
         let signed = countersigned(&account, &device);
         assert!(accepts(account.public(), public(&device), &signed));
-        assert!(!accepts(Keys::generate().public(), public(&device), &signed));
+        assert!(!accepts(
+            Keys::generate(&mut Stream::default()).public(),
+            public(&device),
+            &signed
+        ));
         assert!(!accepts(account.public(), [9; 32], &signed));
         assert!(!accepts(account.public(), public(&device), b"garbage"));
     }
 
     #[test]
     fn the_list_of_devices_is_signed_by_the_account() {
-        let account = Keys::generate();
+        let account = Keys::generate(&mut Stream::default());
         let list = account.key_index_list(3, &[1, 3], 7);
         let list = ADVSignedKeyIndexList::decode_from_slice(&list).expect("our own list");
         let (details, signature) =
             (list.details.expect("details"), list.account_signature.expect("a signature"));
         assert!(verifies(account.public(), &[&INDEXES, &details], &signature));
         assert!(!verifies(account.public(), &[&BY_ACCOUNT, &details], &signature));
-        assert!(!verifies(Keys::generate().public(), &[&INDEXES, &details], &signature));
+        assert!(!verifies(
+            Keys::generate(&mut Stream::default()).public(),
+            &[&INDEXES, &details],
+            &signature
+        ));
         let details = ADVKeyIndexList::decode_from_slice(&details).expect("our own details");
         assert_eq!((details.current_index, details.valid_indexes), (Some(3), vec![0, 1, 3]));
     }
 
     #[test]
     fn the_phone_signs_its_own_prekey() {
-        let keys = Keys::generate();
+        let keys = Keys::generate(&mut Stream::default());
         assert!(signed_by(keys.public(), &keys.signed_key));
         assert!(!signed_by([9; 32], &keys.signed_key));
     }

@@ -20,9 +20,9 @@ pub(crate) struct SettingsKey {
 pub(crate) struct KeyRing(Vec<SettingsKey>);
 
 impl SettingsKey {
-    fn generate(epoch: u32, made: i64) -> Self {
+    fn new(epoch: u32, data: [u8; 32], made: i64) -> Self {
         let [a, b, c, d] = epoch.to_be_bytes();
-        Self { id: [0, 0, a, b, c, d], data: rand::random(), made }
+        Self { id: [0, 0, a, b, c, d], data, made }
     }
 
     /// The keys that are made from it.
@@ -33,8 +33,8 @@ impl SettingsKey {
 
 impl KeyRing {
     /// A ring with its first key, which has no date yet.
-    pub(crate) fn generate() -> Self {
-        Self(vec![SettingsKey::generate(1, 0)])
+    pub(crate) fn new(data: [u8; 32]) -> Self {
+        Self(vec![SettingsKey::new(1, data, 0)])
     }
 
     /// A device is linked: a phone makes its first key for the first of them, so it has a date from now on.
@@ -43,9 +43,9 @@ impl KeyRing {
     }
 
     /// Adds a new key, which is used from now on.
-    pub(crate) fn rotate(&mut self, now_ms: i64) {
+    pub(super) fn rotate(&mut self, data: [u8; 32], now_ms: i64) {
         let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX).saturating_add(1);
-        self.0.push(SettingsKey::generate(next, now_ms));
+        self.0.push(SettingsKey::new(next, data, now_ms));
     }
 
     /// Every key, the newest last.
@@ -70,12 +70,12 @@ mod tests {
 
     #[test]
     fn the_newest_key_is_used_and_older_ones_stay() {
-        let mut ring = KeyRing::generate();
+        let mut ring = KeyRing::new([1; 32]);
         let first = ring.newest().id;
         assert_eq!(first, [0, 0, 0, 0, 0, 1]);
         ring.date(5);
         ring.date(6);
-        ring.rotate(7);
+        ring.rotate([2; 32], 7);
         assert_eq!(ring.all().iter().map(|key| key.made).collect::<Vec<_>>(), [5, 7]);
         assert_eq!(ring.newest().id, [0, 0, 0, 0, 0, 2]);
         assert_eq!(ring.all().len(), 2);

@@ -44,6 +44,7 @@ fn data(keys: &Keys, key: &SettingsKey, key_index: u32) -> AppStateSyncKeyData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Stream;
 
     fn shared(keys: &Keys, wanted: Option<Vec<Vec<u8>>>) -> Vec<(Vec<u8>, bool)> {
         let message = message(keys, 2, wanted);
@@ -59,8 +60,8 @@ mod tests {
     #[test]
     fn every_key_is_shared_and_one_that_the_phone_does_not_have_without_data() {
         let id = |epoch| vec![0, 0, 0, 0, 0, epoch];
-        let mut keys = Keys::generate();
-        keys.settings.rotate(7);
+        let mut keys = Keys::generate(&mut Stream::default());
+        keys.rotate_settings(7);
         assert_eq!(shared(&keys, None), [(id(1), true), (id(2), true)]);
         let asked = shared(&keys, Some(vec![id(9), id(1)]));
         assert_eq!(asked, [(id(9), false), (id(1), true)]);

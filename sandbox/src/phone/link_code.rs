@@ -6,6 +6,7 @@ use wacore_libsignal::crypto::aes_256_gcm_decrypt;
 use wacore_libsignal::protocol::{KeyPair, PublicKey};
 
 use super::Keys;
+use crate::random::Stream;
 
 /// Bytes of a key that is encrypted under a code: salt, IV and the key.
 pub(crate) const WRAPPED_KEY: usize = 80;
@@ -24,11 +25,15 @@ pub(crate) struct EnteredCode {
 impl EnteredCode {
     /// Reads the client's key with the code, and encrypts a fresh one under it for the client. Slow on purpose: a key
     /// derivation of 131,072 rounds each.
-    pub(crate) fn enter(code: &str, wrapped: &[u8; WRAPPED_KEY]) -> (Self, [u8; WRAPPED_KEY]) {
+    pub(crate) fn enter(
+        code: &str,
+        wrapped: &[u8; WRAPPED_KEY],
+        random: &mut Stream,
+    ) -> (Self, [u8; WRAPPED_KEY]) {
         // Both sides wrap their keys alike.
         let client = PairCodeUtils::decrypt_primary_ephemeral_pub(wrapped, code)
             .expect("a wrapped key has 80 bytes");
-        let ephemeral = KeyPair::generate(&mut rand::rng());
+        let ephemeral = KeyPair::generate(random);
         let public = ephemeral.public_key.public_key_bytes();
         let public = public.try_into().expect("a public key has 32 bytes");
         let wrapped = PairCodeUtils::encrypt_ephemeral_pub(public, code);
@@ -81,7 +86,7 @@ mod tests {
 
     impl Client {
         fn new() -> Self {
-            let [ephemeral, identity] = [(); 2].map(|()| KeyPair::generate(&mut rand::rng()));
+            let [ephemeral, identity] = [(); 2].map(|()| KeyPair::generate(&mut Stream::default()));
             Self { ephemeral, identity }
         }
 
@@ -100,18 +105,18 @@ mod tests {
 
     #[test]
     fn a_right_code_gives_both_sides_the_same_secret_and_a_wrong_one_opens_nothing() {
-        let (client, keys) = (Client::new(), Keys::generate());
+        let (client, keys) = (Client::new(), Keys::generate(&mut Stream::default()));
         let wrapped = PairCodeUtils::encrypt_ephemeral_pub(&public(&client.ephemeral), "ABCD1234");
         let identity = public(&client.identity);
 
-        let (entered, answer) = EnteredCode::enter("ABCD1234", &wrapped);
+        let (entered, answer) = EnteredCode::enter("ABCD1234", &wrapped, &mut Stream::default());
         let (sealed, secret) = client.seals("ABCD1234", &answer, &keys);
         assert_eq!(entered.open(&keys, identity, &sealed), Some(secret));
         assert_eq!(entered.open(&keys, [9; 32], &sealed), None);
-        assert_eq!(entered.open(&Keys::generate(), identity, &sealed), None);
+        assert_eq!(entered.open(&Keys::generate(&mut Stream::default()), identity, &sealed), None);
         assert_eq!(entered.open(&keys, identity, &sealed[..40]), None);
 
-        let (entered, answer) = EnteredCode::enter("ABCD1235", &wrapped);
+        let (entered, answer) = EnteredCode::enter("ABCD1235", &wrapped, &mut Stream::default());
         let (sealed, _) = client.seals("ABCD1234", &answer, &keys);
         assert_eq!(entered.open(&keys, identity, &sealed), None);
     }

@@ -15,6 +15,7 @@ use waproto::whatsapp::{MediaRetryNotification, Message, ServerErrorReceipt};
 
 use super::recipient::Recipient;
 use crate::media::Store;
+use crate::random;
 use crate::stanza::{self, Stamp, child_bytes, leaf};
 use crate::state::{Account, AccountId, DeviceAddr, State};
 
@@ -123,7 +124,9 @@ fn sealed(id: &str, media_key: &[u8], direct_path: Option<String>) -> Node {
     let mut key = [0; 32];
     let derived = wacore::crypto::hkdf_sha256_into(media_key, None, PURPOSE, &mut key);
     derived.expect("32 bytes can be derived from any key");
-    let iv: [u8; 12] = rand::random();
+    // It may not repeat with this key for another answer.
+    let place = notification.direct_path.as_deref().unwrap_or_default();
+    let iv: [u8; 12] = random::derived(&[media_key, id.as_bytes(), place.as_bytes()]).bytes();
     let mut text = Vec::new();
     let written =
         aes_256_gcm_encrypt(&key, &iv, id.as_bytes(), &notification.encode_to_vec(), &mut text);

@@ -15,7 +15,7 @@ use super::chats::ReceivedMessage;
 use super::content::content;
 use super::handset::Sent;
 use super::recipient::Recipient;
-use super::sending::{accepted, fresh_id};
+use super::sending::accepted;
 use crate::groups::Refusal;
 use crate::newsletters::{self, Edit, change};
 use crate::stanza::{self, leaf};
@@ -41,9 +41,8 @@ pub(super) fn post(
     state: &mut State,
     account: AccountId,
     jid: &Jid,
-    message: &Message,
+    (id, message): (String, &Message),
 ) -> Result<String> {
-    let id = fresh_id();
     say(state, account, stanza(jid, &id, message))?;
     let to = Recipient::Newsletter(jid.clone());
     let at = state.clock.now();
@@ -75,10 +74,9 @@ pub(super) fn react(
     account: AccountId,
     jid: &Jid,
     id: &str,
-    emoji: &str,
+    (own, emoji): (String, &str),
 ) -> Result<String> {
     let number = number(state, jid, id)?;
-    let own = fresh_id();
     let reaction = NodeBuilder::new("reaction").attr("code", emoji).build();
     let node = NodeBuilder::new("message")
         .attr("to", jid)
@@ -97,7 +95,7 @@ pub(super) fn see(state: &mut State, account: AccountId, jid: &Jid, ids: &[&str]
     let list = NodeBuilder::new("list").children(numbers.into_iter().map(item)).build();
     let receipt = NodeBuilder::new("receipt")
         .attr("to", jid)
-        .attr("id", fresh_id())
+        .attr("id", state.next_id())
         .attr("type", "view")
         .children([list]);
     relay::receipt(state, DeviceAddr::phone(account), &receipt.build());

@@ -40,7 +40,7 @@ pub(crate) async fn rotate_settings_key(shared: &Shared, account: AccountId) -> 
         let mut state = lock(shared);
         let now_ms = state.clock.now_ms();
         let Some(found) = state.accounts.get_mut(account) else { return 0 };
-        found.keys.settings.rotate(now_ms);
+        found.keys.rotate_settings(now_ms);
         found.linked().collect::<Vec<_>>()
     };
     for device in &devices {

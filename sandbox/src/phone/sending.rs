@@ -1,6 +1,9 @@
 //! The phone writes: to a person, each device for itself, or to a group, with a sender key.
 
+use std::sync::Arc;
+
 use buffa::{Message as _, MessageField};
+use tokio::sync::Mutex;
 use tracing::warn;
 use wacore::messages::MessageUtils;
 use wacore::types::message::EditAttribute;
@@ -47,11 +50,10 @@ pub(crate) async fn send(
     to: &Recipient,
     mut message: Message,
 ) -> Result<String> {
-    let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
-    let signal = signal.ok_or_else(|| Error::NoSuchPhone(account.0.to_string()))?;
+    let signal = signal(shared, account)?;
     let mut signal = signal.lock().await;
     if !matches!(to, Recipient::Newsletter(_)) {
-        add_secret(&mut message);
+        add_secret(&mut message, &mut signal);
     }
     let Parts { attrs, children, keyed } = match to {
         Recipient::Person { account: other, way } => {
@@ -59,10 +61,11 @@ pub(crate) async fn send(
         }
         Recipient::Group(gid) => group(shared, &mut signal, account, gid, &message).await?,
         Recipient::Newsletter(jid) => {
-            return newsletters::post(&mut lock(shared), account, jid, &message);
+            let id = signal.fresh_id();
+            return newsletters::post(&mut lock(shared), account, jid, (id, &message));
         }
     };
-    let id = fresh_id();
+    let id = signal.fresh_id();
     let mut state = lock(shared);
     let stanza = NodeBuilder::new("message").attr("id", id.as_str()).attr("to", to.jid(&state));
     let stanza = labelled(stanza.attrs(attrs), &message).children(children).build();
@@ -77,6 +80,12 @@ pub(crate) async fn send(
         handset.keep(Sent { id: id.clone(), to, at, message: message.encode_to_vec() });
     }
     Ok(id)
+}
+
+/// The keys and sessions of an account's phone.
+pub(super) fn signal(shared: &Shared, account: AccountId) -> Result<Arc<Mutex<Signal>>> {
+    let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
+    signal.ok_or_else(|| Error::NoSuchPhone(account.0.to_string()))
 }
 
 /// What a stanza has that depends on whom it is for.
@@ -271,16 +280,10 @@ pub(super) fn accepted(ack: &Node) -> std::result::Result<(), Failure> {
 }
 
 /// Gives a message the secret that votes and encrypted edits of it are sealed with.
-fn add_secret(message: &mut Message) {
+fn add_secret(message: &mut Message, signal: &mut Signal) {
     let about_another = message.reaction_message.is_set() || message.protocol_message.is_set();
     if !about_another {
         let context = message.message_context_info.get_or_insert_default();
-        context.message_secret.get_or_insert_with(|| rand::random::<[u8; 32]>().to_vec());
+        context.message_secret.get_or_insert_with(|| signal.fresh_secret());
     }
-}
-
-/// An id as phones make them.
-pub(super) fn fresh_id() -> String {
-    let random: [u8; 9] = rand::random();
-    random.iter().fold("3A".to_owned(), |id, byte| format!("{id}{byte:02X}"))
 }

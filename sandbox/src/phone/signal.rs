@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rand::rngs::StdRng;
 use wacore_libsignal::protocol::{
     CiphertextMessage, DeviceId, GenericSignedPreKey as _, IdentityKey, KeyPair, PreKeyBundle,
     PreKeySignalMessage, ProtocolAddress, PublicKey, SenderKeyDistributionMessage, SenderKeyName,
@@ -15,6 +14,7 @@ use wacore_libsignal::protocol::{
 
 use super::Keys;
 use super::stores::{Identities, OneTimeKeys, SenderKeys, Sessions, SignedKeys};
+use crate::random::{self, Stream};
 use crate::state::{Bundle, DeviceAddr, OneTimeKey};
 
 /// What the Signal library says.
@@ -39,12 +39,14 @@ pub(crate) struct Signal {
     sender_keys: SenderKeys,
     /// Who has the phone's own sender key, by group.
     keyed: HashMap<String, HashSet<Reader>>,
-    rng: StdRng,
+    rng: Stream,
+    /// Ids and secrets of the phone's own messages.
+    words: Stream,
 }
 
 impl Signal {
     /// A phone that has spoken to nobody yet.
-    pub(super) fn new(own: DeviceAddr, keys: &Keys) -> Self {
+    pub(super) fn new(own: DeviceAddr, keys: &Keys, mut random: Stream) -> Self {
         let signed = SignedPreKeyRecord::new(
             keys.signed_key.id.into(),
             Timestamp::from_epoch_millis(0),
@@ -59,8 +61,20 @@ impl Signal {
             signed: SignedKeys(signed),
             sender_keys: SenderKeys::default(),
             keyed: HashMap::new(),
-            rng: rand::make_rng::<StdRng>(),
+            words: random::derived(&[&random.bytes::<32>()]),
+            rng: random,
         }
+    }
+
+    /// An id as phones make them.
+    pub(super) fn fresh_id(&mut self) -> String {
+        let random: [u8; 9] = self.words.bytes();
+        random.iter().fold("3A".to_owned(), |id, byte| format!("{id}{byte:02X}"))
+    }
+
+    /// The secret of a message, which votes and encrypted edits of it are sealed with.
+    pub(super) fn fresh_secret(&mut self) -> Vec<u8> {
+        self.words.bytes::<32>().to_vec()
     }
 
     /// Whether there is a session with this device, and the device is still the one with this identity.
@@ -231,9 +245,10 @@ mod tests {
 
     /// The boss, who has begun a session with the shop, and the shop.
     async fn acquainted() -> (Signal, Signal) {
-        let (boss, shop) = (Keys::generate(), Keys::generate());
-        let mut sender = Signal::new(BOSS, &boss);
-        let mut reader = Signal::new(SHOP, &shop);
+        let (boss, shop) =
+            (Keys::generate(&mut Stream::default()), Keys::generate(&mut Stream::default()));
+        let mut sender = Signal::new(BOSS, &boss, Stream::default());
+        let mut reader = Signal::new(SHOP, &shop, Stream::default());
         let bundle = bundle(&shop, Some(reader.one_time_key()));
         sender.begin(SHOP, &bundle).await.expect("a session");
         assert!(sender.knows(SHOP, &shop.public()) && !sender.knows(SHOP, &boss.public()));
@@ -267,8 +282,9 @@ mod tests {
 
     #[tokio::test]
     async fn keys_that_their_owner_has_not_signed_begin_no_session() {
-        let (boss, shop) = (Keys::generate(), Keys::generate());
-        let mut sender = Signal::new(BOSS, &boss);
+        let (boss, shop) =
+            (Keys::generate(&mut Stream::default()), Keys::generate(&mut Stream::default()));
+        let mut sender = Signal::new(BOSS, &boss, Stream::default());
         let forged = Bundle { signed_key: boss.signed_key, ..bundle(&shop, None) };
         let refused = sender.begin(SHOP, &forged).await;
         let unsigned = matches!(refused, Err(SignalProtocolError::SignatureValidationFailed));

@@ -14,6 +14,7 @@ use crate::logins::Ban;
 use crate::numbers::Alias;
 use crate::phone::{Handset, History, Keys, Settings};
 use crate::profile::Profile;
+use crate::random::Source;
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -118,9 +119,30 @@ pub(crate) struct Accounts {
     by_push_name: HashMap<String, AccountId>,
     /// Who has, or had before, a number by a change of number.
     renumbered: HashMap<String, Vec<AccountId>>,
+    /// Where the keys of phones come from.
+    source: Source,
 }
 
 impl Accounts {
+    /// No accounts yet; their keys are of this source.
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, ..Self::default() }
+    }
+
+    /// Gives an account, whose phone is set up anew, other keys.
+    pub(crate) fn renew_keys(&mut self, id: AccountId) {
+        if let Some((account, source)) = self.with_source(id) {
+            let old = account.keys.public();
+            account.keys = Keys::generate(&mut source.stream("new keys of a phone", &old));
+        }
+    }
+
+    /// An account, and where its phone's random numbers come from.
+    pub(crate) fn with_source(&mut self, id: AccountId) -> Option<(&mut Account, Source)> {
+        let source = self.source;
+        Some((self.get_mut(id)?, source))
+    }
+
     /// Makes an account; the name must be free. Number and LID follow from its position.
     pub(crate) fn add(&mut self, name: &str) -> Option<AccountId> {
         if self.by_name(name).is_some() {
@@ -137,7 +159,7 @@ impl Accounts {
             phone: format!("1555{number:07}"),
             lid: format!("1{number:014}"),
             push_name: name.to_owned(),
-            keys: Keys::generate(),
+            keys: Keys::generate(&mut self.source.stream("keys of a phone", name.as_bytes())),
             handset: None,
             devices: Vec::new(),
             key_index: 0,

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use crate::noise::Identity;
+use crate::random::Source;
 
 /// The server's key, and how many handshakes went which way.
 pub(crate) struct Handshakes {
     identity: Arc<Identity>,
+    source: Source,
+    /// How many keys there were.
+    made: u64,
     /// How many were begun with the server's key: one round trip, pattern IK.
     pub(crate) resumptions: u64,
     /// How many were begun with an older key of the server, and finished as `XXfallback`.
@@ -17,11 +21,17 @@ pub(crate) struct Handshakes {
 
 impl Default for Handshakes {
     fn default() -> Self {
-        Self { identity: Arc::new(Identity::generate()), resumptions: 0, fallbacks: 0, routed: 0 }
+        Self::new(Source::default())
     }
 }
 
 impl Handshakes {
+    /// No handshakes yet; keys are of this source.
+    pub(crate) fn new(source: Source) -> Self {
+        let identity = Arc::new(Identity::generate(source, 1));
+        Self { identity, source, made: 1, resumptions: 0, fallbacks: 0, routed: 0 }
+    }
+
     /// The key of connections that begin now.
     pub(crate) fn identity(&self) -> Arc<Identity> {
         Arc::clone(&self.identity)
@@ -29,6 +39,7 @@ impl Handshakes {
 
     /// Makes a new key.
     pub(crate) fn rotate(&mut self) {
-        self.identity = Arc::new(Identity::generate());
+        self.made += 1;
+        self.identity = Arc::new(Identity::generate(self.source, self.made));
     }
 }

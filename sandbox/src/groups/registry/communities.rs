@@ -11,7 +11,7 @@ use crate::groups::change::{Change, Refusal};
 use crate::groups::community::stanza::{self, Tie};
 use crate::groups::group::{Group, Options, Person};
 use crate::groups::standing::{Part, Place, Standing};
-use crate::groups::{invite, stanza as node};
+use crate::groups::stanza as node;
 use crate::journal::Journal;
 
 /// The subject of the chat for everybody.
@@ -50,14 +50,14 @@ impl Groups {
             }
             Place::Community { open, general } => {
                 founding.standing = Standing::Community { open };
-                let part = |subject: &str, founding: &Founding| Founding {
+                let mut part = |subject: &str, founding: &Founding| Founding {
                     subject: subject.to_owned(),
                     creator: founding.creator.clone(),
                     others: founding.others.clone(),
                     description: None,
                     options: Options::default(),
                     addressing: founding.addressing,
-                    invite: invite::fresh_code(),
+                    invite: self.codes.invite(),
                     standing: Standing::Alone,
                 };
                 let mut parts = vec![(Part::Announcements, part(&founding.subject, &founding))];

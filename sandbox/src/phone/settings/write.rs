@@ -12,6 +12,7 @@ use waproto::whatsapp::{KeyId, SyncActionValue, SyncdPatch};
 
 use super::Settings;
 use crate::phone::{DEVICE, SettingsKey};
+use crate::random;
 use crate::state::{AccountId, DeviceAddr, State};
 use crate::{Error, Result, app_state};
 
@@ -144,7 +145,13 @@ fn patch(
         &value,
         &keys,
         &key.id,
-        &rand::random(),
+        &random::derived(&[
+            b"iv",
+            &key.data,
+            name.as_str().as_bytes(),
+            &ledger.hash.version.to_be_bytes(),
+        ])
+        .bytes(),
         change.action.version.cast_signed(),
     );
     let mut hash = ledger.hash.clone();
@@ -187,7 +194,7 @@ mod tests {
     fn what_the_phone_writes_it_reads_again_also_with_another_key() {
         let (mut state, shop) = shop();
         write(&mut state, shop, &Change::mute("1@lid".into(), true, None)).expect("written");
-        state.accounts.get_mut(shop).expect("an account").keys.settings.rotate(7);
+        state.accounts.get_mut(shop).expect("an account").keys.rotate_settings(7);
         write(&mut state, shop, &Change::mute("2@lid".into(), true, Some(9))).expect("written");
         write(&mut state, shop, &Change::mute("1@lid".into(), false, None)).expect("written");
         let index = |chat: &str| vec!["mute".to_owned(), chat.to_owned()];
