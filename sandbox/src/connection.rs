@@ -1,5 +1,6 @@
 //! One client connection, from the first byte to the last.
 
+mod aside;
 mod dispatch;
 mod framing;
 mod line;
@@ -21,6 +22,7 @@ use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;
 use crate::websocket::{Received, Socket};
+use aside::Aside;
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
 use outgoing::Outgoing;
@@ -166,6 +168,7 @@ impl Connection {
     async fn converse(&mut self, session: Session) -> Result<std::convert::Infallible, Ended> {
         let Session { incoming, outgoing, client, payload } = session;
         let mut outgoing = Outgoing::new(outgoing, self.line.transport.compress_over);
+        let mut aside = Aside::default();
         let mut read = 0_u32;
         if !self.line.transport.pause.is_zero() {
             tokio::time::sleep(self.line.transport.pause).await;
@@ -189,15 +192,19 @@ impl Connection {
             tokio::select! {
                 // Once more from the top, where it waits.
                 _ = self.line.hanging.changed() => {}
-                node = self.line.outbox.next() => {
+                parcel = self.line.outbox.next() => {
                     let mut out = Vec::new();
-                    let node = node.ok_or(Ended::ByServer)?;
-                    outgoing.seal(&node, &mut out)?;
+                    outgoing.seal_all(aside.take(parcel.ok_or(Ended::ByServer)?), &mut out)?;
                     if self.line.transport.frames != Frames::Whole {
-                        while out.len() < JOINED && let Some(node) = self.line.outbox.ready() {
-                            outgoing.seal(&node, &mut out)?;
+                        while out.len() < JOINED && let Some(parcel) = self.line.outbox.ready() {
+                            outgoing.seal_all(aside.take(parcel), &mut out)?;
                         }
                     }
+                    self.send(out).await?;
+                }
+                () = aside.due() => {
+                    let mut out = Vec::new();
+                    outgoing.seal_all(aside.ready(), &mut out)?;
                     self.send(out).await?;
                 }
                 received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?)?,

@@ -1,6 +1,7 @@
 //! Faults that a test orders: the next requests of a kind go wrong.
 
 mod operation;
+mod sending;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,6 +27,24 @@ pub(crate) enum Effect {
     Silence(Moment),
     /// The connection breaks, without a closing word.
     Drop(Moment),
+    /// The connection stays, and nothing is read, answered or sent on it any more.
+    HalfOpen(Moment),
+    /// Sent after what is sent next on the connection, or is delivered next of the same kind.
+    WrongOrder,
+    /// Sent twice.
+    Duplicate,
+    /// Sent so that the client cannot decrypt it.
+    Corrupted,
+}
+
+impl Effect {
+    /// On which side of the change it is, if it is on one.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        match self {
+            Self::Silence(moment) | Self::Drop(moment) | Self::HalfOpen(moment) => Some(*moment),
+            _ => None,
+        }
+    }
 }
 
 /// On which side of the change the fault is.
@@ -93,6 +112,32 @@ impl Fault {
     pub fn drop_after() -> Self {
         Self(Effect::Drop(Moment::After))
     }
+
+    /// Not applied, and the connection is half-open: it stays, and nothing more is read, answered or sent on it.
+    pub fn half_open_before() -> Self {
+        Self(Effect::HalfOpen(Moment::Before))
+    }
+
+    /// Applied, and the connection is half-open in the place of an answer.
+    pub fn half_open_after() -> Self {
+        Self(Effect::HalfOpen(Moment::After))
+    }
+
+    /// Applied, and answered after the next stanza that the server sends on this connection, or after three seconds. What
+    /// is delivered comes after the next of its kind: a message after the next message.
+    pub fn wrong_order() -> Self {
+        Self(Effect::WrongOrder)
+    }
+
+    /// Applied, and answered twice.
+    pub fn duplicate() -> Self {
+        Self(Effect::Duplicate)
+    }
+
+    /// Applied, and the frame of the answer is damaged: the client cannot decrypt it.
+    pub fn corrupted() -> Self {
+        Self(Effect::Corrupted)
+    }
 }
 
 /// The word that the real server sends with a number.
@@ -145,6 +190,19 @@ impl Rule {
         Self { operation, account: None, left: Some(count), chance: 1.0, fault }
     }
 
+    /// Why this fault makes no sense for this kind of request, and which field of an order says so.
+    pub(crate) fn folly(&self) -> Option<(&'static str, &'static str)> {
+        match &self.fault.0 {
+            Effect::Refuse { .. } if self.operation.is_delivery() => {
+                Some(("code", "what the server delivers is not refused"))
+            }
+            Effect::WrongOrder | Effect::Duplicate if self.operation.is_http() => {
+                Some(("kind", "a request over HTTP is answered once, and in order"))
+            }
+            _ => None,
+        }
+    }
+
     fn concerns(&self, from: Option<AccountId>, stanza: &Node) -> bool {
         self.account.is_none_or(|account| from == Some(account)) && self.operation.covers(stanza)
     }
@@ -169,9 +227,18 @@ impl Faults {
         self.take(|rule| rule.concerns(from, stanza))
     }
 
-    /// The same for a request that is no stanza, and nobody's in particular.
-    pub(crate) fn meet_named(&mut self, name: &str) -> Option<Effect> {
-        self.take(|rule| rule.account.is_none() && rule.operation.is(name))
+    /// The fault that a stanza meets on its way to a device of this account.
+    pub(crate) fn meet_delivery(&mut self, to: AccountId, stanza: &Node) -> Option<Effect> {
+        self.take(|rule| {
+            rule.account.is_none_or(|account| account == to) && rule.operation.delivers(stanza)
+        })
+    }
+
+    /// The fault that a request meets which is no stanza.
+    pub(crate) fn meet_named(&mut self, from: Option<AccountId>, name: &str) -> Option<Effect> {
+        self.take(|rule| {
+            rule.account.is_none_or(|account| from == Some(account)) && rule.operation.is(name)
+        })
     }
 
     fn take(&mut self, concerned: impl Fn(&Rule) -> bool) -> Option<Effect> {

@@ -49,7 +49,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             None => None,
         },
         "newsletter" => newsletters::request::answer(state, from, iq),
-        "w:m" => media::answer(state, iq),
+        "w:m" => media::answer(state, from, iq),
         "w:profile:picture" => match pictures::answer(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),
             None => None,

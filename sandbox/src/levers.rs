@@ -96,21 +96,23 @@ impl Sandbox {
     /// `pairing.finish` (it has sealed its identity to the phone), `media.connection`, `picture.get`, `picture.set` (to
     /// remove one, too), and `any` for every request but messages. `media.upload` and `media.download` are requests to
     /// the media host: a code is its status, and a connection that drops breaks before the body of the answer.
+    /// `deliver.message`, `deliver.receipt`, `deliver.notification`, `deliver.call`, `deliver.presence` and
+    /// `deliver.chatstate` are no requests, but stanzas on their way to a device.
     ///
     /// # Panics
-    /// If there is no such operation.
+    /// If there is no such operation, or the fault makes no sense for it: nobody refuses a delivery with a code.
     pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
-        let rule = Rule::next(known(operation), count, fault);
+        let rule = known(operation, count, fault);
         state::lock(self.state()).faults.order(rule);
     }
 
     /// Every request of this kind, whoever makes it, meets the fault with this probability, until [`Sandbox::heals`].
     ///
     /// # Panics
-    /// If there is no such operation, or the probability is not between 0 and 1.
+    /// If there is no such operation, the fault makes no sense for it, or the probability is not between 0 and 1.
     pub fn fails_sometimes(&self, operation: &str, probability: f64, fault: Fault) {
         assert!((0.0..=1.0).contains(&probability), "a probability is between 0 and 1");
-        let rule = Rule::next(known(operation), 1, fault);
+        let rule = known(operation, 1, fault);
         let rule = Rule { left: None, chance: probability, ..rule };
         state::lock(self.state()).faults.order(rule);
     }
@@ -172,11 +174,16 @@ impl Sandbox {
     }
 }
 
-/// The operation of this name; its users have written it down, so a wrong one is theirs to mend.
-pub(crate) fn known(operation: &str) -> Operation {
-    Operation::named(operation).unwrap_or_else(|| {
-        panic!("there is no operation `{operation}`: it is one of {:?}", Operation::NAMES)
-    })
+/// The rule for the operation of this name; its users have written it down, so a wrong one is theirs to mend.
+fn known(name: &str, count: usize, fault: Fault) -> Rule {
+    let operation = Operation::named(name).unwrap_or_else(|| {
+        panic!("there is no operation `{name}`: it is one of {:?}", Operation::NAMES)
+    });
+    let rule = Rule::next(operation, count, fault);
+    if let Some((_, folly)) = rule.folly() {
+        panic!("a fault of `{name}`: {folly}");
+    }
+    rule
 }
 
 /// Makes an account with a phone.

@@ -6,6 +6,7 @@ mod device;
 mod handshakes;
 mod links;
 mod network;
+mod parcel;
 mod queue;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,6 +19,7 @@ pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use links::{LinkId, Links, Opened};
 pub(crate) use network::{Latency, Network};
+pub(crate) use parcel::{Oddity, Parcel};
 pub(crate) use queue::Missed;
 
 use crate::clock::Clock;
@@ -145,7 +147,7 @@ impl State {
         if device.queue.keep(Arc::clone(&node))
             && let Some(link) = device.link
         {
-            self.links.send(link, node);
+            self.hand(addr, link, node);
         }
     }
 
@@ -154,7 +156,7 @@ impl State {
     pub(crate) fn tell(&mut self, addr: DeviceAddr, node: Arc<Node>) {
         let device = self.accounts.device(addr).filter(|device| device.queue.has_begun());
         if let Some(link) = device.and_then(|device| device.link) {
-            self.links.send(link, node);
+            self.hand(addr, link, node);
         }
     }
 
@@ -188,7 +190,7 @@ impl State {
         let Some(link) = device.link else { return };
         let released = device.queue.release();
         for node in released.stanzas {
-            self.links.send(link, node);
+            self.hand(addr, link, node.into());
         }
         if let Some(count) = released.done {
             self.links.send(link, crate::connection::login::offline_done(count));

@@ -37,6 +37,11 @@ async fn every_kind_of_fault_can_be_ordered() {
         json!({ "kind": "silence_after" }),
         json!({ "kind": "drop_before" }),
         json!({ "kind": "drop_after" }),
+        json!({ "kind": "half_open_before" }),
+        json!({ "kind": "half_open_after" }),
+        json!({ "kind": "wrong_order" }),
+        json!({ "kind": "duplicate" }),
+        json!({ "kind": "corrupted" }),
     ] {
         let mut order = fault;
         order["operation"] = json!("any");
@@ -44,7 +49,7 @@ async fn every_kind_of_fault_can_be_ordered() {
         assert_eq!((status.as_u16(), &ordered["count"]), (201, &json!(1)), "{ordered}");
     }
     let (_, healed) = control.send(Method::DELETE, "/admin/faults", Value::Null).await;
-    assert_eq!(healed["forgotten"], 6);
+    assert_eq!(healed["forgotten"], 11);
 }
 
 #[tokio::test]
@@ -57,6 +62,10 @@ async fn a_fault_that_makes_no_sense_is_refused() {
         (json!({ "operation": "any", "kind": "noise" }), "kind"),
         (json!({ "operation": "any", "kind": "drop_after", "code": 500 }), "kind"),
         (json!({ "operation": "any", "code": 500, "delayMs": 1 }), "kind"),
+        (json!({ "operation": "deliver.message", "code": 500 }), "code"),
+        (json!({ "operation": "deliver.iq", "kind": "duplicate" }), "operation"),
+        (json!({ "operation": "media.download", "kind": "duplicate" }), "kind"),
+        (json!({ "operation": "media.upload", "kind": "wrong_order" }), "kind"),
         (json!({ "operation": "any", "code": 200 }), "code"),
         (json!({ "operation": "any", "code": 70_000 }), "code"),
         (json!({ "operation": "any", "delayMs": 600_001 }), "delayMs"),

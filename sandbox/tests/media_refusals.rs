@@ -190,6 +190,18 @@ async fn faults_of_the_media_host_are_ordered_like_others() {
     let silent = tokio::time::timeout(delay, host.get(&path, None)).await;
     assert!(silent.is_err());
     assert_eq!(host.get(&path, None).await.status, 200);
+    sandbox.fails_next("media.download", 1, Fault::corrupted());
+    assert_eq!(host.get(&path, None).await.body, b"sealee");
+    sandbox.fails_next("media.download", 1, Fault::half_open_after());
+    assert!(tokio::time::timeout(delay, host.get(&path, None)).await.is_err());
+    assert_eq!(host.get(&path, None).await.status, 200);
+    // A rule of an account meets what carries its authorization.
+    sandbox.phone("mia").fails_next("media.upload", 4, Fault::code(507));
+    sandbox.phone("shop").fails_next("media.upload", 2, Fault::code(508));
+    assert_eq!(sends(b"fourth").await, Err(Some(508)));
+    assert_eq!(sends(b"fifth").await, Ok(()));
+    sandbox.phone("shop").fails_next("media.download", 1, Fault::code(508));
+    assert_eq!(host.get(&path, None).await.status, 200);
     // `any` is for stanzas.
     sandbox.fails_next("any", 1, Fault::code(500));
     assert_eq!(host.get(&path, None).await.status, 200);

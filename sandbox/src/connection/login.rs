@@ -154,7 +154,7 @@ mod tests {
         let payload =
             ClientPayload { username: Some(username), device: Some(device), ..Default::default() };
         greet(state, link, noise, &payload.encode_to_vec());
-        let first = queue.try_recv().expect("an answer");
+        let first = queue.try_recv().expect("an answer").node;
         (first, state.links.addr(link).is_some())
     }
 
@@ -184,7 +184,7 @@ mod tests {
         let mut state = linked();
         let Opened { link, mut queue, .. } = state.links.open(false);
         greet(&mut state, link, KEY, &[0xFF; 8]);
-        let first = queue.try_recv().expect("an answer");
+        let first = queue.try_recv().expect("an answer").node;
         assert_eq!(attr(&first, "reason").as_deref(), Some("400"));
     }
 }

@@ -1,33 +1,31 @@
 //! What is to be sent on a connection: at once, or once it has been held back as long as the latency says.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use wacore_binary::Node;
 
-use crate::state::Latency;
+use crate::state::{Latency, Parcel};
 
 /// Stanzas that are held back at once; others stay in the queue, whose bound closes the connection.
 const HELD: usize = 2048;
 
 /// The receiving end of a connection's queue.
 pub(super) struct Outbox {
-    queue: mpsc::Receiver<Arc<Node>>,
+    queue: mpsc::Receiver<Parcel>,
     latency: Latency,
     /// In order, with the time at which each may go.
-    held: VecDeque<(Instant, Arc<Node>)>,
+    held: VecDeque<(Instant, Parcel)>,
 }
 
 impl Outbox {
-    pub(super) fn new(queue: mpsc::Receiver<Arc<Node>>, latency: Latency) -> Self {
+    pub(super) fn new(queue: mpsc::Receiver<Parcel>, latency: Latency) -> Self {
         Self { queue, latency, held: VecDeque::new() }
     }
 
     /// The next stanza when it may go; `None` once the queue is closed and all of it has gone. Nothing is lost when this
     /// is dropped before its end.
-    pub(super) async fn next(&mut self) -> Option<Arc<Node>> {
+    pub(super) async fn next(&mut self) -> Option<Parcel> {
         while self.held.is_empty() {
             let node = self.queue.recv().await?;
             if let Some(node) = self.passes(node) {
@@ -39,7 +37,7 @@ impl Outbox {
     }
 
     /// One more that may go now.
-    pub(super) fn ready(&mut self) -> Option<Arc<Node>> {
+    pub(super) fn ready(&mut self) -> Option<Parcel> {
         match self.held.front() {
             Some((due, _)) if *due <= Instant::now() => self.held.pop_front().map(|(_, node)| node),
             Some(_) => None,
@@ -48,7 +46,7 @@ impl Outbox {
     }
 
     /// The stanza, if it may go now; otherwise it is held.
-    fn passes(&mut self, node: Arc<Node>) -> Option<Arc<Node>> {
+    fn passes(&mut self, node: Parcel) -> Option<Parcel> {
         let latency = self.latency.get();
         if latency.is_zero() && self.held.is_empty() {
             return Some(node);
@@ -61,7 +59,7 @@ impl Outbox {
     }
 
     /// The first that is held, once its time has come; what comes meanwhile is held, too.
-    async fn due(&mut self) -> Option<Arc<Node>> {
+    async fn due(&mut self) -> Option<Parcel> {
         let due = self.held.front().map(|(due, _)| *due)?;
         let come = sleep_until(due);
         tokio::pin!(come);
@@ -86,19 +84,20 @@ mod tests {
 
     const LONG: Duration = Duration::from_millis(80);
 
-    fn outbox(latency: Duration) -> (mpsc::Sender<Arc<Node>>, Latency, Outbox) {
+    fn outbox(latency: Duration) -> (mpsc::Sender<Parcel>, Latency, Outbox) {
         let held_back = Latency::default();
         held_back.set(latency);
         let (sender, queue) = mpsc::channel(4 * HELD);
         (sender, held_back.clone(), Outbox::new(queue, held_back))
     }
 
-    fn send(sender: &mpsc::Sender<Arc<Node>>, tag: &'static str) {
-        sender.try_send(NodeBuilder::new(tag).build().into()).expect("there is room");
+    fn send(sender: &mpsc::Sender<Parcel>, tag: &'static str) {
+        let parcel = Parcel { node: NodeBuilder::new(tag).build().into(), oddity: None };
+        sender.try_send(parcel).expect("there is room");
     }
 
     async fn next(outbox: &mut Outbox) -> String {
-        outbox.next().await.expect("one more").tag.to_string()
+        outbox.next().await.expect("one more").node.tag.to_string()
     }
 
     #[tokio::test(start_paused = true)]
@@ -108,7 +107,7 @@ mod tests {
         send(&sender, "one");
         send(&sender, "two");
         assert_eq!(next(&mut outbox).await, "one");
-        assert_eq!(outbox.ready().expect("the other").tag, "two");
+        assert_eq!(outbox.ready().expect("the other").node.tag, "two");
         assert!(outbox.ready().is_none() && outbox.held.capacity() == 0);
         drop(sender);
         assert!(outbox.next().await.is_none() && began.elapsed().is_zero());
@@ -124,7 +123,7 @@ mod tests {
         send(&sender, "three");
         assert!(outbox.ready().is_none());
         assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("one", LONG));
-        assert_eq!(outbox.ready().expect("it came with the first").tag, "two");
+        assert_eq!(outbox.ready().expect("it came with the first").node.tag, "two");
         assert!(outbox.ready().is_none());
         drop(sender);
         assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("three", LONG * 3 / 2));

@@ -9,6 +9,7 @@ use wacore_binary::{Node, marshal_auto};
 use wacore_noise::NoiseCipher;
 
 use super::Ended;
+use super::aside::Written;
 use crate::transport::Frames;
 
 /// The first byte of a stanza whose rest is compressed (wacore-binary `util.rs`).
@@ -26,12 +27,24 @@ impl Outgoing {
         Self { cipher, written: 0, compress_over }
     }
 
-    /// Adds the frame of a stanza.
-    pub(super) fn seal(&mut self, node: &Node, out: &mut Vec<u8>) -> Result<(), Ended> {
-        let mut plain = packed(marshal_auto(node)?, self.compress_over);
-        self.cipher.encrypt_in_place_with_counter(self.written, &mut plain)?;
+    /// Adds the frames of these stanzas.
+    pub(super) fn seal_all(
+        &mut self,
+        stanzas: Vec<Written>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Ended> {
+        stanzas.into_iter().try_for_each(|(node, damaged)| self.seal(&node, damaged, out))
+    }
+
+    /// Adds the frame of a stanza; a damaged one does not decrypt.
+    fn seal(&mut self, node: &Node, damaged: bool, out: &mut Vec<u8>) -> Result<(), Ended> {
+        let mut sealed = packed(marshal_auto(node)?, self.compress_over);
+        self.cipher.encrypt_in_place_with_counter(self.written, &mut sealed)?;
         self.written = self.written.checked_add(1).ok_or(Ended::Exhausted)?;
-        frame(&plain, out)
+        if damaged && let Some(last) = sealed.last_mut() {
+            *last ^= 1;
+        }
+        frame(&sealed, out)
     }
 }
 

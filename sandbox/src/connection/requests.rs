@@ -44,7 +44,10 @@ pub(super) fn act(
     };
     let last = then == Then::Unlink;
     // The end of its connection belongs to what a device hears of its own logout.
-    let ends = matches!(fault, None | Some(Effect::Drop(_)));
+    let ends = !matches!(
+        fault,
+        Some(Effect::Silence(_) | Effect::HalfOpen(_) | Effect::Delay(_) | Effect::Refuse { .. })
+    );
     let mut later: Vec<Later> =
         reply(state, link, fault.as_ref(), answer.reply, last).into_iter().collect();
     state.push_all(answer.pushes);
@@ -95,6 +98,7 @@ fn stops(
         Some(Effect::Drop(Moment::Before)) => {
             state.links.cut(link);
         }
+        Some(Effect::HalfOpen(Moment::Before)) => state.links.freeze(link),
         _ => return false,
     }
     true
@@ -110,10 +114,7 @@ fn reply(
 ) -> Option<Later> {
     match fault {
         Some(&Effect::Delay(after)) => return Some(Later::Answer { after, reply, last }),
-        Some(Effect::Drop(_)) => {
-            state.links.cut(link);
-        }
-        Some(_) => {}
+        Some(effect) => state.send_under(link, reply.into(), effect),
         None => state.links.send(link, reply),
     }
     None

@@ -31,15 +31,16 @@ const CODES: std::ops::RangeInclusive<u16> = 300..=599;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct OrderBody {
-    /// Which requests: `group.subject`, `message`, `ping`, `any` and so on.
+    /// Which requests: `group.subject`, `message`, `ping`, `any` and so on; or which stanzas on their way to devices:
+    /// `deliver.message`, `deliver.receipt`, `deliver.notification` and so on.
     operation: String,
-    /// Whose requests, by the name of a phone; anybody's if this is left out.
+    /// Whose requests, or to whose devices, by the name of a phone; anybody's if this is left out.
     phone: Option<String>,
     /// How many requests meet the fault; one if this is left out, and all of them if there is a `probability`.
     count: Option<usize>,
     /// How likely a request meets it, from 0 to 1; certainly if this is left out.
     probability: Option<f64>,
-    /// One of the four faults that need no value, or nothing where `code` or `delayMs` stands.
+    /// One of the faults that need no value, or nothing where `code` or `delayMs` stands.
     kind: Option<Kind>,
     code: Option<u16>,
     text: Option<String>,
@@ -55,6 +56,11 @@ enum Kind {
     SilenceAfter,
     DropBefore,
     DropAfter,
+    HalfOpenBefore,
+    HalfOpenAfter,
+    WrongOrder,
+    Duplicate,
+    Corrupted,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -92,7 +98,11 @@ pub(crate) async fn order(
     }
     let mut state = lock(&shared);
     let account = body.phone.as_deref().map(|name| account(&state, "phone", name)).transpose()?;
-    state.faults.order(Rule { operation, account, left: count, chance, fault });
+    let rule = Rule { operation, account, left: count, chance, fault };
+    if let Some((field, folly)) = rule.folly() {
+        return Err(Error::field(field, folly));
+    }
+    state.faults.order(rule);
     Ok((StatusCode::CREATED, Json(OrderedBody { operation: body.operation, count })))
 }
 
@@ -116,6 +126,11 @@ fn fault(body: &OrderBody) -> Result<Fault, Error> {
             Kind::SilenceAfter => Fault::silence_after(),
             Kind::DropBefore => Fault::drop_before(),
             Kind::DropAfter => Fault::drop_after(),
+            Kind::HalfOpenBefore => Fault::half_open_before(),
+            Kind::HalfOpenAfter => Fault::half_open_after(),
+            Kind::WrongOrder => Fault::wrong_order(),
+            Kind::Duplicate => Fault::duplicate(),
+            Kind::Corrupted => Fault::corrupted(),
         }),
         (None, Some(code), None) if CODES.contains(&code) => {
             let mut fault = Fault::code(code);

@@ -4,13 +4,17 @@ use wacore_binary::Node;
 
 use crate::stanza;
 
-/// A kind of request: one of [`Operation::NAMES`].
+/// What the names of deliveries begin with; the tag of the stanza follows.
+const DELIVERY: &str = "deliver.";
+
+/// A kind of request or of delivery: one of [`Operation::NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Operation(&'static str);
 
 impl Operation {
-    /// Every name; `any` stands for all IQs, those without a name of their own among them. The last two are HTTP.
-    pub(crate) const NAMES: [&str; 24] = [
+    /// Every name; `any` stands for all IQs, those without a name of their own among them. What follows it is HTTP, and what the
+    /// server delivers to devices.
+    pub(crate) const NAMES: [&str; 30] = [
         "group.subject",
         "group.description",
         "group.announce",
@@ -35,6 +39,12 @@ impl Operation {
         "any",
         "media.upload",
         "media.download",
+        "deliver.message",
+        "deliver.receipt",
+        "deliver.notification",
+        "deliver.call",
+        "deliver.presence",
+        "deliver.chatstate",
     ];
 
     /// The operation of this name.
@@ -45,6 +55,21 @@ impl Operation {
     /// Whether this is the operation of this name.
     pub(crate) fn is(self, name: &str) -> bool {
         self.0 == name
+    }
+
+    /// Whether this is a kind of request to the media host.
+    pub(crate) fn is_http(self) -> bool {
+        ["media.upload", "media.download"].contains(&self.0)
+    }
+
+    /// Whether this is a kind of stanza on its way to a device.
+    pub(crate) fn is_delivery(self) -> bool {
+        self.0.starts_with(DELIVERY)
+    }
+
+    /// Whether a stanza on its way to a device is of this kind.
+    pub(crate) fn delivers(self, stanza: &Node) -> bool {
+        self.0.strip_prefix(DELIVERY) == Some(stanza.tag.as_ref())
     }
 
     /// Whether a request is of this kind; `any` is every IQ.
@@ -140,6 +165,16 @@ mod tests {
         let iqs = || requests.iter().filter(|node| node.tag == "iq");
         assert!(iqs().all(|iq| any.covers(iq)) && iqs().count() == 20);
         assert!(!any.covers(&NodeBuilder::new("message").build()));
+    }
+
+    #[test]
+    fn a_delivery_is_no_request() {
+        let message = NodeBuilder::new("message").build();
+        let [sent, delivered, any] = ["message", "deliver.message", "any"]
+            .map(|name| Operation::named(name).expect("known"));
+        assert!(sent.covers(&message) && !sent.delivers(&message));
+        assert!(delivered.delivers(&message) && !delivered.covers(&message));
+        assert!(!any.delivers(&message) && !delivered.delivers(&NodeBuilder::new("call").build()));
     }
 
     #[test]

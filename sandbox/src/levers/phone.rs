@@ -97,15 +97,14 @@ impl Phone {
         streams::end_all(&mut state, which, end)
     }
 
-    /// The next `count` requests of this kind that the account's devices make meet the fault; operations are those of
-    /// [`Sandbox::fails_next`](crate::Sandbox::fails_next).
+    /// The next `count` requests of this kind that the account's devices make, or stanzas that are on their way to them,
+    /// meet the fault; operations are those of [`Sandbox::fails_next`](crate::Sandbox::fails_next).
     ///
     /// # Panics
-    /// If there is no such account or no such operation.
+    /// If there is no such account or no such operation, or the fault makes no sense for it.
     pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
-        let operation = super::known(operation);
+        let rule = super::known(operation, count, fault);
         let (mut state, account) = self.known();
-        let rule = Rule::next(operation, count, fault);
         state.faults.order(Rule { account: Some(account), ..rule });
     }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::kind::Kind;
 use super::seal::Seals;
 use crate::random::Source;
+use crate::state::AccountId;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -254,9 +255,14 @@ impl Store {
         });
     }
 
-    /// A new authorization.
-    pub(super) fn authorize(&mut self, now: i64) -> String {
-        self.seals.authorize(now)
+    /// A new authorization for an account.
+    pub(super) fn authorize(&mut self, account: AccountId, now: i64) -> String {
+        self.seals.authorize(account, now)
+    }
+
+    /// Whose authorization this is, good or expired.
+    pub(super) fn owner(&self, auth: &str) -> Option<AccountId> {
+        self.seals.owner(auth)
     }
 
     /// Whether this authorization is good.

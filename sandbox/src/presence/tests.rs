@@ -33,7 +33,7 @@ fn said(kind: &'static str) -> Node {
 
 /// Type and `last` of every presence that a connection got.
 fn heard(opened: &mut Opened) -> Vec<(String, Option<String>)> {
-    std::iter::from_fn(|| opened.queue.try_recv().ok())
+    std::iter::from_fn(|| Some(opened.queue.try_recv().ok()?.node))
         .filter(|node| node.tag == "presence")
         .map(|node| (attr(&node, "type").expect("a type"), attr(&node, "last")))
         .collect()

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wacore_binary::Node;
 
 use super::device::DeviceAddr;
+use super::parcel::{Oddity, Parcel};
 use crate::numbers::Alias;
 
 /// Stanzas that may wait for a slow client; one more closes its connection.
@@ -21,7 +22,7 @@ pub(crate) struct LinkId(pub(crate) u64);
 /// The sending half of a connection; it outlives the wish to close it until its task has ended.
 struct Link {
     /// Dropped to close the connection: its task writes what is queued and ends.
-    outgoing: Option<mpsc::Sender<Arc<Node>>>,
+    outgoing: Option<mpsc::Sender<Parcel>>,
     /// Cancelled to end without a word, as a broken network would.
     cut: CancellationToken,
     /// Who is logged in.
@@ -40,7 +41,7 @@ struct Link {
 pub(crate) struct Opened {
     pub(crate) link: LinkId,
     /// What is to be sent.
-    pub(crate) queue: mpsc::Receiver<Arc<Node>>,
+    pub(crate) queue: mpsc::Receiver<Parcel>,
     /// Ends the task at once, without a closing word.
     pub(crate) cut: CancellationToken,
     /// Whether nothing may be read, answered or sent.
@@ -78,13 +79,22 @@ impl Links {
 
     /// Queues a stanza. A connection that does not keep up is closed: its client would miss something.
     pub(crate) fn send(&mut self, id: LinkId, node: impl Into<Arc<Node>>) {
+        self.post(id, node.into(), None);
+    }
+
+    /// Queues a stanza that is to be written in an odd way.
+    pub(crate) fn send_oddly(&mut self, id: LinkId, node: Arc<Node>, oddity: Oddity) {
+        self.post(id, node, Some(oddity));
+    }
+
+    fn post(&mut self, id: LinkId, node: Arc<Node>, oddity: Option<Oddity>) {
         let Some(link) = self.all.get_mut(&id) else { return };
         let Some(outgoing) = &link.outgoing else { return };
         let node = match &link.alias {
-            Some(alias) => alias.outward(node.into()),
-            None => node.into(),
+            Some(alias) => alias.outward(node),
+            None => node,
         };
-        if outgoing.try_send(node).is_err() {
+        if outgoing.try_send(Parcel { node, oddity }).is_err() {
             link.outgoing = None;
         }
     }

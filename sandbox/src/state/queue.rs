@@ -162,6 +162,15 @@ impl Queue {
         }
     }
 
+    /// A stanza is lost on its way, as if it had never been kept.
+    pub(crate) fn lose(&mut self, lost: &Node) {
+        let id = lost.attrs.get("id");
+        let is_it = |kept: &Arc<Node>| kept.tag == lost.tag && kept.attrs.get("id") == id;
+        if let Some(position) = self.kept.iter().position(is_it) {
+            self.forget(position);
+        }
+    }
+
     fn forget(&mut self, position: usize) {
         self.kept.remove(position);
         if let Phase::Catching { sent, .. } = &mut self.phase
