@@ -31,6 +31,7 @@ mod logins;
 mod loopback;
 mod media;
 mod newsletters;
+mod oddities;
 mod page;
 mod paging;
 mod pairing;
@@ -95,6 +96,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(faults::router())
         .merge(clock::router())
         .merge(server::router())
+        .merge(oddities::router())
         .merge(transport::router())
         .merge(latency::router())
         .merge(rate_limit::router())

@@ -7,7 +7,6 @@ pub(crate) mod privacy;
 pub(crate) mod props;
 mod usync;
 
-use tracing::warn;
 use wacore_binary::Node;
 
 use crate::media;
@@ -33,7 +32,7 @@ pub(crate) enum Then {
     OpenBundle,
 }
 
-/// Answers a request; one that the server does not know gets a 501 and counts.
+/// Answers a request; one that the server does not know gets a 501, from a lenient server an empty result, and counts.
 pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer, Then) {
     let namespace = stanza::attr(iq, "xmlns").unwrap_or_default();
     let reply = match namespace.as_str() {
@@ -79,11 +78,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
 
 /// The reply to what the server does not know.
 pub(crate) fn unknown(state: &mut State, iq: &Node) -> Node {
-    state.unknown_iqs += 1;
-    let namespace = stanza::attr(iq, "xmlns").unwrap_or_default();
-    let child = stanza::first_child(iq).map(|child| child.tag.as_ref()).unwrap_or_default();
-    warn!(xmlns = namespace, child, "unknown IQ `{child}` in `{namespace}`");
-    stanza::error(iq, 501, "feature-not-implemented")
+    state.strictness.unknown_iq(&mut state.oddities, iq)
 }
 
 fn finish(reply: Option<(Node, Then)>, state: &mut State, iq: &Node) -> (Answer, Then) {

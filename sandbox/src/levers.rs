@@ -4,6 +4,7 @@ mod clock;
 mod devices;
 mod media;
 mod network;
+mod oddities;
 mod phone;
 mod phone_chat;
 mod phone_history;
@@ -166,11 +167,6 @@ impl Sandbox {
     /// How many connections were begun by a client that knew an older key of the server, and finished as `XXfallback`.
     pub fn fallbacks(&self) -> u64 {
         state::lock(self.state()).handshakes.fallbacks
-    }
-
-    /// How many IQs the server did not know and answered with 501.
-    pub fn unknown_iqs(&self) -> u64 {
-        state::lock(self.state()).unknown_iqs
     }
 }
 

@@ -37,6 +37,7 @@ mod stanza;
 mod state;
 mod stock;
 mod streams;
+mod strictness;
 mod transport;
 mod websocket;
 

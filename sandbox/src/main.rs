@@ -66,6 +66,9 @@ struct Arguments {
     /// How often each account may ask, as requests and seconds: `20/60`; beyond it requests are refused with 429.
     #[arg(long, env = "WHARF_SANDBOX_RATE_LIMIT", value_name = "REQUESTS/SECONDS")]
     rate_limit: Option<RateLimit>,
+    /// Take requests that are not known and malformed messages where possible, which the real server refuses.
+    #[arg(long, env = "WHARF_SANDBOX_LENIENT")]
+    lenient: bool,
     /// Make keys and codes the same in every run, for one version of this program; nothing is secret then.
     #[arg(long, env = "WHARF_SANDBOX_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -97,6 +100,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         pause_after_handshake: Duration::from_millis(arguments.handshake_pause),
         latency: arguments.latency,
         rate_limit: arguments.rate_limit,
+        lenient: arguments.lenient,
         seed: arguments.seed,
     };
     let sandbox = Sandbox::start(config).await?;

@@ -16,6 +16,7 @@ use axum::routing::any;
 
 use crate::random::Source;
 use crate::state::{self, Shared, State};
+use crate::strictness::Strictness;
 use crate::transport::Transport;
 use crate::websocket::{Opening, Refused};
 use crate::{
@@ -61,6 +62,9 @@ pub struct Config {
     pub latency: Duration,
     /// How often each account may ask; by default as often as it likes.
     pub rate_limit: Option<RateLimit>,
+    /// Takes requests that it does not know and malformed messages where it can, which the real server refuses; by default
+    /// not. The README says what exactly this relaxes.
+    pub lenient: bool,
     /// Makes keys and codes the same in every run, for one version of this server. Whoever knows the seed knows them all,
     /// so that nothing is secret; by default they are the operating system's.
     pub seed: Option<u64>,
@@ -83,6 +87,7 @@ impl Default for Config {
             pause_after_handshake: pause,
             latency: Duration::ZERO,
             rate_limit: None,
+            lenient: false,
             seed: None,
         }
     }
@@ -107,6 +112,8 @@ impl Sandbox {
         {
             let mut state = state::lock(&state);
             state.pairings.references = config.qr_refs;
+            state.strictness =
+                if config.lenient { Strictness::Lenient } else { Strictness::Strict };
             state.board.chat_state_ttl = config.chat_state_ttl;
             state.network.transport = Transport {
                 frames: config.frames,

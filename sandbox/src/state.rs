@@ -36,6 +36,7 @@ use crate::pictures::Pictures;
 use crate::presence::{self, Board};
 use crate::random::{Source, Stream};
 use crate::stanza::{Push, Stamp, has_id};
+use crate::strictness::{Oddities, Strictness};
 
 /// The state as its users hold it; lock it with [`lock`].
 pub(crate) type Shared = Arc<Mutex<State>>;
@@ -61,8 +62,10 @@ pub(crate) struct State {
     pub(crate) pairings: Pairings,
     pub(crate) pictures: Pictures,
     pub(crate) refusals: Refusals,
-    /// How many IQs were answered with 501.
-    pub(crate) unknown_iqs: u64,
+    /// What clients have sent that is not known.
+    pub(crate) oddities: Oddities,
+    /// What is refused of what clients send.
+    pub(crate) strictness: Strictness,
     stanzas: u64,
 }
 

@@ -56,6 +56,7 @@ mod refusals;
 mod restarts;
 mod seed;
 mod streams;
+mod strictness;
 mod tls;
 mod transport;
 mod websocket;

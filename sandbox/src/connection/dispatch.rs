@@ -1,6 +1,6 @@
 //! What a client's stanzas do.
 
-use tracing::{debug, warn};
+use tracing::debug;
 use wacore_binary::Node;
 
 use super::requests::{self, Later};
@@ -77,7 +77,12 @@ fn act(state: &mut State, link: LinkId, node: &Node) -> Option<Vec<Later>> {
         "ib" => information(state, from, node),
         "presence" => presence::presence(state, from, node),
         "chatstate" => presence::chat_state(state, from, node),
-        other => warn!(tag = other, "unknown stanza `{other}`"),
+        _ => {
+            let word = state.strictness.unknown_stanza(&mut state.oddities, node);
+            if let Some(word) = word {
+                state.links.send(link, word);
+            }
+        }
     }
     Some(Vec::new())
 }

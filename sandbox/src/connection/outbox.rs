@@ -27,9 +27,9 @@ impl Outbox {
     /// is dropped before its end.
     pub(super) async fn next(&mut self) -> Option<Parcel> {
         while self.held.is_empty() {
-            let node = self.queue.recv().await?;
-            if let Some(node) = self.passes(node) {
-                return Some(node);
+            let parcel = self.queue.recv().await?;
+            if let Some(parcel) = self.passes(parcel) {
+                return Some(parcel);
             }
         }
         // Boxed, as most connections never come here.
@@ -39,22 +39,24 @@ impl Outbox {
     /// One more that may go now.
     pub(super) fn ready(&mut self) -> Option<Parcel> {
         match self.held.front() {
-            Some((due, _)) if *due <= Instant::now() => self.held.pop_front().map(|(_, node)| node),
+            Some((due, _)) if *due <= Instant::now() => {
+                self.held.pop_front().map(|(_, parcel)| parcel)
+            }
             Some(_) => None,
-            None => self.queue.try_recv().ok().and_then(|node| self.passes(node)),
+            None => self.queue.try_recv().ok().and_then(|parcel| self.passes(parcel)),
         }
     }
 
     /// The stanza, if it may go now; otherwise it is held.
-    fn passes(&mut self, node: Parcel) -> Option<Parcel> {
+    fn passes(&mut self, parcel: Parcel) -> Option<Parcel> {
         let latency = self.latency.get();
         if latency.is_zero() && self.held.is_empty() {
-            return Some(node);
+            return Some(parcel);
         }
         let due = Instant::now() + latency;
         // The latency may have become less meanwhile, and the order stays.
         let due = self.held.back().map_or(due, |(last, _)| due.max(*last));
-        self.held.push_back((due, node));
+        self.held.push_back((due, parcel));
         None
     }
 
@@ -65,9 +67,9 @@ impl Outbox {
         tokio::pin!(come);
         loop {
             tokio::select! {
-                () = &mut come => return self.held.pop_front().map(|(_, node)| node),
-                Some(node) = self.queue.recv(), if self.held.len() < HELD => {
-                    self.passes(node);
+                () = &mut come => return self.held.pop_front().map(|(_, parcel)| parcel),
+                Some(parcel) = self.queue.recv(), if self.held.len() < HELD => {
+                    self.passes(parcel);
                 }
             }
         }

@@ -36,7 +36,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<A
             communities::counts(state, &from, &variables).map(alone)
         }
         (unknown, Some(_)) => {
-            state.unknown_iqs += 1;
+            state.oddities.iq(&format!("w:mex {unknown}"));
             warn!(document = unknown, "unknown GraphQL document `{unknown}`");
             let error = failure(501, "unknown query: document not found");
             return Some(stanza::result_with(iq, content(&error)).into());

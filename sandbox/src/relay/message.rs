@@ -12,6 +12,7 @@ use super::sent::Sent;
 use super::stanza::{self, Addresses, Addressing, Letter};
 use crate::stanza::jid;
 use crate::state::{Account, DeviceAddr, State};
+use crate::strictness::Strictness;
 use crate::{devices, newsletters};
 
 /// What a message leads to.
@@ -32,10 +33,21 @@ pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
             Err(refused) => refusal(node, Nack::of(refused).code(), now),
         };
     }
-    let relayed = {
-        let device = state.accounts.device(from);
-        Sent::read(node, device).and_then(|sent| relay(state, from, &sent).map(|done| (sent, done)))
+    let (relayed, forgiven) = {
+        let attempt = |strictness| {
+            let sent = Sent::read(node, state.accounts.device(from), strictness)?;
+            relay(state, from, &sent, strictness).map(|done| (sent, done))
+        };
+        match attempt(Strictness::Strict) {
+            Err(Nack::Malformed | Nack::Invalid) if state.strictness == Strictness::Lenient => {
+                let relayed = attempt(Strictness::Lenient);
+                let forgiven = relayed.is_ok();
+                (relayed, forgiven)
+            }
+            relayed => (relayed, false),
+        }
     };
+    state.oddities.forgiven += u64::from(forgiven);
     match relayed {
         Ok((sent, Relayed { letters, phash })) => {
             record(state, from, &sent, letters.len());
@@ -69,7 +81,12 @@ fn record(state: &mut State, from: DeviceAddr, sent: &Sent, devices: usize) {
     state.journal.record(state.clock.now_ms(), &account.name, "message", &to, detail);
 }
 
-fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+fn relay(
+    state: &State,
+    from: DeviceAddr,
+    sent: &Sent,
+    strictness: Strictness,
+) -> Result<Relayed, Nack> {
     let peer = crate::stanza::attr(sent.node, "category").as_deref() == Some("peer");
     let own = match sent.to.server {
         Server::Pn | Server::Lid => {
@@ -81,14 +98,14 @@ fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> 
         return Err(Nack::Malformed);
     }
     let mut relayed = match sent.to.server {
-        Server::Group => to_group(state, from, sent),
-        Server::Broadcast => to_status(state, from, sent),
+        Server::Group => to_group(state, from, sent, strictness),
+        Server::Broadcast => to_status(state, from, sent, strictness),
         Server::Pn | Server::Lid => {
             let bare = sent.listed.is_empty();
             if bare && (peer || sent.to.device != 0 || sent.recipient.is_some()) {
                 to_device(state, from, sent)
             } else {
-                to_person(state, from, sent)
+                to_person(state, from, sent, strictness)
             }
         }
         _ => Err(Nack::Malformed),
@@ -101,7 +118,12 @@ fn relay(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> 
 }
 
 /// To a person: the devices of both that the sender has encrypted for.
-fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+fn to_person(
+    state: &State,
+    from: DeviceAddr,
+    sent: &Sent,
+    strictness: Strictness,
+) -> Result<Relayed, Nack> {
     let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
     let you = state.accounts.by_jid(&sent.to).ok_or(Nack::NotFound)?;
     let way = Addressing::of(&sent.to).ok_or(Nack::Malformed)?;
@@ -120,14 +142,22 @@ fn to_person(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     let mut letters = Vec::with_capacity(sent.listed.len());
     let mut known = BTreeSet::new();
     for listed in &sent.listed {
-        let owner = state.accounts.by_jid(&listed.jid).ok_or(Nack::Malformed)?;
-        let addr = DeviceAddr { account: owner.id, device: listed.jid.device };
-        let letter = match owner.id {
-            id if id == me.id => &own,
+        let owner = state.accounts.by_jid(&listed.jid);
+        let letter = match owner.map(|owner| owner.id) {
+            Some(id) if id == me.id => Some(&own),
             // Phone numbers in a message to a LID, or the other way round.
-            id if id == you.id && listed.jid.server == sent.to.server => &letter,
-            _ => return Err(Nack::Malformed),
+            Some(id) if id == you.id && strictness.passes(listed.jid.server == sent.to.server) => {
+                Some(&letter)
+            }
+            _ => None,
         };
+        let Some((owner, letter)) = owner.zip(letter) else {
+            if strictness.passes(false) {
+                continue;
+            }
+            return Err(Nack::Malformed);
+        };
+        let addr = DeviceAddr { account: owner.id, device: listed.jid.device };
         if addr != from && owner.has(addr.device) && known.insert(addr) {
             letters.push((addr, letter.with(&listed.ciphertexts).into()));
         }
@@ -178,7 +208,12 @@ fn to_device(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
 
 /// To a group: every device of every member, but for the one that sends. Those that are listed get the key of the
 /// sender before what is encrypted with it.
-fn to_group(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+fn to_group(
+    state: &State,
+    from: DeviceAddr,
+    sent: &Sent,
+    strictness: Strictness,
+) -> Result<Relayed, Nack> {
     let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
     let group = state.groups.find(&sent.to).map_err(|_| Nack::NotFound)?;
     let role = group.role_of(&me.name).map_err(|_| Nack::NotAllowed)?;
@@ -199,19 +234,25 @@ fn to_group(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nac
         return if member { Ok(Relayed { letters, phash: None }) } else { Err(Nack::NotFound) };
     }
     let devices = everywhere(state.members(group));
-    let letters = fan_out(state, from, sent, &letter, devices.iter().map(|(_, addr)| *addr))?;
+    let all = devices.iter().map(|(_, addr)| *addr);
+    let letters = fan_out(state, from, sent, &letter, all, strictness)?;
     let theirs = crate::stanza::attr(sent.node, "phash");
     let phash = theirs.and_then(|theirs| phash(way, &devices).filter(|real| *real != theirs));
     Ok(Relayed { letters, phash })
 }
 
 /// To those who may see the sender's status: the people and devices that it lists.
-fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Nack> {
+fn to_status(
+    state: &State,
+    from: DeviceAddr,
+    sent: &Sent,
+    strictness: Strictness,
+) -> Result<Relayed, Nack> {
     let me = state.accounts.get(from.account).ok_or(Nack::NotFound)?;
     if sent.to != Jid::status_broadcast() || sent.listed.is_empty() {
         return Err(Nack::Malformed);
     }
-    if sent.node.attrs.contains_key("addressing_mode") {
+    if !strictness.passes(!sent.node.attrs.contains_key("addressing_mode")) {
         return Err(Nack::Invalid);
     }
     let first = sent.listed.first().and_then(|listed| Addressing::of(&listed.jid));
@@ -229,11 +270,15 @@ fn to_status(state: &State, from: DeviceAddr, sent: &Sent) -> Result<Relayed, Na
     }
     let mut people = BTreeSet::from([me.id]);
     for listed in &sent.listed {
-        people.insert(state.accounts.by_jid(&listed.jid).ok_or(Nack::Malformed)?.id);
+        let person = state.accounts.by_jid(&listed.jid);
+        if !strictness.passes(person.is_some()) {
+            return Err(Nack::Malformed);
+        }
+        people.extend(person.map(|person| person.id));
     }
     let people = people.into_iter().filter_map(|id| state.accounts.get(id));
     let devices = people.flat_map(Account::everywhere);
-    Ok(Relayed { letters: fan_out(state, from, sent, &letter, devices)?, phash: None })
+    Ok(Relayed { letters: fan_out(state, from, sent, &letter, devices, strictness)?, phash: None })
 }
 
 /// One letter for all who have the sender's key already, and one each for those that get it now.
@@ -243,11 +288,15 @@ fn fan_out(
     sent: &Sent,
     letter: &Letter,
     devices: impl Iterator<Item = DeviceAddr>,
+    strictness: Strictness,
 ) -> Result<Vec<(DeviceAddr, Arc<Node>)>, Nack> {
     let mut keyed = std::collections::HashMap::with_capacity(sent.listed.len());
     for listed in sent.listed.iter().filter(|listed| !listed.ciphertexts.is_empty()) {
-        let addr = device_of(state, &listed.jid).ok_or(Nack::Malformed)?;
-        keyed.insert(addr, listed);
+        match device_of(state, &listed.jid) {
+            Some(addr) => _ = keyed.insert(addr, listed),
+            None if strictness.passes(false) => {}
+            None => return Err(Nack::Malformed),
+        }
     }
     let shared: Arc<Node> = letter.with(&sent.ciphertexts).into();
     let letters = devices.filter(|addr| *addr != from).filter_map(|addr| {

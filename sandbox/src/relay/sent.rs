@@ -11,6 +11,7 @@ use waproto::whatsapp::ADVSignedDeviceIdentity;
 use super::nack::Nack;
 use crate::stanza::{self, jid};
 use crate::state::Device;
+use crate::strictness::Strictness;
 
 /// What is between the outer tags and is not for the recipients: keys for single devices, and tokens for the server.
 const NOT_PASSED_ON: [&str; 5] = ["participants", "enc", "device-identity", "tctoken", "cstoken"];
@@ -42,9 +43,13 @@ pub(super) struct Sent<'a> {
 
 impl<'a> Sent<'a> {
     /// Reads a message. The sender is a linked device, or `None` for the phone, which needs nobody's signature.
-    pub(super) fn read(node: &'a Node, sender: Option<&Device>) -> Result<Self, Nack> {
+    pub(super) fn read(
+        node: &'a Node,
+        sender: Option<&Device>,
+        strictness: Strictness,
+    ) -> Result<Self, Nack> {
         let id = stanza::attr(node, "id").filter(|id| !id.is_empty()).ok_or(Nack::Invalid)?;
-        stanza::attr(node, "type").filter(|kind| !kind.is_empty()).ok_or(Nack::Invalid)?;
+        let typed = stanza::attr(node, "type").is_some_and(|kind| !kind.is_empty());
         let to = jid(node, "to").ok_or(Nack::Invalid)?;
         let children = node.children().unwrap_or_default();
         let ciphertexts: Vec<&Node> = children.iter().filter(|child| child.tag == "enc").collect();
@@ -53,8 +58,11 @@ impl<'a> Sent<'a> {
             .and_then(Node::children)
             .unwrap_or_default()
             .iter()
-            .map(Listed::read)
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(Listed::read);
+        let listed = match strictness {
+            Strictness::Strict => listed.collect::<Result<Vec<_>, _>>()?,
+            Strictness::Lenient => listed.filter_map(Result::ok).collect(),
+        };
         let sent = Self {
             node,
             id,
@@ -65,17 +73,15 @@ impl<'a> Sent<'a> {
             participant: jid(node, "participant"),
             recipient: jid(node, "recipient"),
         };
-        sent.check(sender)?;
-        Ok(sent)
+        let some = sent.all_ciphertexts().next().is_some();
+        let fine = some && strictness.passes(typed && sent.is_in_order(sender));
+        fine.then_some(sent).ok_or(Nack::Invalid)
     }
 
-    fn check(&self, sender: Option<&Device>) -> Result<(), Nack> {
-        let mut all = self.all_ciphertexts().peekable();
-        let some = all.peek().is_some();
-        let fine = some && all.all(is_ciphertext) && self.reports_in_bytes();
+    fn is_in_order(&self, sender: Option<&Device>) -> bool {
         let vouched = !self.all_ciphertexts().any(is_first)
             || sender.is_none_or(|device| self.identity.is_some_and(|node| is_of(node, device)));
-        (fine && vouched).then_some(()).ok_or(Nack::Invalid)
+        self.all_ciphertexts().all(is_ciphertext) && self.reports_in_bytes() && vouched
     }
 
     fn all_ciphertexts(&self) -> impl Iterator<Item = &'a Node> + '_ {

@@ -76,7 +76,7 @@ fn keep(mut node: NodeBuilder, from: &Node, names: &[&'static str]) -> NodeBuild
 }
 
 /// The word of the server that it has a stanza; `error` if it does not take it.
-pub(crate) fn ack(class: &'static str, of: &Node) -> NodeBuilder {
+pub(crate) fn ack(class: impl Into<NodeValue>, of: &Node) -> NodeBuilder {
     let from = of.attrs.get("to").cloned().unwrap_or_else(|| NodeValue::from(SERVER_JID));
     let ack = NodeBuilder::new("ack").attr("class", class).attr("from", from);
     match of.attrs.get("id") {
