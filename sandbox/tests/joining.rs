@@ -133,6 +133,31 @@ async fn who_lets_nobody_add_them_is_invited_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_gone_with_the_rights_of_who_invited() {
+    let (sandbox, gid) = crew().await;
+    let group = sandbox.group(&gid.to_string());
+    sandbox.add_phone("bob");
+    sandbox.phone("bob").sets_privacy("groupadd", "none");
+    let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
+    let fates = shop.client.groups().add_participants(gid.clone(), &[lid(&bob)]).await.unwrap();
+    let invited = fates[0].add_request.clone().expect("an invitation");
+    let (admin, until) = (lid(&shop), i64::try_from(invited.expiration).unwrap());
+    let accepts = async || {
+        let groups = bob.client.groups();
+        groups.join_with_invite_v4(gid.clone(), &invited.code, until, &admin).await
+    };
+    group.demotes("shop");
+    assert_eq!(refusal(&accepts().await.unwrap_err()), Some(410));
+    group.promotes("shop");
+    group.removes("shop");
+    assert_eq!(refusal(&accepts().await.unwrap_err()), Some(410));
+    // A plain member's word is enough where all may add.
+    group.adds("shop");
+    group.lets_all_add(true);
+    accepts().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn members_add_others_only_where_they_may() {
     let (sandbox, gid) = crew().await;
     sandbox.add_phone("bob");

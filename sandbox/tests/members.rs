@@ -136,6 +136,33 @@ async fn who_leaves_is_out_and_the_others_hear_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_last_admin_leaves_the_oldest_member_becomes_one() {
+    let (sandbox, gid, shop) = admin().await;
+    let mia = links(&sandbox, "mia").await;
+    let group = sandbox.group(&gid.to_string());
+    group.adds("bob");
+    assert_eq!(hears(&mia).await, ("add", vec![lid("bob")]));
+    // There is another admin.
+    group.by("boss").leaves();
+    assert_eq!(hears(&mia).await, ("remove", vec![lid("boss")]));
+    shop.client.groups().leave(&gid).await.unwrap();
+    // The client does not keep the order of what comes at once.
+    let mut heard = [hears(&mia).await, hears(&mia).await];
+    heard.sort_by_key(|(kind, _)| *kind);
+    assert_eq!(heard, [("promote", vec![lid("mia")]), ("remove", vec![lid("shop")])]);
+    let roles = [("mia".to_owned(), Role::Admin), ("bob".to_owned(), Role::Member)];
+    assert_eq!(group.members(), roles);
+    mia.client.groups().set_announce(&gid, true).await.unwrap();
+    let rise = ("shop".to_owned(), "group.promote".to_owned());
+    assert_eq!(operations(&sandbox).into_iter().filter(|one| *one == rise).count(), 1);
+
+    mia.client.groups().leave(&gid).await.unwrap();
+    assert_eq!(group.members(), [("bob".to_owned(), Role::Admin)]);
+    group.by("bob").leaves();
+    assert_eq!(group.members(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_was_away_hears_what_another_admin_did() {
     let (sandbox, gid, shop) = admin().await;
     let group = sandbox.group(&gid.to_string());

@@ -1,7 +1,7 @@
 //! How people come into a group other than by being added: by its link, with an admin's leave, or invited by name.
 //!
 //! Numbers as clients know them from the real server: 401 for a link that never was, 410 for one that was revoked or an
-//! invitation that has expired, 419 for a full group.
+//! invitation that has expired or whose author may add nobody any more, 419 for a full group.
 
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
@@ -46,7 +46,8 @@ pub(super) fn accept(
     if invitation.code != code || invitation.by != by {
         return Err(Refusal::NotAuthorized);
     }
-    if invitation.expires <= state.clock.now() {
+    // It is worth as much as the word of who invited: whom they may not add now they do not invite either.
+    if invitation.expires <= state.clock.now() || group.for_adding(&by.name).is_err() {
         return Err(Refusal::Gone);
     }
     let (_, pushes) = apply(state, from, author, gid, &Change::Join)?;

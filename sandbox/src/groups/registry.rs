@@ -1,6 +1,7 @@
 //! Every group of the server, and the one way in which any of them changes.
 
 mod communities;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -147,13 +148,13 @@ impl Groups {
     ) -> Result<Vec<Notice>, Refusal> {
         self.find(gid)?.check(&author.name, change)?;
         self.has_room_above(gid, author, change)?;
-        let mut notices = vec![self.carry_out(journal, gid, author, change, at_ms)?];
+        let mut notices = self.carry_out(journal, gid, author, change, at_ms)?;
         notices.extend(self.follow(journal, gid, author, change, at_ms)?);
         Ok(notices)
     }
 
-    /// Makes a change that is allowed.
-    fn carry_out(
+    /// Makes a change that is allowed, and nothing else.
+    fn make(
         &mut self,
         journal: &mut Journal,
         gid: &Jid,

@@ -157,7 +157,7 @@ impl Groups {
                 members.into_iter().filter(|name| self.is_orphan(community, name)).collect();
             if !orphans.is_empty() {
                 let change = Change::Remove(orphans);
-                notices.push(self.carry_out(journal, community, author, &change, at_ms)?);
+                notices.extend(self.carry_out(journal, community, author, &change, at_ms)?);
                 notices.extend(self.follow(journal, community, author, &change, at_ms)?);
             }
         }
@@ -262,13 +262,13 @@ impl Groups {
                 let linked: Vec<Jid> = self.linked_to(&community).map(Group::jid).collect();
                 for place in linked.iter().chain([&community]) {
                     if self.find(place)?.member(&author.name).is_some() {
-                        notices.push(self.carry_out(journal, place, author, change, at_ms)?);
+                        notices.extend(self.carry_out(journal, place, author, change, at_ms)?);
                     }
                 }
             }
             Change::Promote(_) | Change::Demote(_) if of_all => {
                 for twin in twins.iter().filter(|twin| *twin != gid) {
-                    notices.push(self.carry_out(journal, twin, author, change, at_ms)?);
+                    notices.extend(self.carry_out(journal, twin, author, change, at_ms)?);
                 }
             }
             _ => {
@@ -279,7 +279,7 @@ impl Groups {
                     let strangers: Vec<Person> = strangers.cloned().collect();
                     if !strangers.is_empty() {
                         let add = Change::Add(strangers);
-                        notices.push(self.carry_out(journal, twin, author, &add, at_ms)?);
+                        notices.extend(self.carry_out(journal, twin, author, &add, at_ms)?);
                     }
                 }
             }
@@ -295,14 +295,14 @@ impl Groups {
         author: &Person,
         names: &[String],
         at_ms: i64,
-    ) -> Result<Option<Notice>, Refusal> {
+    ) -> Result<Vec<Notice>, Refusal> {
         let group = self.find(gid)?;
         let there = names.iter().filter(|name| group.member(name).is_some()).cloned();
         let there: Vec<String> = there.collect();
         if there.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        self.carry_out(journal, gid, author, &Change::Remove(there), at_ms).map(Some)
+        self.carry_out(journal, gid, author, &Change::Remove(there), at_ms)
     }
 
     /// The community and its announcements.
