@@ -94,6 +94,9 @@ pub enum Error {
         /// How many it wants.
         wanted: usize,
     },
+    /// The phone's own field takes no such name for its owner.
+    #[error("a name that others see has 1 to 25 characters, and not only blanks")]
+    PushName,
     /// The phone has no such setting.
     #[error("the phone has no setting {0:?}")]
     NoSuchSetting(Vec<String>),

@@ -20,7 +20,7 @@ pub(crate) use levers::{appear, show};
 
 use crate::relay::{Addresses, Addressing};
 use crate::stanza::{attr, jid};
-use crate::state::{AccountId, DeviceAddr, State};
+use crate::state::{AccountId, DeviceAddr, State, visible};
 
 /// A device says that it is in use or not, or whose presence it wants to hear of.
 pub(crate) fn presence(state: &mut State, from: DeviceAddr, node: &Node) {
@@ -47,7 +47,7 @@ fn name(state: &mut State, account: AccountId, name: Option<String>) {
     if let Some(name) = name.filter(|name| !name.is_empty())
         && let Some(account) = state.accounts.get_mut(account)
     {
-        account.push_name = name;
+        visible(&name).clone_into(&mut account.push_name);
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use wacore_binary::Node;
 
-pub(crate) use account::{Account, AccountId, Accounts, is_name};
+pub(crate) use account::{Account, AccountId, Accounts, is_name, visible};
 pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;

@@ -42,6 +42,22 @@ async fn devices_of_one_push_name_share_an_account_that_is_made_on_demand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn others_see_25_characters_of_a_name_and_no_phone_takes_more() {
+    let sandbox = empty().await;
+    let long = "The crew of the second night shift";
+    let (_first, phone, _) = joins(&sandbox, long).await;
+    let (second, same, _) = joins(&sandbox, long).await;
+    assert_eq!(phone.name(), same.name());
+    let boss = sandbox.add_phone("boss");
+    second.client.send_text(Jid::pn(boss.number().unwrap()), "hello").await.unwrap();
+    let read = boss.receives(|message| message.text.as_deref() == Some("hello")).await.unwrap();
+    assert_eq!(read.push_name.as_deref(), Some("The crew of the second ni"));
+    assert!(matches!(boss.sets_push_name(long), Err(Error::PushName)));
+    assert!(matches!(boss.sets_push_name(" "), Err(Error::PushName)));
+    boss.sets_push_name("The boss of the night shi").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_is_there_is_joined_by_its_name() {
     let sandbox = empty().await;
     sandbox.add_phone("boss");

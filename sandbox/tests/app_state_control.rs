@@ -62,6 +62,13 @@ async fn errors_name_the_field() {
         ("settings", json!({ "action": "mute", "value": "" }), 400, "`action`"),
         ("settings", json!({ "action": "mute", "value": "?" }), 400, "`value`"),
     ];
+    for name in [String::new(), "x".repeat(26)] {
+        let body = json!({ "pushName": name });
+        let path = "/admin/phones/shop/push-name";
+        let (status, answer) = control.send(Method::PUT, path, body).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(error(&answer).starts_with("`pushName`"), "{answer}");
+    }
     for (path, body, code, field) in cases {
         let (status, answer) = control.post(&format!("/admin/phones/shop/{path}"), body).await;
         assert_eq!(status, code, "{path}: {answer}");

@@ -120,7 +120,7 @@ pub(crate) async fn set_push_name(
     Path(name): Path<String>,
     Body(PushNameBody { push_name }): Body<PushNameBody>,
 ) -> Answer {
-    change(&shared, &name, "pushName", |_| Ok(vec![Change::push_name(&push_name)]))
+    change(&shared, &name, "pushName", |_| Ok(vec![Change::push_name(&push_name)?]))
 }
 
 /// Save a contact in the address book.
@@ -209,9 +209,9 @@ fn refused(field: &str, error: &crate::Error) -> Error {
     let text = format!("`{field}`: {error}");
     match error {
         crate::Error::NoSuchChat(_) | crate::Error::NoSuchSetting(_) => Error::NotFound(text),
-        crate::Error::NoSuchAction(_) | crate::Error::SettingArguments { .. } => {
-            Error::Invalid(text)
-        }
+        crate::Error::NoSuchAction(_)
+        | crate::Error::PushName
+        | crate::Error::SettingArguments { .. } => Error::Invalid(text),
         _ => Error::Conflict(text),
     }
 }

@@ -25,9 +25,9 @@ impl Phone {
         unread(&state, account)
     }
 
-    /// Gives the account the name that others see.
+    /// Gives the account the name that others see: 1 to 25 characters.
     pub fn sets_push_name(&self, name: &str) -> Result<()> {
-        self.changes(|_, _| Ok(Change::push_name(name)))
+        self.changes(|_, _| Change::push_name(name))
     }
 
     /// Saves somebody, by the name of a phone, a JID or a number, as a contact of this name.

@@ -13,7 +13,7 @@ use wacore::appstate::schemas::Collection as Name;
 use waproto::whatsapp::syncd_mutation::SyncdOperation;
 use waproto::whatsapp::{SyncActionValue, SyncdPatch};
 
-use crate::state::{AccountId, State};
+use crate::state::{AccountId, State, visible};
 pub(crate) use ledger::Settings;
 pub(crate) use write::{Change, action, saved_contact, write};
 
@@ -69,7 +69,7 @@ pub(crate) fn learn_settings(
     match account.settings.learn(&account.keys.settings, name, patch) {
         Ok(mutations) => {
             if let Some(called) = mutations.iter().filter_map(push_name).next_back() {
-                account.push_name = called;
+                visible(&called).clone_into(&mut account.push_name);
             }
         }
         Err(error) => warn!(%error, "the phone of `{}` cannot read a patch", account.name),

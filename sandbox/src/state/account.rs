@@ -158,7 +158,7 @@ impl Accounts {
             name: name.to_owned(),
             phone: format!("1555{number:07}"),
             lid: format!("1{number:014}"),
-            push_name: name.to_owned(),
+            push_name: visible(name).to_owned(),
             keys: Keys::generate(&mut self.source.stream("keys of a phone", name.as_bytes())),
             handset: None,
             devices: Vec::new(),
@@ -191,7 +191,7 @@ impl Accounts {
         if let Some(push_name) = push_name.filter(|push_name| *push_name != name) {
             self.by_push_name.remove(&name);
             self.by_push_name.insert(push_name.to_owned(), id);
-            push_name.clone_into(&mut self.all[id.0].push_name);
+            visible(push_name).clone_into(&mut self.all[id.0].push_name);
         }
         id
     }
@@ -300,6 +300,15 @@ impl Accounts {
     }
 }
 
+/// Characters that the app's field for the own name takes (openwapp pull request 152, seen in the app: 1 to 25, a smiley
+/// counts as one).
+const PUSH_NAME: usize = 25;
+
+/// What others see of a push name. A client may give any; nobody answers it, so a longer one is cut.
+pub(crate) fn visible(push_name: &str) -> &str {
+    push_name.char_indices().nth(PUSH_NAME).map_or(push_name, |(end, _)| &push_name[..end])
+}
+
 /// Whether an account may have this name: names are for people to type, and stand in paths, which `.` and `..` do not. A
 /// few letters, digits, `-`, `_` and `.`.
 pub(crate) fn is_name(name: &str) -> bool {
@@ -344,10 +353,23 @@ mod tests {
         let long = "x".repeat(65);
         for (number, text) in (2..).zip(["Käthe & Söhne 🛒", "a/b", "15550000001", "..", &long])
         {
-            let expected = (format!("phone-{number}"), text.to_owned());
+            let expected = (format!("phone-{number}"), visible(text).to_owned());
             assert_eq!(joined(&mut accounts, Some(text)), expected);
             assert_eq!(joined(&mut accounts, Some(text)), expected);
         }
+    }
+
+    #[test]
+    fn others_see_25_characters_of_a_push_name_and_all_of_it_names_the_account() {
+        let mut accounts = Accounts::default();
+        let fits = "🛒".repeat(25);
+        assert_eq!(visible(&fits), fits);
+        let longer = ["a", "b"].map(|end| format!("{fits}{end}"));
+        let [a, b] = longer.each_ref().map(|name| joined(&mut accounts, Some(name)));
+        assert_eq!((&a.1, &b.1), (&fits, &fits));
+        assert_ne!(a.0, b.0);
+        assert_eq!(joined(&mut accounts, Some(&longer[0])), a);
+        assert_eq!(visible(""), "");
     }
 
     #[test]

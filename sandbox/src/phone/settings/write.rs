@@ -13,7 +13,7 @@ use waproto::whatsapp::{KeyId, SyncActionValue, SyncdPatch};
 use super::Settings;
 use crate::phone::{DEVICE, SettingsKey};
 use crate::random;
-use crate::state::{AccountId, DeviceAddr, State};
+use crate::state::{AccountId, DeviceAddr, State, visible};
 use crate::{Error, Result, app_state};
 
 /// What is to be set, or removed.
@@ -35,14 +35,17 @@ impl Change {
         Self { action, arguments, value }
     }
 
-    /// The name that the account shows.
-    pub(crate) fn push_name(name: &str) -> Self {
+    /// The name that the account shows, within the limits of the app's field.
+    pub(crate) fn push_name(name: &str) -> Result<Self> {
+        if name.trim().is_empty() || visible(name) != name {
+            return Err(Error::PushName);
+        }
         let setting = PushNameSetting { name: Some(name.to_owned()) };
         let value = SyncActionValue {
             push_name_setting: MessageField::some(setting),
             ..Default::default()
         };
-        Self::new(&schemas::SETTING_PUSH_NAME, Vec::new(), Some(value))
+        Ok(Self::new(&schemas::SETTING_PUSH_NAME, Vec::new(), Some(value)))
     }
 
     /// A muted chat, until an instant in epoch milliseconds or for ever; or one that is loud again.
@@ -215,8 +218,13 @@ mod tests {
     #[test]
     fn a_new_name_is_the_accounts_name() {
         let (mut state, shop) = shop();
-        write(&mut state, shop, &Change::push_name("The Shop")).expect("written");
+        let change = Change::push_name("The Shop").expect("a name");
+        write(&mut state, shop, &change).expect("written");
         assert_eq!(state.accounts.get(shop).expect("an account").push_name, "The Shop");
+        for name in ["", " ", &"x".repeat(26)] {
+            assert!(matches!(Change::push_name(name), Err(Error::PushName)), "{name}");
+        }
+        assert!(Change::push_name(&"ü".repeat(25)).is_ok());
     }
 
     #[test]
