@@ -14,6 +14,7 @@ const KEPT: usize = 100_000;
 
 /// One change that the server accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Position in the journal: 1 for the first entry, then one more each time.
     pub sequence: u64,

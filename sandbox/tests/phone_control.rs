@@ -35,10 +35,10 @@ async fn a_phone_writes_and_reads() {
         ("id", json!(id)),
         ("chat", json!(BOSS)),
         ("sender", json!("boss")),
-        ("sender_device", json!(0)),
+        ("senderDevice", json!(0)),
         ("kind", json!("text")),
         ("text", json!("hello")),
-        ("from_me", json!(false)),
+        ("fromMe", json!(false)),
     ] {
         assert_eq!(message[field], value, "{field}");
     }

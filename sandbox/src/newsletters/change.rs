@@ -262,7 +262,7 @@ pub(crate) fn publish(
             (post.server_id, if edit.revokes() { "newsletter.revoke" } else { "newsletter.edit" })
         }
     };
-    record(state, author, operation, jid, json!({ "server_id": server_id }));
+    record(state, author, operation, jid, json!({ "serverId": server_id }));
     let channel = state.newsletters.find_mut(jid)?;
     let post = channel.post(server_id)?.clone();
     let readers: Vec<String> = channel.readers().map(str::to_owned).collect();
@@ -294,7 +294,7 @@ pub(crate) fn react(
     channel.for_reader(author)?;
     let post =
         channel.post(server_id).ok().filter(|post| !post.revoked).ok_or(Refusal::NotFound)?;
-    let detail = json!({ "server_id": server_id, "reaction": code });
+    let detail = json!({ "serverId": server_id, "reaction": code });
     match code {
         Some(code) => post.reactions.insert(author.to_owned(), code),
         None => post.reactions.remove(author),

@@ -18,6 +18,7 @@ const KEPT: usize = 256;
 /// A message that the phone has received and decrypted: from somebody else, or the copy of one that another device of
 /// its own account has sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReceivedMessage {
     /// Position among all that the phone received, from 1.
@@ -73,6 +74,7 @@ impl ReceivedMessage {
 
 /// A receipt that has reached the phone, for messages that it sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReceivedReceipt {
     /// Position among all that the phone received, from 1.
@@ -91,6 +93,7 @@ pub struct ReceivedReceipt {
 
 /// What one of the account's devices asked of its phone, and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PeerRequest {
     /// Position among all that the phone received, from 1.
@@ -112,6 +115,7 @@ pub struct PeerRequest {
 
 /// A message that the phone could not decrypt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Undecrypted {
     /// Position among all that the phone could not decrypt, from 1.

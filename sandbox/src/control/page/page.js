@@ -199,7 +199,7 @@ function watchJournal() {
     for (const entry of entries.slice(-SHOWN)) {
       rows.prepend(element("tr", {},
         element("td", { class: "number" }, String(entry.sequence)),
-        element("td", { class: "number" }, clock(entry.at_ms)),
+        element("td", { class: "number" }, clock(entry.atMs)),
         element("td", {}, entry.account),
         element("td", {}, entry.operation),
         element("td", { class: "object" }, entry.object),
@@ -235,15 +235,15 @@ function named(chat) {
 }
 
 function received(name, message) {
-  const where = message.from_me || message.chat.endsWith("@g.us") ? ` in ${named(message.chat)}` : "";
-  const device = message.sender_device === 0 ? "phone" : `device ${message.sender_device}`;
+  const where = message.fromMe || message.chat.endsWith("@g.us") ? ` in ${named(message.chat)}` : "";
+  const device = message.senderDevice === 0 ? "phone" : `device ${message.senderDevice}`;
   const kind = message.kind === "text" ? "" : `, ${message.kind}`;
   const head = element("div", { class: "head" },
     element("span", { class: "meta" },
       `${message.sender} (${device})${where}, ${clock(message.timestamp * 1000)}${kind}`));
-  if (!message.from_me) head.append(element("button", { class: "quiet", onclick: (event) => read(event, name, message.id) }, "Mark as read"));
+  if (!message.fromMe) head.append(element("button", { class: "quiet", onclick: (event) => read(event, name, message.id) }, "Mark as read"));
   head.append(gesture("React 👍", "POST /admin/phones/{name}/react", { name }, { id: message.id, emoji: "👍" }));
-  return element("li", message.from_me ? { class: "mine" } : {}, head,
+  return element("li", message.fromMe ? { class: "mine" } : {}, head,
     element("p", { class: "body" }, message.text ?? `(${message.kind} without text)`));
 }
 
