@@ -196,6 +196,7 @@ mod tests {
 
     use super::super::sending::{distribution, padded};
     use super::*;
+    use crate::random::Stream;
     use crate::stanza::leaf;
 
     /// What boss seals for shop: a text, and beside it this sender key, said to be one for this group.
@@ -218,8 +219,8 @@ mod tests {
         let [boss, shop] = ["boss", "shop"].map(|name| state.accounts.add(name).expect("free"));
         let phone = |id| DeviceAddr::phone(id);
         let keys = |id| state.accounts.get(id).expect("known").keys.clone();
-        let mut writer = Signal::new(phone(boss), &keys(boss));
-        let mut reader = Signal::new(phone(shop), &keys(shop));
+        let mut writer = Signal::new(phone(boss), &keys(boss), Stream::default());
+        let mut reader = Signal::new(phone(shop), &keys(shop), Stream::default());
         let bundle = state.take_bundle(phone(shop)).expect("its keys");
         writer.begin(phone(shop), &bundle).await.expect("a session");
         let good = writer.distribution("1203@g.us").await.expect("a key");
