@@ -13,6 +13,7 @@ use crate::phone::Recipient;
 use crate::relay::{self, Addressing};
 use crate::stanza::{attr, jid};
 use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::tokens::{self, Shown};
 use crate::{Error, Phone, Result};
 
 /// The parts of an offer in their order; the server refuses another (wacore `stanza/call.rs`: 439).
@@ -57,6 +58,10 @@ fn ring(
     let you = state.accounts.by_jid(&to).filter(|you| you.id != me.id).ok_or(404_u16)?;
     if !you.has(to.device) {
         return Err(404);
+    }
+    let offers = action.tag == "offer" && !from.is_phone();
+    if offers && !tokens::passes(state, me.id, you.id, Shown::in_offer(action)) {
+        return Err(463);
     }
     let at = state.clock.now();
     let letters: Vec<(DeviceAddr, Arc<Node>)> = if you.privacy.blocks(me.id) {
@@ -112,13 +117,12 @@ fn told(
             places.children()?.iter().find(is_it)?.get_optional_child("enc").cloned()
         };
         let parts = std::mem::take(children).into_iter();
-        children.extend(
-            parts.filter_map(
-                |part| {
-                    if part.tag == "destination" { sealed(&part) } else { Some(part) }
-                },
-            ),
-        );
+        children.extend(parts.filter_map(|part| match part.tag.as_ref() {
+            "destination" => sealed(&part),
+            // That is for the server.
+            "privacy" => None,
+            _ => Some(part),
+        }));
     }
     let mut call = NodeBuilder::new("call")
         .attr("from", way.device(me, from.device))

@@ -43,6 +43,7 @@ mod rate_limit;
 mod server;
 mod settings;
 mod streams;
+mod tokens;
 mod transport;
 
 use error::Error;
@@ -88,6 +89,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .merge(settings::router())
         .merge(history::router())
         .merge(profile::router())
+        .merge(tokens::router())
         .merge(groups::router())
         .merge(communities::router())
         .merge(newsletters::router())

@@ -15,6 +15,7 @@ use crate::app_state::Collections;
 use crate::phone::Settings;
 use crate::stanza::{Push, Stamp};
 use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::tokens;
 pub(crate) use list::SignedList;
 
 /// Accounts that an account remembers to have been asked about by; more are not told of its devices, unless they are
@@ -57,7 +58,9 @@ pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     account.app_state = Collections::default();
     account.settings = Settings::default();
     account.history = None;
+    account.tokens.forget_salt();
     account.relist();
+    tokens::restore(state, id);
     tell_peers(state, id, |account, stamp| Some(stanza::identity(account, stamp)));
 }
 

@@ -47,6 +47,14 @@ pub enum Error {
     /// The account has as many devices as it may have.
     #[error("`{0}` has no room for another device")]
     TooManyDevices(String),
+    /// A push name or a lever asks for a kind of account that there is not.
+    #[error("`{text}` is no scenario: {why}")]
+    InvalidScenario {
+        /// The flags, or the whole push name.
+        text: String,
+        /// What is wrong with them.
+        why: String,
+    },
     /// The client answered the phone's proof with an error.
     #[error("the client refused to be linked: {0}")]
     LinkRefused(String),

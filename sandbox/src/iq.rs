@@ -15,7 +15,7 @@ use crate::pictures;
 use crate::profile;
 use crate::stanza::{self, Answer};
 use crate::state::{DeviceAddr, State};
-use crate::{app_state, dirty, groups};
+use crate::{app_state, dirty, groups, tokens};
 
 /// What is to follow a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,10 @@ pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> (Answer,
             None => None,
         },
         "w:sync:app:state" => Some(app_state::answer(state, from, iq)),
-        "privacy" => privacy::answer(state, from, iq),
+        "privacy" => match tokens::answer(state, from, iq) {
+            Some(answer) => return (answer, Then::Nothing),
+            None => privacy::answer(state, from, iq),
+        },
         "blocklist" => match privacy::blocklist(state, from, iq) {
             Some(answer) => return (answer, Then::Nothing),
             None => None,

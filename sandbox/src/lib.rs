@@ -38,6 +38,7 @@ mod state;
 mod stock;
 mod streams;
 mod strictness;
+mod tokens;
 mod transport;
 mod websocket;
 
@@ -59,4 +60,5 @@ pub use presence::ChatState;
 pub use profile::{BusinessCategory, BusinessHours, BusinessProfile, Weekday};
 pub use server::{Config, Sandbox};
 pub use streams::StreamEnd;
+pub use tokens::GivenToken;
 pub use transport::Frames;

@@ -20,6 +20,7 @@ use crate::groups::Refusal;
 use crate::media::{Kind, Store};
 use crate::stanza::Push;
 use crate::state::{Account, AccountId, DeviceAddr, State};
+use crate::tokens::{self, Shown};
 
 pub(crate) use answer::{answer, of_groups};
 
@@ -133,10 +134,17 @@ pub(crate) fn owner(state: &State, jid: &Jid) -> Result<Owner, Refusal> {
 }
 
 /// The picture, for who may see it: that of a group for its members (whatsmeow `user.go`: 401 for others), that of an
-/// account for everybody from whom its privacy settings do not hide it.
-pub(crate) fn seen_by(state: &State, viewer: AccountId, owner: &Owner) -> Result<Picture, Refusal> {
+/// account for everybody from whom its privacy settings do not hide it, and who shows the token that it may demand.
+pub(crate) fn seen_by(
+    state: &State,
+    viewer: AccountId,
+    owner: &Owner,
+    shown: Shown<'_>,
+) -> Result<Picture, Refusal> {
     let allowed = match owner {
-        Owner::Account(id) => *id == viewer || shows(state, *id, viewer),
+        Owner::Account(id) => {
+            *id == viewer || shows(state, *id, viewer) && tokens::passes(state, viewer, *id, shown)
+        }
         Owner::Group(gid) => {
             let viewer = state.accounts.get(viewer).ok_or(Refusal::NotAuthorized)?;
             state.groups.find(gid)?.member(&viewer.name).is_some()
@@ -204,6 +212,7 @@ fn set(state: &mut State, owner: &Owner, new: NewPicture) -> Result<u64, Refusal
 /// Who hears of an account's own picture: its devices, and everybody who knows it and may see it.
 fn peers(state: &State, account: AccountId) -> BTreeSet<AccountId> {
     let mut peers = devices::shown_to(state, account, Some("profile"));
+    peers.retain(|peer| tokens::trusts(state, account, *peer));
     peers.insert(account);
     peers
 }

@@ -21,6 +21,7 @@ pub(crate) use levers::{appear, show};
 use crate::relay::{Addresses, Addressing};
 use crate::stanza::{attr, jid};
 use crate::state::{AccountId, DeviceAddr, State, visible};
+use crate::tokens::{self, Shown};
 
 /// A device says that it is in use or not, or whose presence it wants to hear of.
 pub(crate) fn presence(state: &mut State, from: DeviceAddr, node: &Node) {
@@ -32,7 +33,9 @@ pub(crate) fn presence(state: &mut State, from: DeviceAddr, node: &Node) {
             turn(state, from, true);
         }
         (Some("unavailable"), None) => turn(state, from, false),
-        (Some("subscribe"), Some(target)) => subscribe(state, from, &target),
+        (Some("subscribe"), Some(target)) => {
+            subscribe(state, from, &target, Shown::in_query(node));
+        }
         (Some("unsubscribe"), Some(target)) => {
             if let Some(account) = state.accounts.by_jid(&target).map(|account| account.id) {
                 state.board.unsubscribe(from, account);
@@ -80,14 +83,17 @@ pub(crate) fn removed(state: &mut State, device: DeviceAddr) {
     state.board.remove(device);
 }
 
-/// The answer to a subscription is the presence as it is.
-fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid) {
+/// The answer to a subscription is the presence as it is; who lacks the token that the account demands hears nothing.
+fn subscribe(state: &mut State, from: DeviceAddr, target: &Jid, shown_tokens: Shown<'_>) {
     let Some(way) = Addressing::of(target) else { return };
     let Some(account) = state.accounts.by_jid(target) else { return };
     if account.privacy.blocks(from.account) {
         return;
     }
     let account = account.id;
+    if !tokens::passes(state, from.account, account, shown_tokens) {
+        return;
+    }
     state.board.subscribe(from, account, way);
     if let Some(node) = shown(state, account, way) {
         state.tell(from, node);

@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) oddities: Oddities,
     /// What is refused of what clients send.
     pub(crate) strictness: Strictness,
+    /// What privacy tokens and the salts of accounts are made of.
+    pub(crate) token_bytes: Stream,
     stanzas: u64,
 }
 
@@ -80,6 +82,7 @@ impl State {
         Self {
             accounts: Accounts::new(source),
             call_ids: source.stream("ids of calls", b""),
+            token_bytes: source.stream("privacy tokens", b""),
             faults: Faults::new(source),
             groups: Groups::new(source),
             handshakes: Handshakes::new(source),

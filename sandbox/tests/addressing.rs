@@ -170,6 +170,9 @@ async fn a_migrated_account_writes_to_lids_and_another_to_numbers() {
     }
 }
 
+/// What every account's clients are told: to send privacy tokens.
+const USUAL: (u32, &str) = (10_518, "1");
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accounts_switches_reach_its_clients_once() {
     let (sandbox, _, shop) = shop().await;
@@ -179,16 +182,16 @@ async fn an_accounts_switches_reach_its_clients_once() {
     let told = shop.client.execute(PropsSpec::new()).await.unwrap();
     let values: Vec<_> =
         told.experiment_props.iter().map(|(code, value)| (*code, value.as_str())).collect();
-    assert_eq!((values, told.delta_update), (vec![(7, "on"), (9, "3600")], false));
+    assert_eq!((values, told.delta_update), (vec![USUAL, (7, "on"), (9, "3600")], false));
 
     let hash = told.hash.unwrap();
     let again = shop.client.execute(PropsSpec::with_hash(&hash)).await.unwrap();
     assert!(again.delta_update && again.experiment_props.is_empty());
     sandbox.phone("shop").sets_prop(7, "off");
     let changed = shop.client.execute(PropsSpec::with_hash(&hash)).await.unwrap();
-    assert!(!changed.delta_update && changed.experiment_props.len() == 2);
+    assert!(!changed.delta_update && changed.experiment_props.len() == 3);
     let others = mia.client.execute(PropsSpec::new()).await.unwrap();
-    assert!(others.experiment_props.is_empty());
+    assert_eq!(others.experiment_props.len(), 1);
 }
 
 fn dirty(event: &Event) -> Option<DirtyType> {
@@ -232,7 +235,7 @@ async fn switches_bits_and_migration_are_set_over_http() {
     let shop = links(&control.sandbox, "shop").await;
     assert!(shop.client.is_lid_migrated().await);
     let told = shop.client.execute(PropsSpec::new()).await.unwrap();
-    assert_eq!(told.experiment_props.len(), 1);
+    assert_eq!(told.experiment_props.len(), 2);
 
     shop.client.disconnect().await;
     let path = "/admin/phones/shop/dirty";

@@ -14,6 +14,7 @@ mod messages;
 mod newsletters;
 mod presence;
 mod profile;
+mod tokens;
 
 use std::time::Duration;
 

@@ -48,12 +48,12 @@ impl Device {
 
     /// A client that registers with this push name, and is linked to nothing yet.
     pub(crate) async fn named(push_name: &str, ws_url: &str) -> Self {
-        let store = Arc::new(InMemoryBackend::new());
-        let persistence = PersistenceManager::new(store.clone()).await.unwrap();
-        let push_name = push_name.to_owned();
-        persistence.process_command(DeviceCommand::SetPushName(push_name)).await;
-        persistence.flush().await.unwrap();
-        Self::stored_in(store, ws_url).await
+        Self::stored_in(called(push_name).await, ws_url).await
+    }
+
+    /// The same, of a client that trusts the sandbox with media and wants the phone's history.
+    pub(crate) async fn curious(push_name: &str, sandbox: &Sandbox) -> Self {
+        Self::trusts(called(push_name).await, sandbox, true).await
     }
 
     /// A client that is linked to this phone, and trusts the sandbox with media.
@@ -175,6 +175,16 @@ impl Device {
         };
         tokio::time::timeout(DEADLINE, found).await.expect("the event did not come in time")
     }
+}
+
+/// What a client of this push name begins with.
+async fn called(push_name: &str) -> Arc<InMemoryBackend> {
+    let store = Arc::new(InMemoryBackend::new());
+    let persistence = PersistenceManager::new(store.clone()).await.unwrap();
+    let push_name = push_name.to_owned();
+    persistence.process_command(DeviceCommand::SetPushName(push_name)).await;
+    persistence.flush().await.unwrap();
+    store
 }
 
 /// A message as its reader has it.

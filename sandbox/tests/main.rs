@@ -58,5 +58,8 @@ mod seed;
 mod streams;
 mod strictness;
 mod tls;
+mod tokens;
+mod tokens_control;
+mod tokens_delivery;
 mod transport;
 mod websocket;

@@ -26,6 +26,7 @@ use crate::state::Shared;
         (name = "devices", description = "Linked devices and what they are told"),
         (name = "messages", description = "A phone as a person holds it"),
         (name = "profile", description = "What an account tells of itself"),
+        (name = "tokens", description = "Privacy tokens, and the accounts that demand them"),
         (name = "settings", description = "What a phone shares with its devices"),
         (name = "groups", description = "Groups and their members"),
         (name = "newsletters", description = "Newsletters, their followers and messages"),

@@ -164,7 +164,9 @@ fn body(phone: String, LinkedDevice { jid, lid }: LinkedDevice) -> Json<LinkedBo
 fn refused(error: &crate::Error) -> Error {
     let of = |field: &str| format!("`{field}`: {error}");
     match error {
-        crate::Error::InvalidQr(_) => Error::Invalid(of("qr")),
+        crate::Error::InvalidQr(_) | crate::Error::InvalidScenario { .. } => {
+            Error::Invalid(of("qr"))
+        }
         crate::Error::InvalidPairingCode => Error::Invalid(of("code")),
         crate::Error::StaleQr => Error::NotFound(of("qr")),
         crate::Error::NoPairingCode(_) => Error::NotFound(of("code")),

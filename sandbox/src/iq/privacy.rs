@@ -80,7 +80,7 @@ impl Privacy {
     }
 }
 
-/// Answers what is asked of the settings; tokens are none.
+/// Answers what is asked of the settings; tokens are none: see `tokens.rs`.
 pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Node> {
     let child = stanza::first_child(iq)?;
     let account = state.accounts.get_mut(from.account)?;
@@ -107,7 +107,6 @@ pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<N
             let settings = NodeBuilder::new("privacy").children(categories).build();
             Some(stanza::result_with(iq, settings))
         }
-        ("set", "tokens") => Some(stanza::result_with(iq, NodeBuilder::new("tokens").build())),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wacore::iq::abprops::web;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
@@ -10,6 +11,10 @@ use crate::state::{DeviceAddr, State};
 
 /// Seconds after which a client is to ask again.
 const REFRESH: u32 = 86_400;
+
+/// Switches that every account has unless they are set otherwise: its clients send trusted-contact tokens (the real server
+/// says so, and Baileys `chats.js` takes it for granted).
+const USUAL: [(u32, &str); 1] = [(web::PRIVACY_TOKEN_SENDING_ON_ALL_1_ON_1_MESSAGES.code, "1")];
 
 /// The switches of an account.
 #[derive(Debug, Default)]
@@ -26,9 +31,20 @@ impl Props {
         self.changes += 1;
     }
 
-    /// All of them.
+    /// All that were set.
     pub(crate) fn all(&self) -> &BTreeMap<u32, String> {
         &self.values
+    }
+
+    /// One that was set to a number.
+    pub(crate) fn number(&self, code: u32) -> Option<i64> {
+        self.values.get(&code)?.parse().ok()
+    }
+
+    /// All that a client is told.
+    fn told(&self) -> impl Iterator<Item = (u32, &str)> {
+        let usual = USUAL.iter().filter(|(code, _)| !self.values.contains_key(code)).copied();
+        usual.chain(self.values.iter().map(|(code, value)| (*code, value.as_str())))
     }
 
     /// Names this state of them.
@@ -47,13 +63,10 @@ pub(super) fn answer(state: &State, from: DeviceAddr, iq: &Node) -> Option<Node>
     let props = &state.accounts.get(from.account)?.props;
     let hash = props.hash();
     let known = stanza::attr(request, "hash").as_deref() == Some(&hash);
-    let prop = |(code, value): (&u32, &String)| {
-        NodeBuilder::new("prop")
-            .attr("config_code", *code)
-            .attr("config_value", value.as_str())
-            .build()
+    let prop = |(code, value): (u32, &str)| {
+        NodeBuilder::new("prop").attr("config_code", code).attr("config_value", value).build()
     };
-    let changed = props.values.iter().filter(|_| !known).map(prop);
+    let changed = props.told().filter(|_| !known).map(prop);
     let answer = NodeBuilder::new("props")
         .attr("protocol", "1")
         .attr("ab_key", "sandbox")
@@ -83,10 +96,12 @@ mod tests {
             (count, delta, stanza::attr(&props, "hash").expect("a hash"))
         };
         let (count, delta, before) = ask(&state, "");
-        assert_eq!((count, delta), (0, false));
+        assert_eq!((count, delta), (USUAL.len(), false));
         state.accounts.get_mut(account).expect("known").props.set(7, "on");
         let (count, delta, after) = ask(&state, &before);
-        assert_eq!((count, delta), (1, false));
+        assert_eq!((count, delta), (USUAL.len() + 1, false));
         assert_eq!(ask(&state, &after), (0, true, after.clone()));
+        state.accounts.get_mut(account).expect("known").props.set(USUAL[0].0, "0");
+        assert_eq!(ask(&state, "").0, USUAL.len() + 1, "each once");
     }
 }

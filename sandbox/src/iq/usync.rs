@@ -9,6 +9,7 @@ use wacore_binary::{Jid, Node};
 use crate::pictures::{self, Owner};
 use crate::profile::{self, About, Timer};
 use crate::state::{AccountId, DeviceAddr, State};
+use crate::tokens::Shown;
 use crate::{devices, stanza};
 
 /// What clients ask for (wacore `iq/usync/query.rs`); for anything else the answer has an error in its `result`.
@@ -151,7 +152,8 @@ fn told(
         "disappearing_mode" => Some(Timer::of(account)),
         "business" => profile::verified(account),
         "picture" => {
-            let picture = pictures::seen_by(state, asker, &Owner::Account(id)).ok()?;
+            let owner = Owner::Account(id);
+            let picture = pictures::seen_by(state, asker, &owner, Shown::in_query(user)).ok()?;
             Some(NodeBuilder::new("picture").attr("id", picture.id).build())
         }
         _ => None,

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::{Scan, answered, offer};
 use crate::phone::LinkingCode;
 use crate::state::{AccountId, LinkId, Shared, State, lock};
-use crate::{Error, LinkedDevice, Result};
+use crate::{Error, LinkedDevice, Result, tokens};
 
 /// The phone of this account scans a code: resolves when the client has accepted, or says why it did not.
 pub(crate) async fn scan(shared: &Shared, name: &str, text: &str) -> Result<LinkedDevice> {
@@ -21,7 +21,7 @@ pub(crate) async fn scan(shared: &Shared, name: &str, text: &str) -> Result<Link
 }
 
 /// A phone scans a code for the account of the push name that the client registered with, made if there is none: says
-/// which account that is. Only a code that a client does show is worth an account.
+/// which account that is. Only a code that a client does show is worth an account, and only a push name that makes sense.
 pub(crate) async fn scan_for_its_account(
     shared: &Shared,
     text: &str,
@@ -31,7 +31,7 @@ pub(crate) async fn scan_for_its_account(
         let mut state = lock(shared);
         let link = showing(&state, &code).ok_or(Error::StaleQr)?;
         let push_name = state.pairings.candidates[&link].push_name.clone();
-        let account = state.accounts.joined_as(push_name.as_deref());
+        let account = tokens::join(&mut state, push_name.as_deref())?;
         let answer = propose(&mut state, link, account, &code)?;
         let name = state.accounts.get(account).map(|account| account.name.clone());
         (name.unwrap_or_default(), answer)

@@ -14,7 +14,7 @@ use waproto::whatsapp::{Message, WebMessageInfo};
 
 use super::recipient::Recipient;
 use crate::state::{AccountId, Shared, State, lock};
-use crate::{Error, Result};
+use crate::{Error, Result, tokens};
 pub(super) use part::Part;
 
 /// What had happened on a phone before its devices were linked. Chats and people are the names of phones, JIDs, or the
@@ -85,24 +85,21 @@ pub(super) fn of_chat(state: &State, account: AccountId, chat: &Recipient) -> Ve
     messages.filter_map(|past| part::said(state, account, chat, past).ok()).collect()
 }
 
-/// The messages that carry an account's past to a device.
+/// The messages that carry an account's past to a device, the privacy tokens of now at the end.
 pub(super) fn parts(shared: &Shared, account: AccountId) -> Vec<Message> {
-    let syncs = {
-        let state = lock(shared);
+    let mut syncs = Vec::new();
+    {
+        let mut state = lock(shared);
         let history = state.accounts.get(account).and_then(|account| account.history.as_ref());
-        history.map(|history| part::syncs(&state, account, history))
-    };
-    match syncs.transpose() {
-        // They are compressed here, without the lock.
-        Ok(syncs) => {
-            let parts = syncs.unwrap_or_default().into_iter();
-            let parts = parts.map(|(sync, order, progress)| Part::new(sync, order, progress));
-            parts.map(|part| part.message(shared, None)).collect()
+        match history.map(|history| part::syncs(&state, account, history)).transpose() {
+            Ok(past) => syncs.extend(past.into_iter().flatten()),
+            // A group of the past is gone.
+            Err(error) => warn!(%error, "a phone does not send its past"),
         }
-        // A group of the past is gone.
-        Err(error) => {
-            warn!(%error, "a phone does not send its past");
-            Vec::new()
-        }
+        syncs.extend(tokens::past(&mut state, account).map(|tokens| (tokens, 2, 100)));
     }
+    // They are compressed here, without the lock.
+    let parts = syncs.into_iter();
+    let parts = parts.map(|(sync, order, progress)| Part::new(sync, order, progress));
+    parts.map(|part| part.message(shared, None)).collect()
 }

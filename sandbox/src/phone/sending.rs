@@ -21,7 +21,7 @@ use crate::devices;
 use crate::relay::{self, Addressing};
 use crate::stanza;
 use crate::state::{Account, AccountId, Bundle, DeviceAddr, Shared, State, lock};
-use crate::{Error, Result};
+use crate::{Error, Result, tokens};
 
 /// Why something was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +71,12 @@ pub(crate) async fn send(
     let stanza = labelled(stanza.attrs(attrs), &message).children(children).build();
     let ack = relay::message(&mut state, DeviceAddr::phone(account), &stanza);
     accepted(&ack)?;
-    if let Recipient::Group(gid) = to {
-        signal.has_keyed(&gid.to_string(), &keyed);
+    match to {
+        Recipient::Group(gid) => signal.has_keyed(&gid.to_string(), &keyed),
+        Recipient::Person { account: other, .. } => {
+            tokens::written_to(&mut state, account, *other);
+        }
+        Recipient::Newsletter(_) => {}
     }
     let at = state.clock.now();
     if let Some(handset) = state.handset(account) {

@@ -68,6 +68,7 @@ pub(crate) fn learn_settings(
     let Some(account) = state.accounts.get_mut(account) else { return };
     match account.settings.learn(&account.keys.settings, name, patch) {
         Ok(mutations) => {
+            account.tokens.learn(&mutations);
             if let Some(called) = mutations.iter().filter_map(push_name).next_back() {
                 visible(&called).clone_into(&mut account.push_name);
             }

@@ -8,12 +8,16 @@ use super::{Owner, change, owner, seen_by, stanza as node};
 use crate::groups::Refusal;
 use crate::stanza::{self, Answer};
 use crate::state::{AccountId, DeviceAddr, State};
+use crate::tokens::Shown;
 
 /// Answers an IQ in `w:profile:picture`; `None` for what this server does not know.
 pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Answer> {
     let outcome = match request::read(iq)? {
         Ok(Request::Get(target, wanted)) => owner(state, &target)
-            .and_then(|owner| find(state, from.account, &owner, &wanted))
+            .and_then(|owner| {
+                let shown = iq.get_optional_child("picture").map(Shown::in_query);
+                find(state, from.account, &owner, &wanted, shown.unwrap_or_default())
+            })
             .map(|picture| stanza::result_with(iq, picture.build()).into()),
         Ok(Request::Set(target, new)) => {
             let owner = match target {
@@ -47,7 +51,8 @@ pub(crate) fn of_groups(state: &mut State, from: DeviceAddr, iq: &Node) -> Optio
     };
     let pictures = asked.into_iter().map(|(gid, wanted)| {
         let known = state.groups.find(&gid).is_ok();
-        let found = find(state, from.account, &Owner::Group(gid.clone()), &wanted);
+        let found =
+            find(state, from.account, &Owner::Group(gid.clone()), &wanted, Shown::default());
         found.unwrap_or_else(|refusal| node::lacking(refusal, known)).attr("jid", gid).build()
     });
     let pictures: Vec<Node> = pictures.collect();
@@ -60,8 +65,9 @@ fn find(
     viewer: AccountId,
     owner: &Owner,
     wanted: &Wanted,
+    shown: Shown<'_>,
 ) -> Result<NodeBuilder, Refusal> {
-    let picture = seen_by(state, viewer, owner)?;
+    let picture = seen_by(state, viewer, owner, shown)?;
     if wanted.known == Some(picture.id) {
         return Ok(node::unchanged());
     }

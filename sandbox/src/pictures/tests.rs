@@ -25,7 +25,7 @@ fn only_its_owner_sets_an_accounts_picture() {
     assert_eq!(refused, Some(Refusal::Forbidden));
     let (id, pushes) = change(&mut state, ids[0], None, &owner, Some(image())).expect("its own");
     assert_eq!(pushes.iter().map(|push| push.account).collect::<Vec<_>>(), [ids[0]]);
-    assert_eq!(seen_by(&state, ids[1], &owner).ok().map(|seen| seen.id), id);
+    assert_eq!(seen_by(&state, ids[1], &owner, Shown::default()).ok().map(|seen| seen.id), id);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn ids_go_up_and_removing_nothing_changes_nothing() {
     let entries = state.journal.all();
     assert_eq!(entries.len(), 3);
     assert!(entries.iter().all(|entry| entry.operation == "account.picture"));
-    assert_eq!(seen_by(&state, ids[0], &owner), Err(Refusal::NotFound));
+    assert_eq!(seen_by(&state, ids[0], &owner, Shown::default()), Err(Refusal::NotFound));
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn a_hidden_picture_is_seen_by_its_owner_alone() {
         assert!(account.privacy.set("profile", value));
     };
     set(&mut state, "none");
-    assert!(seen_by(&state, ids[0], &owner).is_ok());
-    assert_eq!(seen_by(&state, ids[1], &owner), Err(Refusal::NotAuthorized));
+    assert!(seen_by(&state, ids[0], &owner, Shown::default()).is_ok());
+    assert_eq!(seen_by(&state, ids[1], &owner, Shown::default()), Err(Refusal::NotAuthorized));
     set(&mut state, "contacts");
-    assert!(seen_by(&state, ids[1], &owner).is_ok());
+    assert!(seen_by(&state, ids[1], &owner, Shown::default()).is_ok());
 }
 
 #[test]

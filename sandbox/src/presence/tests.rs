@@ -43,11 +43,11 @@ fn heard(opened: &mut Opened) -> Vec<(String, Option<String>)> {
 fn who_is_unlinked_is_not_online_any_more_and_leaves_nothing() {
     let (mut state, [shop, mia], [mut shops, _mias]) = two();
     let lid = state.accounts.get(mia.account).expect("known").lid();
-    subscribe(&mut state, shop, &lid);
+    subscribe(&mut state, shop, &lid, Shown::default());
     presence(&mut state, mia, &said("available"));
     state.board.wait(mia, Arc::new(said("paused")), state.clock.now_ms());
     let back = state.accounts.get(shop.account).expect("known").lid();
-    subscribe(&mut state, mia, &back);
+    subscribe(&mut state, mia, &back, Shown::default());
     heard(&mut shops);
 
     connection::unlink(&mut state, mia);
@@ -69,7 +69,7 @@ fn who_hides_being_online_along_with_the_last_time_is_not_shown() {
     );
     let lid = account.lid();
     presence(&mut state, mia, &said("available"));
-    subscribe(&mut state, shop, &lid);
+    subscribe(&mut state, shop, &lid, Shown::default());
     presence(&mut state, mia, &said("unavailable"));
     presence(&mut state, mia, &said("available"));
     assert_eq!(heard(&mut shops), [("unavailable".to_owned(), Some("deny".to_owned()))]);
@@ -85,7 +85,7 @@ fn who_still_gets_what_it_missed_hears_of_others_all_the_same() {
     log_in(&mut state, shop, &shops);
     assert!(!state.accounts.device(shop).expect("linked").queue.is_live());
     let lid = state.accounts.get(mia.account).expect("known").lid();
-    subscribe(&mut state, shop, &lid);
+    subscribe(&mut state, shop, &lid, Shown::default());
     presence(&mut state, mia, &said("available"));
     let kinds: Vec<String> = heard(&mut shops).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["unavailable", "available"]);

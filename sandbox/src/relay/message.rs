@@ -13,7 +13,7 @@ use super::stanza::{self, Addresses, Addressing, Letter};
 use crate::stanza::jid;
 use crate::state::{Account, DeviceAddr, State};
 use crate::strictness::Strictness;
-use crate::{devices, newsletters};
+use crate::{devices, newsletters, tokens};
 
 /// What a message leads to.
 struct Relayed {
@@ -102,11 +102,13 @@ fn relay(
         Server::Broadcast => to_status(state, from, sent, strictness),
         Server::Pn | Server::Lid => {
             let bare = sent.listed.is_empty();
-            if bare && (peer || sent.to.device != 0 || sent.recipient.is_some()) {
+            let relayed = if bare && (peer || sent.to.device != 0 || sent.recipient.is_some()) {
                 to_device(state, from, sent)
             } else {
                 to_person(state, from, sent, strictness)
-            }
+            }?;
+            let admitted = tokens::admits(state, from, &sent.to, sent.node);
+            admitted.then_some(relayed).ok_or(Nack::MissingToken)
         }
         _ => Err(Nack::Malformed),
     }?;

@@ -16,6 +16,8 @@ pub(crate) enum Nack {
     NotAllowed,
     /// The group addresses its members in the other way by now.
     StaleAddressing,
+    /// The recipient demands privacy tokens, and this message shows none that is good (`MissingTcToken`).
+    MissingToken,
     /// A field is missing or has a form that the server does not take (`SmaxInvalid`).
     Invalid,
 }
@@ -37,6 +39,7 @@ impl Nack {
             Self::NotFound => 404,
             Self::NotAllowed => 420,
             Self::StaleAddressing => 421,
+            Self::MissingToken => 463,
             Self::Invalid => 479,
         }
     }

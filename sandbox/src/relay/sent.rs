@@ -81,7 +81,15 @@ impl<'a> Sent<'a> {
     fn is_in_order(&self, sender: Option<&Device>) -> bool {
         let vouched = !self.all_ciphertexts().any(is_first)
             || sender.is_none_or(|device| self.identity.is_some_and(|node| is_of(node, device)));
-        self.all_ciphertexts().all(is_ciphertext) && self.reports_in_bytes() && vouched
+        let fine = self.all_ciphertexts().all(is_ciphertext) && self.reports_in_bytes();
+        fine && vouched && self.talks_to_one_kind()
+    }
+
+    /// What an account's own devices say to each other has no privacy tokens (Baileys `messages-send.js`).
+    fn talks_to_one_kind(&self) -> bool {
+        let peer = stanza::attr(self.node, "category").as_deref() == Some("peer");
+        let tokens = ["tctoken", "cstoken"];
+        !peer || tokens.iter().all(|tag| self.node.get_optional_child(tag).is_none())
     }
 
     fn all_ciphertexts(&self) -> impl Iterator<Item = &'a Node> + '_ {

@@ -15,6 +15,7 @@ use crate::numbers::Alias;
 use crate::phone::{Handset, History, Keys, Settings};
 use crate::profile::Profile;
 use crate::random::Source;
+use crate::tokens::{self, Tokens};
 
 /// Devices that one account may link beside the phone.
 pub(crate) const MAX_DEVICES: u16 = 4;
@@ -56,6 +57,8 @@ pub(crate) struct Account {
     pub(crate) hangs: bool,
     /// What others may see and do, and who may nothing.
     pub(crate) privacy: Privacy,
+    /// The privacy tokens that it demands, gives and makes.
+    pub(crate) tokens: Tokens,
     /// What it tells of itself.
     pub(crate) profile: Profile,
     /// The settings that its devices share, as the server has them.
@@ -170,6 +173,7 @@ impl Accounts {
             hangs: false,
             ban: None,
             privacy: Privacy::default(),
+            tokens: Tokens::default(),
             profile: Profile::default(),
             app_state: Collections::default(),
             settings: Settings::default(),
@@ -180,12 +184,14 @@ impl Accounts {
 
     /// The account that devices of this push name join, made if there is none. It is called like that if people can type
     /// it, and `phone-N` otherwise; what others see is the push name, whatever it holds. Without a name it is a new account.
+    /// What a push name asks for beside a name is not done here: see [`tokens::join`].
     pub(crate) fn joined_as(&mut self, push_name: Option<&str>) -> AccountId {
         let push_name = push_name.filter(|name| !name.trim().is_empty());
-        if let Some(id) = push_name.and_then(|name| self.by_push_name.get(name)) {
-            return *id;
+        if let Some(id) = push_name.and_then(|name| self.of_push_name(name)) {
+            return id;
         }
-        let own = push_name.filter(|name| is_for_a_client(name) && self.by_name(name).is_none());
+        let own = push_name.map(tokens::person);
+        let own = own.filter(|name| is_for_a_client(name) && self.by_name(name).is_none());
         let name = own.map_or_else(|| self.free_name(), str::to_owned);
         let id = self.add(&name).expect("the name is free");
         if let Some(push_name) = push_name.filter(|push_name| *push_name != name) {
@@ -194,6 +200,11 @@ impl Accounts {
             visible(push_name).clone_into(&mut self.all[id.0].push_name);
         }
         id
+    }
+
+    /// The account that devices of this push name join, if there is one.
+    pub(crate) fn of_push_name(&self, push_name: &str) -> Option<AccountId> {
+        self.by_push_name.get(push_name).copied()
     }
 
     /// `phone-N`, with the number of the account to come, or the next one that is neither a name nor a push name.

@@ -194,9 +194,18 @@ impl Baileys {
 
     /// Waits for an event of this name and returns what `pick` makes of it; the others are kept for later.
     pub(crate) async fn sees<T>(&self, event: &str, pick: impl Fn(&Value) -> Option<T>) -> T {
+        self.sees_any(&[event], pick).await
+    }
+
+    /// The same for several names: Baileys puts what comes soon after something into the event of that.
+    pub(crate) async fn sees_any<T>(
+        &self,
+        wanted: &[&str],
+        pick: impl Fn(&Value) -> Option<T>,
+    ) -> T {
         let mut events = self.events.lock().await;
         for (position, (name, data)) in events.kept.iter().enumerate() {
-            if name == event
+            if wanted.contains(&name.as_str())
                 && let Some(found) = pick(data)
             {
                 events.kept.remove(position);
@@ -205,7 +214,7 @@ impl Baileys {
         }
         let found = async {
             while let Some((name, data)) = events.coming.recv().await {
-                if name == event
+                if wanted.contains(&name.as_str())
                     && let Some(found) = pick(&data)
                 {
                     return Ok(found);
@@ -216,11 +225,11 @@ impl Baileys {
         };
         match timeout(DEADLINE, found).await {
             Ok(Ok(found)) => found,
-            Ok(Err(ended)) => self.fails(&format!("{ended} before the event `{event}`")),
+            Ok(Err(ended)) => self.fails(&format!("{ended} before one of {wanted:?}")),
             Err(_) => {
                 let kept: Vec<String> =
                     events.kept.iter().map(|(name, data)| format!("{name}: {data}")).collect();
-                self.fails(&format!("no such `{event}` in time, but\n{}", kept.join("\n")))
+                self.fails(&format!("nothing such of {wanted:?} in time, but\n{}", kept.join("\n")))
             }
         }
     }
