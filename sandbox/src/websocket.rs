@@ -36,23 +36,20 @@ pub(crate) enum Received {
 }
 
 /// An open WebSocket.
-pub(crate) struct Socket {
-    io: TokioIo<Upgraded>,
+pub(crate) struct Socket<Io = TokioIo<Upgraded>> {
+    io: Io,
     reader: Reader,
     /// What has to be written before anything else: answers to pings.
     owed: Vec<u8>,
+    /// Some of it was written and may still be in a buffer, such as that of TLS.
+    unflushed: bool,
     /// The client has closed its side.
     closed: bool,
 }
 
-impl Socket {
-    fn new(upgraded: Upgraded) -> Self {
-        Self {
-            io: TokioIo::new(upgraded),
-            reader: Reader::default(),
-            owed: Vec::new(),
-            closed: false,
-        }
+impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
+    fn new(io: Io) -> Self {
+        Self { io, reader: Reader::default(), owed: Vec::new(), unflushed: false, closed: false }
     }
 
     /// Waits for bytes and hands them on. Nothing is lost if the wait is given up.
@@ -83,23 +80,26 @@ impl Socket {
             Control::Ping(payload) => owed.extend(message(PONG, payload)),
             Control::Close => *closed = true,
         })?;
-        Poll::Ready(Ok(if self.closed { Received::End } else { Received::Bytes }))
+        // A close among them is for the next time: what came before it is to be acted on.
+        Poll::Ready(Ok(Received::Bytes))
     }
 
     /// Writes what is owed.
     fn poll_pay(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.owed.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while !self.owed.is_empty() {
             let written = ready!(Pin::new(&mut self.io).poll_write(context, &self.owed))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.owed.drain(..written);
+            self.unflushed = true;
         }
-        self.owed = Vec::new();
-        Pin::new(&mut self.io).poll_flush(context)
+        if self.unflushed {
+            self.owed = Vec::new();
+            ready!(Pin::new(&mut self.io).poll_flush(context))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends a binary message.
@@ -144,7 +144,59 @@ fn message(first: u8, payload: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, BufStream, DuplexStream, duplex};
+    use tokio::time::timeout;
+
     use super::*;
+
+    /// Bytes that are on their way at once, in each direction.
+    const ROOM: usize = 64;
+
+    /// A client's connection, and the server's end of it, with a buffer as TLS has one.
+    fn open() -> (DuplexStream, Socket<BufStream<DuplexStream>>) {
+        let (client, server) = duplex(ROOM);
+        (client, Socket::new(BufStream::new(server)))
+    }
+
+    /// A frame as a client sends it, its mask of zeros.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).expect("a short payload");
+        [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_close_is_handed_on_before_the_end() {
+        let (mut client, mut socket) = open();
+        let bytes = [frame(BINARY, b"the last"), frame(CLOSE, b"")].concat();
+        client.write_all(&bytes).await.expect("there is room");
+        let mut taken = Vec::new();
+        let received = socket.receive(|bytes| taken.extend_from_slice(bytes)).await;
+        assert_eq!(received.expect("nothing is broken"), Received::Bytes);
+        assert_eq!(taken, b"the last");
+        let received = socket.receive(|_| panic!("there is nothing more")).await;
+        assert_eq!(received.expect("nothing is broken"), Received::End);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_to_a_ping_goes_out_when_there_is_room_whoever_gave_up_waiting() {
+        const LONG: Duration = Duration::from_secs(1);
+        let (mut client, mut socket) = open();
+        for _ in 0..2 {
+            client.write_all(&frame(0x89, &[7; 50])).await.expect("there is room");
+            let received = socket.receive(|_| ()).await.expect("nothing is broken");
+            assert_eq!(received, Received::Bytes);
+        }
+        // Of both answers the buffer has some, and nobody reads.
+        assert!(timeout(LONG, socket.receive(|_| ())).await.is_err());
+        let mut heard = [0; 104];
+        tokio::select! {
+            _ = timeout(LONG, socket.receive(|_| ())) => panic!("the answers are stuck"),
+            read = client.read_exact(&mut heard) => assert_eq!(read.expect("open"), 104),
+        }
+        assert_eq!(heard[..2], heard[52..54]);
+    }
 
     #[test]
     fn the_length_of_a_message_takes_as_many_bytes_as_it_needs() {

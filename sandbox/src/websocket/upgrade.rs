@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use tracing::debug;
 
@@ -19,6 +20,9 @@ use super::Socket;
 
 /// What is hashed behind a client's key (RFC 6455, 1.3).
 const SALT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Bytes of a client's key, before they are Base64 (RFC 6455, 4.2.1).
+const KEY: usize = 16;
 
 /// A request for a WebSocket that may be granted.
 pub(crate) struct Opening {
@@ -48,6 +52,12 @@ impl Opening {
         let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
             return Err(Refused(StatusCode::BAD_REQUEST, "`sec-websocket-key` is missing\n"));
         };
+        if STANDARD.decode(key).ok().is_none_or(|key| key.len() != KEY) {
+            return Err(Refused(
+                StatusCode::BAD_REQUEST,
+                "`sec-websocket-key` is not 16 bytes in Base64\n",
+            ));
+        }
         let accepted = accepted(key.as_bytes());
         let Some(upgrade) = request.extensions_mut().remove() else {
             return Err(Refused(
@@ -66,7 +76,7 @@ impl Opening {
         let Self { upgrade, accepted } = self;
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(upgraded) => serve(Socket::new(upgraded)).await,
+                Ok(upgraded) => serve(Socket::new(TokioIo::new(upgraded))).await,
                 Err(error) => debug!(%error, "no WebSocket came of a request for one"),
             }
         });
@@ -105,6 +115,27 @@ mod tests {
     #[test]
     fn the_key_of_the_standard_has_its_answer() {
         assert_eq!(accepted(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        let refusal = |key: &str| {
+            let request = Request::builder()
+                .header(CONNECTION, "upgrade")
+                .header(UPGRADE, "websocket")
+                .header(SEC_WEBSOCKET_VERSION, "13")
+                .header(SEC_WEBSOCKET_KEY, key);
+            let request = request.body(Body::empty()).expect("a request");
+            Opening::of(request).err().expect("it did not come over a connection")
+        };
+        for key in
+            ["", "sample", "dGhlIHNhbXBsZQ==", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZXM="]
+        {
+            let Refused(status, why) = refusal(key);
+            assert_eq!(status, StatusCode::BAD_REQUEST);
+            assert!(why.contains("`sec-websocket-key`"), "{key}: {why}");
+        }
+        assert!(!refusal("dGhlIHNhbXBsZSBub25jZQ==").1.contains("key"));
     }
 
     #[test]
