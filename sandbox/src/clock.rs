@@ -5,6 +5,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The last millisecond of the year 9999: later times are no dates to many, and microseconds of them no numbers.
+const END_MS: i64 = 253_402_300_799_999;
+
 /// The time of one server. It never goes back.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
@@ -17,7 +20,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// Epoch milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.stands_ms.unwrap_or_else(|| system_ms().saturating_add(self.ahead_ms))
+        self.stands_ms.unwrap_or_else(|| system_ms().saturating_add(self.ahead_ms).min(END_MS))
     }
 
     /// Epoch seconds: the unit of every `t` attribute.
@@ -35,10 +38,13 @@ impl Clock {
         self.stands_ms.is_some()
     }
 
-    /// Moves it on, standing or not.
+    /// Moves it on, standing or not; at the end of the year 9999 it stays.
     pub(crate) fn advance(&mut self, span: Duration) {
-        let time = self.stands_ms.as_mut().unwrap_or(&mut self.ahead_ms);
-        *time = time.saturating_add(milliseconds(span));
+        let span = milliseconds(span);
+        match &mut self.stands_ms {
+            Some(stands) => *stands = stands.saturating_add(span).min(END_MS),
+            None => self.ahead_ms = self.ahead_ms.saturating_add(span).min(END_MS - system_ms()),
+        }
     }
 
     /// Stops it, or lets it go on from where it stands.
@@ -79,8 +85,21 @@ mod tests {
         assert!(clock.now_ms() >= before + milliseconds(DAY));
         assert_eq!((clock.ahead_ms(), clock.now()), (milliseconds(DAY), clock.now_ms() / 1000));
         assert!(Clock::default().ahead_ms() == 0, "another one stays");
-        clock.advance(Duration::MAX);
-        assert_eq!(clock.now_ms(), i64::MAX);
+    }
+
+    #[test]
+    fn a_clock_goes_no_further_than_dates_do() {
+        for frozen in [false, true] {
+            let mut clock = Clock::default();
+            clock.freeze(frozen);
+            for span in [Duration::MAX, DAY, Duration::MAX] {
+                clock.advance(span);
+                assert_eq!(clock.now_ms(), END_MS);
+            }
+            assert!(clock.ahead_ms() < END_MS);
+            clock.freeze(!frozen);
+            assert_eq!(clock.now_ms(), END_MS);
+        }
     }
 
     #[test]

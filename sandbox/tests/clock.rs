@@ -174,6 +174,17 @@ async fn a_newsletter_is_heard_live_for_five_minutes() {
     assert_eq!(reaction().await, "🎉");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_of_time_everything_works() {
+    let (sandbox, paper) = paper().await;
+    sandbox.advances_clock(Duration::MAX);
+    let boss = links(&sandbox, "boss").await;
+    let newsletters = boss.client.newsletter();
+    newsletters.update(&jid(&paper), Some("The End"), None).await.unwrap();
+    assert_eq!(newsletters.subscribe_live_updates(jid(&paper)).await.unwrap(), 300);
+    assert_eq!((sandbox.clock_ms(), sandbox.unknown_iqs()), (253_402_300_799_999, 0));
+}
+
 #[tokio::test]
 async fn the_clock_is_read_moved_and_stopped_over_http() {
     let control = Control::start().await;

@@ -11,7 +11,8 @@ impl Sandbox {
     }
 
     /// Moves the server's clock on: what expires within this time has expired, and every time that clients are told from
-    /// now on is later. It is the clock of this server alone, and never goes back.
+    /// now on is later. It is the clock of this server alone, and never goes back; it ends
+    /// with the year 9999.
     pub fn advances_clock(&self, span: Duration) {
         state::lock(self.state()).clock.advance(span);
     }
