@@ -14,7 +14,7 @@ const HELD: usize = 2048;
 pub(super) struct Outbox {
     queue: mpsc::Receiver<Parcel>,
     latency: Latency,
-    /// In order, with the time at which each may go.
+    /// In order, with the time at which each came: whatever the latency is then, none overtakes another.
     held: VecDeque<(Instant, Parcel)>,
 }
 
@@ -39,9 +39,7 @@ impl Outbox {
     /// One more that may go now.
     pub(super) fn ready(&mut self) -> Option<Parcel> {
         match self.held.front() {
-            Some((due, _)) if *due <= Instant::now() => {
-                self.held.pop_front().map(|(_, parcel)| parcel)
-            }
+            Some((came, _)) if *came + self.latency.get() <= Instant::now() => self.release(),
             Some(_) => None,
             None => self.queue.try_recv().ok().and_then(|parcel| self.passes(parcel)),
         }
@@ -49,25 +47,33 @@ impl Outbox {
 
     /// The stanza, if it may go now; otherwise it is held.
     fn passes(&mut self, parcel: Parcel) -> Option<Parcel> {
-        let latency = self.latency.get();
-        if latency.is_zero() && self.held.is_empty() {
+        if self.latency.get().is_zero() && self.held.is_empty() {
             return Some(parcel);
         }
-        let due = Instant::now() + latency;
-        // The latency may have become less meanwhile, and the order stays.
-        let due = self.held.back().map_or(due, |(last, _)| due.max(*last));
-        self.held.push_back((due, parcel));
+        self.held.push_back((Instant::now(), parcel));
         None
+    }
+
+    /// The first that is held. Who holds nothing any more keeps no room for it.
+    fn release(&mut self) -> Option<Parcel> {
+        let (_, parcel) = self.held.pop_front()?;
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        }
+        Some(parcel)
     }
 
     /// The first that is held, once its time has come; what comes meanwhile is held, too.
     async fn due(&mut self) -> Option<Parcel> {
-        let due = self.held.front().map(|(due, _)| *due)?;
-        let come = sleep_until(due);
-        tokio::pin!(come);
+        let came = self.held.front().map(|(came, _)| *came)?;
+        let mut latency = self.latency.watch();
+        let due = sleep_until(came + *latency.borrow_and_update());
+        tokio::pin!(due);
         loop {
             tokio::select! {
-                () = &mut come => return self.held.pop_front().map(|(_, parcel)| parcel),
+                () = &mut due => return self.release(),
+                // The sender lives as long as this does.
+                _ = latency.changed() => due.as_mut().reset(came + *latency.borrow_and_update()),
                 Some(parcel) = self.queue.recv(), if self.held.len() < HELD => {
                     self.passes(parcel);
                 }
@@ -146,6 +152,35 @@ mod tests {
         let began = Instant::now();
         send(&sender, "three");
         assert_eq!((next(&mut outbox).await.as_str(), began.elapsed()), ("three", Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_goes_as_soon_as_another_latency_says() {
+        let (sender, latency, mut outbox) = outbox(1000 * LONG);
+        let began = Instant::now();
+        send(&sender, "one");
+        assert!(tokio::time::timeout(LONG, outbox.next()).await.is_err());
+        let (one, ()) = tokio::join!(next(&mut outbox), async {
+            tokio::time::sleep(LONG).await;
+            latency.set(3 * LONG);
+        });
+        assert_eq!((one.as_str(), began.elapsed()), ("one", 3 * LONG));
+        send(&sender, "two");
+        assert!(outbox.ready().is_none());
+        latency.set(Duration::ZERO);
+        assert_eq!(outbox.ready().expect("nothing is held back any more").tag, "two");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_nothing_any_more_keeps_no_room_for_it() {
+        let (sender, _, mut outbox) = outbox(LONG);
+        for _ in 0..100 {
+            send(&sender, "one");
+        }
+        for _ in 0..100 {
+            next(&mut outbox).await;
+        }
+        assert_eq!((outbox.held.len(), outbox.held.capacity()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

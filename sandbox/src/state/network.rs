@@ -1,8 +1,8 @@
 //! How the server treats its connections, all of them alike.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::transport::Transport;
 
@@ -21,14 +21,22 @@ pub(crate) struct Network {
 
 /// How long each stanza to a client is held back. Every connection reads it for every stanza, so it is beside the lock.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Latency(Arc<AtomicU64>);
+pub(crate) struct Latency(watch::Sender<Duration>);
+
+/// More than anybody waits: a time so far ahead is still one.
+const LATENCY_MAX: Duration = Duration::from_hours(24 * 365);
 
 impl Latency {
     pub(crate) fn get(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+        *self.0.borrow()
     }
 
     pub(crate) fn set(&self, time: Duration) {
-        self.0.store(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.send_replace(time.min(LATENCY_MAX));
+    }
+
+    /// For who waits: it may change meanwhile.
+    pub(crate) fn watch(&self) -> watch::Receiver<Duration> {
+        self.0.subscribe()
     }
 }
