@@ -93,9 +93,10 @@ impl Limits {
     }
 }
 
-/// The refusal of a request that comes too soon. A keepalive ping never does.
+/// The refusal of a request that comes too soon. A keepalive ping never does, and neither does the word that a device takes
+/// stanzas: clients say it once in a connection (whatsapp-rust `client/node_io.rs`), and would hear nothing until the next.
 pub(crate) fn refusal(state: &mut State, account: AccountId, iq: &Node) -> Option<Node> {
-    if stanza::attr(iq, "xmlns").as_deref() == Some("w:p") {
+    if matches!(stanza::attr(iq, "xmlns").as_deref(), Some("w:p" | "passive")) {
         return None;
     }
     let now = Duration::from_millis(state.clock.now_ms().unsigned_abs());

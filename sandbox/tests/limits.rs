@@ -99,6 +99,19 @@ async fn a_limit_from_the_start_holds_for_devices_and_not_for_who_is_to_be_linke
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_asked_too_often_comes_back_and_hears_what_it_missed() {
+    let (sandbox, gid) = crew().await;
+    let shop = settled(&sandbox, "shop").await;
+    sandbox.freezes_clock(true);
+    sandbox.limits_requests(limit(5, Duration::from_mins(1)));
+    exhausts(&shop, &gid, 5).await;
+    sandbox.phone("shop").drops_connections().await;
+    sandbox.phone("boss").sends("shop", "while you were away").await.unwrap();
+    assert_eq!(shop.reads().await.text, "while you were away");
+    assert_eq!(exhausts(&shop, &gid, 0).await, (0, Some(12)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_are_limited_over_http() {
     let control = Control::start().await;
     let gid: Jid = control.crew().await.parse().unwrap();
