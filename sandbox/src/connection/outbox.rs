@@ -168,7 +168,7 @@ mod tests {
         send(&sender, "two");
         assert!(outbox.ready().is_none());
         latency.set(Duration::ZERO);
-        assert_eq!(outbox.ready().expect("nothing is held back any more").tag, "two");
+        assert_eq!(outbox.ready().expect("nothing is held back any more").node.tag, "two");
     }
 
     #[tokio::test(start_paused = true)]
