@@ -5,6 +5,7 @@ mod bundle;
 mod device;
 mod handshakes;
 mod links;
+mod names;
 mod network;
 mod parcel;
 mod queue;
@@ -13,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use wacore_binary::Node;
 
-pub(crate) use account::{Account, AccountId, Accounts, is_name, visible};
+pub(crate) use account::{Account, AccountId, Accounts};
 pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use links::{LinkId, Links, Opened};
+pub(crate) use names::{is_name, visible};
 pub(crate) use network::{Latency, Network};
 pub(crate) use parcel::{Oddity, Parcel};
 pub(crate) use queue::Missed;
