@@ -11,6 +11,8 @@ mod stanza;
 
 use std::collections::BTreeMap;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use wacore::appstate::schemas::{COLLECTIONS, Collection as Name};
 
 use crate::phone;
@@ -20,8 +22,9 @@ use collection::Collection;
 pub(crate) use request::answer;
 
 /// The collections of one account, by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Collections {
+    #[serde(deserialize_with = "by_name")]
     by_name: BTreeMap<&'static str, Collection>,
 }
 
@@ -55,6 +58,19 @@ impl Collections {
 /// The collection that is called so.
 pub(crate) fn named(name: &str) -> Option<Name> {
     COLLECTIONS.iter().copied().find(|known| known.as_str() == name)
+}
+
+/// Reads what is kept of each collection.
+pub(crate) fn by_name<'de, T, D>(from: D) -> Result<BTreeMap<&'static str, T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let unknown = |name: &str| D::Error::custom(format!("there is no collection `{name}`"));
+    let known = |(name, kept): (String, T)| {
+        named(&name).map(|known| (known.as_str(), kept)).ok_or_else(|| unknown(&name))
+    };
+    BTreeMap::<String, T>::deserialize(from)?.into_iter().map(known).collect()
 }
 
 /// Takes a patch that was made for version `at` of a collection, and tells the account's other devices. Returns the new

@@ -1,21 +1,26 @@
 //! Files that belong to a stanza or a message: sealed like everybody's media, each with a key of its own.
 
+use serde::{Deserialize, Serialize};
 use wacore::download::{DownloadUtils, MediaType};
 use wacore::upload::{EncryptedMedia, encrypt_media};
 use waproto::whatsapp::ExternalBlobReference;
 
+use crate::data::form::bytes;
 use crate::media::{Kind, Store};
 
 /// A file in the media store, and the key that opens it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Blob {
+    #[serde(with = "bytes")]
     pub(crate) media_key: [u8; 32],
     pub(crate) direct_path: String,
     /// Bytes of the text.
     pub(crate) length: u64,
     /// SHA-256 of the text.
+    #[serde(with = "bytes")]
     pub(crate) sha256: [u8; 32],
     /// SHA-256 of what is stored.
+    #[serde(with = "bytes")]
     pub(crate) sealed_sha256: [u8; 32],
 }
 

@@ -5,11 +5,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 /// The last millisecond of the year 9999: later times are no dates to many, and microseconds of them no numbers.
 const END_MS: i64 = 253_402_300_799_999;
 
 /// The time of one server. It never goes back.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clock {
     /// How far it is ahead of the system's in milliseconds; less than nothing after it has stood still.
     ahead_ms: i64,

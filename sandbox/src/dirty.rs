@@ -1,6 +1,7 @@
 //! Dirty bits: the server tells a device that something it keeps is out of date, again at each login, until the device
 //! says that it has read it anew.
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
@@ -8,7 +9,7 @@ use crate::stanza;
 use crate::state::{AccountId, DeviceAddr, State};
 
 /// What is out of date (wacore `iq/dirty.rs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dirty {
     /// Something of the account itself.
     AccountSync,
@@ -37,7 +38,7 @@ impl Dirty {
 }
 
 /// A bit, and since when it is set, in epoch seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     pub(crate) what: Dirty,
     pub(crate) since: i64,

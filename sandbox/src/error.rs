@@ -1,6 +1,7 @@
 //! What can go wrong when the sandbox is driven.
 
 use std::io;
+use std::path::PathBuf;
 
 /// The result of a lever.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,6 +21,14 @@ pub enum Error {
     /// The name of the media host is none that a certificate can have.
     #[error("`{0}` is not the name of a host")]
     InvalidHost(String),
+    /// The directory that keeps the state, or a file in it, cannot be used.
+    #[error("`{}` {problem}", path.display())]
+    Data {
+        /// What cannot be used.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// No account has this name.
     #[error("there is no phone `{0}`")]
     NoSuchPhone(String),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::watch;
 use utoipa::ToSchema;
@@ -12,8 +12,11 @@ use crate::state::{Shared, lock};
 /// Entries kept; the oldest go first. Sequence numbers go on, so a reader notices a gap.
 const KEPT: usize = 100_000;
 
+/// Entries that outlive the process.
+const SAVED: usize = 10_000;
+
 /// One change that the server accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Position in the journal: 1 for the first entry, then one more each time.
@@ -96,11 +99,18 @@ pub(crate) async fn wait(
     }
 }
 
+/// Writes the newest of the entries.
+fn newest<S: Serializer>(entries: &VecDeque<Entry>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(entries.range(entries.len().saturating_sub(SAVED)..))
+}
+
 /// The list of entries, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Journal {
+    #[serde(serialize_with = "newest")]
     entries: VecDeque<Entry>,
     last: u64,
+    #[serde(skip)]
     changed: watch::Sender<()>,
 }
 

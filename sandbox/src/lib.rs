@@ -1,8 +1,8 @@
 //! A WhatsApp server for development and tests.
 //!
 //! It speaks the real protocol on a WebSocket (Noise handshake, binary nodes, QR linking, prekeys, groups) and
-//! plays the phones of its accounts, so an unmodified client can be linked and driven without the internet. All
-//! state is in memory. [`Sandbox`] is the server and the levers that move it.
+//! plays the phones of its accounts, so an unmodified client can be linked and driven without the internet. State
+//! is in memory, and with [`Config::data`] outlives the process. [`Sandbox`] is the server and the levers that move it.
 
 mod app_state;
 mod blob;
@@ -10,6 +10,7 @@ mod calls;
 mod clock;
 mod connection;
 mod control;
+mod data;
 mod devices;
 mod dirty;
 mod error;

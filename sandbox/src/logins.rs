@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
@@ -66,7 +67,7 @@ impl LoginFailure {
 }
 
 /// A ban of an account.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Ban {
     code: u16,
     until_ms: i64,

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{fs, io};
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wharf_sandbox::{Config, Frames, RateLimit, Sandbox};
 
@@ -45,6 +47,10 @@ struct Arguments {
     /// How many bytes one upload may have.
     #[arg(long, env = "WHARF_SANDBOX_MEDIA_LARGEST", value_name = "BYTES", default_value_t = Config::default().media_largest)]
     media_largest: usize,
+    /// The directory that keeps everything across restarts; it is made if it is not there. Without it, all is gone at the
+    /// end.
+    #[arg(long, env = "WHARF_SANDBOX_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
     /// How many QR codes a client may show one after the other.
     #[arg(long, env = "WHARF_SANDBOX_QR_REFS", value_name = "COUNT", default_value_t = Config::default().qr_refs)]
     qr_refs: usize,
@@ -83,8 +89,18 @@ fn latency(text: &str) -> Result<Duration, &'static str> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr).init();
     let config = Config {
         listen: arguments.listen,
@@ -93,6 +109,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         media_host: arguments.media_host,
         media_room: arguments.media_room,
         media_largest: arguments.media_largest,
+        data: arguments.data,
         qr_refs: arguments.qr_refs,
         chat_state_ttl: Duration::from_secs(arguments.chat_state_ttl),
         frames: arguments.frames,
@@ -114,8 +131,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         media = sandbox.media_url(),
         "listening"
     );
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     tracing::info!("stopping");
     sandbox.stop().await;
     Ok(())
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -13,6 +13,7 @@ mod stanza;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Jid;
 
 use crate::groups::Refusal;
@@ -23,7 +24,7 @@ pub(crate) use levers::{act, post_text};
 pub(crate) use relay::{Draft, Edit};
 
 /// All newsletters, by the digits of their id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Newsletters {
     by_id: BTreeMap<String, Channel>,
     made: u64,

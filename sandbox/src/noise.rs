@@ -2,6 +2,7 @@
 //! key, and `XXfallback` for one that knows an old key.
 
 use buffa::{Message, MessageField};
+use serde::{Deserialize, Serialize};
 use wacore_binary::consts::{NOISE_PATTERN_IK, NOISE_PATTERN_XX, NOISE_PATTERN_XXFALLBACK};
 use wacore_libsignal::protocol::KeyPair;
 use wacore_noise::{HandshakeError, NoiseCipher, NoiseHandshake};
@@ -9,6 +10,7 @@ use waproto::whatsapp::cert_chain::{NoiseCertificate, noise_certificate};
 use waproto::whatsapp::handshake_message::{ClientFinish, ClientHello, ServerHello};
 use waproto::whatsapp::{CertChain, HandshakeMessage};
 
+use crate::data::form::{bytes, record};
 use crate::random::Source;
 
 /// Validity of both certificates in epoch seconds. A client resumes by IK only while it lasts.
@@ -26,9 +28,13 @@ pub(crate) enum Error {
 }
 
 /// The server's static key with its certificates.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Identity {
+    #[serde(with = "record")]
     key: KeyPair,
+    #[serde(with = "bytes")]
     chain: Vec<u8>,
+    #[serde(skip)]
     source: Source,
 }
 

@@ -42,6 +42,7 @@ pub(crate) use recipient::Recipient;
 pub(crate) use sending::send;
 pub(crate) use settings::{Change, Settings, action, learn_settings, saved_contact, write};
 pub use settings::{Setting, UnreadPatch};
+pub(crate) use signal::Signal;
 
 /// The number of the phone among the devices of its account.
 pub(crate) const DEVICE: u16 = 0;

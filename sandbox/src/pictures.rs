@@ -10,11 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use wacore_binary::{Jid, Server};
 
 use crate::StoredMedia;
+use crate::data::form;
 use crate::devices;
 use crate::groups::Refusal;
 use crate::media::{Kind, Store};
@@ -28,7 +30,7 @@ pub(crate) use answer::{answer, of_groups};
 const JPEG: [u8; 3] = [0xFF, 0xD8, 0xFF];
 
 /// Whose picture.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Owner {
     /// An account's.
     Account(AccountId),
@@ -46,7 +48,7 @@ pub(crate) enum Form {
 }
 
 /// A picture. The real server makes the preview; this one takes the client's, or has the same bytes for both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Picture {
     /// Goes up with every picture that is set.
     pub(crate) id: u64,
@@ -55,9 +57,11 @@ pub(crate) struct Picture {
 }
 
 /// A JPEG and its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Image {
+    #[serde(with = "form::bytes")]
     sha256: [u8; 32],
+    #[serde(skip)]
     bytes: Bytes,
 }
 
@@ -105,7 +109,7 @@ pub(crate) struct NewPicture {
 }
 
 /// All pictures.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Pictures {
     by_owner: HashMap<Owner, Picture>,
     last: u64,
@@ -115,6 +119,25 @@ impl Pictures {
     /// The picture of somebody, whoever may see it.
     pub(crate) fn of(&self, owner: &Owner) -> Option<&Picture> {
         self.by_owner.get(owner)
+    }
+
+    /// The bytes of every image, by their SHA-256.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = ([u8; 32], Bytes)> {
+        let images = self.by_owner.values().flat_map(|picture| [&picture.full, &picture.preview]);
+        images.map(|image| (image.sha256, image.bytes.clone()))
+    }
+
+    /// Gives every image its bytes, in a list that was read without them.
+    pub(crate) fn fill<E>(
+        &mut self,
+        mut read: impl FnMut([u8; 32]) -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        for picture in self.by_owner.values_mut() {
+            for image in [&mut picture.full, &mut picture.preview] {
+                image.bytes = read(image.sha256)?;
+            }
+        }
+        Ok(())
     }
 
     /// Ids are about the time of the change, as they are at the real server.

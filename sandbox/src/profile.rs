@@ -10,6 +10,7 @@ mod stanza;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::Node;
 
 pub(crate) use about::{About, about};
@@ -22,7 +23,7 @@ use crate::stanza::Push;
 use crate::state::{AccountId, State};
 
 /// What an account has told of itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Profile {
     /// Nothing until it is set for the first time.
     pub(crate) about: Option<About>,

@@ -5,7 +5,8 @@ mod front;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +14,9 @@ use axum::extract::{Request, State as Held};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use tracing::error;
 
+use crate::data::{self, Data};
 use crate::random::Source;
 use crate::state::{self, Shared, State};
 use crate::strictness::Strictness;
@@ -24,6 +27,7 @@ use crate::{
 };
 pub(crate) use door::Peer;
 pub(crate) use front::Front;
+pub(crate) use tls::Certificate;
 
 /// Bytes of media that are kept.
 const MEDIA_ROOM: usize = 256 << 20;
@@ -47,6 +51,9 @@ pub struct Config {
     pub media_room: usize,
     /// Bytes that one upload may have, by default 64 MiB.
     pub media_largest: usize,
+    /// The directory that keeps the state, made if it is not there; by default there is none, and nothing outlives the
+    /// server. Only one server at a time has it.
+    pub data: Option<PathBuf>,
     /// How many QR codes a client may show one after the other; by default six, as the real server gives.
     pub qr_refs: usize,
     /// How long what somebody types waits for a device that is away; by default 30 seconds.
@@ -80,6 +87,7 @@ impl Default for Config {
             media_host: None,
             media_room: MEDIA_ROOM,
             media_largest: MEDIA_LARGEST,
+            data: None,
             qr_refs: pairing::REFERENCES,
             chat_state_ttl: presence::CHAT_STATE_TTL,
             frames,
@@ -100,7 +108,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a server without accounts.
+    /// Starts a server: without accounts, or with all that its directory keeps. Fails if that is another server's, or
+    /// cannot be read.
     pub async fn start(config: Config) -> Result<Self> {
         let source = Source::of(config.seed);
         if config.seed.is_some() {
@@ -108,7 +117,14 @@ impl Sandbox {
                 "with a seed there are no secrets: whoever knows it knows every key and code"
             );
         }
-        let state = Arc::new(Mutex::new(State::new(source)));
+        let (data, state) = match config.data.clone() {
+            Some(path) => {
+                let (data, state) = Data::open(path, source).await?;
+                (Some(Arc::new(data)), state)
+            }
+            None => (None, State::new(source)),
+        };
+        let state = Shared::new(state.into());
         {
             let mut state = state::lock(&state);
             state.pairings.references = config.qr_refs;
@@ -124,7 +140,12 @@ impl Sandbox {
             state.limits.set(config.rate_limit);
         }
         phone::serve(&state);
-        let front = Front::open(&config, state.clone()).await?;
+        let front = Front::open(&config, state.clone(), data.clone()).await?;
+        if let Some(data) = data {
+            // A directory that cannot be written to is better known now.
+            data.save(&state).await?;
+            tokio::spawn(data::keep(data, Arc::downgrade(&state), front.ended.clone()));
+        }
         Ok(Self { front, state })
     }
 
@@ -156,12 +177,28 @@ impl Sandbox {
         self.front.restart().await.map(|_| ())
     }
 
-    /// Closes the listener and every connection; returns when all is gone.
+    /// Writes everything into the directory that keeps it, and returns when it is there to stay. By itself the server does
+    /// that when it stops, and within a second of a change. Without a directory there is nothing to be done.
+    pub async fn saves(&self) -> Result<()> {
+        match &self.front.data {
+            Some(data) => data.save(&self.state).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the listener and every connection, and saves; returns when all is gone. Dropped instead, a server saves
+    /// nothing more. What cannot be written is logged.
     pub async fn stop(self) {
         self.front.ended.cancel();
         state::lock(&self.state).network.refusing = true;
         levers::drop_connections(&self.state, |_| true).await;
         self.front.end().await;
+        if let Err(error) = self.saves().await {
+            error!(%error, "the state of the last moment is lost");
+        }
+        if let Some(data) = &self.front.data {
+            data.close().await;
+        }
     }
 
     pub(crate) fn state(&self) -> &Shared {

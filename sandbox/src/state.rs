@@ -4,12 +4,14 @@ mod account;
 mod bundle;
 mod device;
 mod handshakes;
+mod kept;
 mod links;
 mod names;
 mod network;
 mod parcel;
 mod queue;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use wacore_binary::Node;
@@ -18,6 +20,7 @@ pub(crate) use account::{Account, AccountId, Accounts};
 pub(crate) use bundle::Bundle;
 pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
 pub(crate) use handshakes::Handshakes;
+pub(crate) use kept::{Held, Kept};
 pub(crate) use links::{LinkId, Links, Opened};
 pub(crate) use names::{is_name, visible};
 pub(crate) use network::{Latency, Network};
@@ -37,13 +40,14 @@ use crate::phone;
 use crate::pictures::Pictures;
 use crate::presence::{self, Board};
 use crate::random::{Source, Stream};
+use crate::server::Certificate;
 use crate::stanza::{Push, Stamp, has_id};
 use crate::strictness::{Oddities, Strictness};
 
 /// The state as its users hold it; lock it with [`lock`].
 pub(crate) type Shared = Arc<Mutex<State>>;
 
-/// The whole state.
+/// The whole state. What of it outlives the process is decided in `kept`.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
@@ -52,6 +56,10 @@ pub(crate) struct State {
     /// What phones call their calls.
     pub(crate) call_ids: Stream,
     pub(crate) clock: Clock,
+    /// What the listeners speak TLS with, once they do.
+    pub(crate) certificate: Option<Certificate>,
+    /// Somebody could have changed it; see [`Locked::has_changed`].
+    changed: bool,
     pub(crate) faults: Faults,
     pub(crate) groups: Groups,
     pub(crate) handshakes: Handshakes,
@@ -73,9 +81,39 @@ pub(crate) struct State {
     stanzas: u64,
 }
 
+/// The state, locked. Who may change it is taken to have changed it.
+pub(crate) struct Locked<'a>(MutexGuard<'a, State>);
+
 /// Locks the state. A panic under the lock ends a test anyway, so poisoning is ignored.
-pub(crate) fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
-    shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub(crate) fn lock(shared: &Mutex<State>) -> Locked<'_> {
+    Locked(shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+impl Locked<'_> {
+    /// It has changed, as far as who asks next is concerned.
+    pub(crate) fn touch(&mut self) {
+        self.0.changed = true;
+    }
+
+    /// Whether the state may have changed since this was asked before.
+    pub(crate) fn has_changed(&mut self) -> bool {
+        std::mem::take(&mut self.0.changed)
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.0.changed = true;
+        &mut self.0
+    }
 }
 
 impl State {

@@ -15,6 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tracing::info;
 use wacore::iq::abprops::web;
 use wacore_binary::{Jid, Node};
@@ -30,7 +31,7 @@ use scenario::Flag;
 pub(crate) use scenario::{Scenario, join, person, play, restore};
 
 /// What an account demands, the tokens that it has given, and the salt of those that it makes itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tokens {
     /// What kind of account it is.
     pub(crate) scenario: Scenario,
@@ -43,7 +44,7 @@ pub(crate) struct Tokens {
 }
 
 /// A trusted-contact token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Token {
     bytes: [u8; 16],
     /// The time that the giver named, in epoch seconds: clients go by this.

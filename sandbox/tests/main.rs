@@ -15,6 +15,7 @@ mod clock;
 mod communities;
 mod community_control;
 mod control;
+mod data;
 mod deliveries;
 mod devices;
 mod disturb;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use buffa::{Message as _, MessageField};
+use buffa::{DecodeError, Message as _, MessageField};
+use serde::{Deserialize, Serialize};
 use wacore::download::MediaType;
 use waproto::whatsapp::{
     ExternalBlobReference, KeyId, SyncdMutations, SyncdPatch, SyncdRecord, SyncdSnapshot,
@@ -12,6 +13,7 @@ use waproto::whatsapp::{
 use super::patch;
 use super::stanza::Page;
 use crate::blob::{self, Blob};
+use crate::data::form::bytes;
 use crate::media::Store;
 
 /// Patches that are kept apart; beyond that the oldest are folded.
@@ -24,7 +26,7 @@ const PAGED: usize = 20;
 const INLINE: usize = 64 * 1024;
 
 /// The patches of one collection; the version is how many were ever taken.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Collection {
     pub(super) version: u64,
     folded: Fold,
@@ -34,8 +36,9 @@ pub(super) struct Collection {
 }
 
 /// A patch as it is handed out.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Patch {
+    #[serde(with = "bytes")]
     bytes: Vec<u8>,
     /// Where its mutations are, if it is large.
     file: Option<Blob>,
@@ -44,12 +47,40 @@ struct Patch {
 /// What all patches up to a version have come to: the records that are there, by the code of their index. The code of
 /// the whole and the key that it was made with are those of the last patch, so nobody needs the key to fold
 /// (wacore-appstate `hash.rs`: both are `generate_snapshot_mac`).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Bytes", into = "Bytes")]
 struct Fold {
     version: u64,
     records: BTreeMap<Vec<u8>, SyncdRecord>,
     code: Option<Vec<u8>>,
     key: MessageField<KeyId>,
+}
+
+/// A fold as it is kept: the snapshot that it would be.
+#[derive(Serialize, Deserialize)]
+struct Bytes(#[serde(with = "bytes")] Vec<u8>);
+
+impl From<Fold> for Bytes {
+    fn from(fold: Fold) -> Self {
+        Self(fold.snapshot().encode_to_vec())
+    }
+}
+
+impl TryFrom<Bytes> for Fold {
+    type Error = DecodeError;
+
+    fn try_from(Bytes(bytes): Bytes) -> Result<Self, DecodeError> {
+        let snapshot = SyncdSnapshot::decode_from_slice(&bytes)?;
+        let index = |record: &SyncdRecord| record.index.as_option()?.blob.clone();
+        let records =
+            snapshot.records.into_iter().filter_map(|record| Some((index(&record)?, record)));
+        Ok(Self {
+            version: snapshot.version.as_option().and_then(|it| it.version).unwrap_or_default(),
+            records: records.collect(),
+            code: snapshot.mac,
+            key: snapshot.key_id,
+        })
+    }
 }
 
 impl Fold {

@@ -1,4 +1,5 @@
-//! `/admin/rotate-key`, `/admin/restart` and `/admin/handshakes`: the server itself, and how clients come back to it.
+//! `/admin/rotate-key`, `/admin/restart`, `/admin/handshakes` and `/admin/data/flush`: the server itself, how clients come
+//! back to it, and what it keeps.
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(rotate_key))
         .routes(routes!(restart))
         .routes(routes!(handshakes))
+        .routes(routes!(flush))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -31,6 +33,12 @@ pub(crate) struct HandshakesBody {
     fallbacks: u64,
     /// How many began with the routing information of an earlier login.
     routed: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SavedBody {
+    /// How many bytes the state has, files and pictures apart.
+    bytes: usize,
 }
 
 /// Count how clients came back.
@@ -62,4 +70,20 @@ pub(crate) async fn restart(
 ) -> Result<Json<Dropped>, Error> {
     let dropped = front.restart().await.map_err(|error| Error::Conflict(error.to_string()))?;
     Ok(Json(Dropped { dropped }))
+}
+
+/// Write everything into the directory that keeps it.
+///
+/// Answers when it is there to stay. By itself the server does that when it stops, and within a second of a change. 409
+/// without `--data`.
+#[utoipa::path(post, path = "/data/flush", operation_id = "flushData", tag = "server",
+    responses((status = 200, body = SavedBody, description = "It is written"), Refused))]
+pub(crate) async fn flush(
+    State(shared): State<Shared>,
+    Extension(front): Extension<Arc<Front>>,
+) -> Result<Json<SavedBody>, Error> {
+    let nowhere = || Error::Conflict("the server was started without `--data`".to_owned());
+    let data = front.data.as_ref().ok_or_else(nowhere)?;
+    let bytes = data.save(&shared).await.map_err(|error| Error::Conflict(error.to_string()))?;
+    Ok(Json(SavedBody { bytes }))
 }

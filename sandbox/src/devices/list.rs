@@ -1,15 +1,19 @@
 //! The list of an account's devices, signed by its phone once for each change.
 
 use base64::Engine;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::data::form::bytes;
 use crate::state::Account;
 
 /// What the phone last signed.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct SignedList {
     /// When, in epoch seconds.
     pub(crate) at: i64,
     /// An `ADVSignedKeyIndexList`: whatsapp-rust `usync.rs` skips an account whose companions come without it.
+    #[serde(with = "bytes")]
     pub(crate) signed: Vec<u8>,
     /// Names this list: a client that has it is not told again (whatsapp-rust `usync.rs`, `device_hash`). Clients only
     /// compare it, so what it is made of is the server's own affair; the form is that of a participant hash.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wacore_binary::Jid;
 
 use super::standing::Standing;
 use crate::relay::Addressing;
 
 /// A person in a group, under all the names a group needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Person {
     /// Name of the account in the sandbox.
     pub name: String,
@@ -20,7 +20,7 @@ pub(crate) struct Person {
 }
 
 /// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads and writes, and changes what is not locked.
@@ -48,7 +48,7 @@ impl Role {
 }
 
 /// A person together with what they may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     /// Who it is.
     pub person: Person,
@@ -57,7 +57,7 @@ pub(crate) struct Member {
 }
 
 /// The name of a group and who gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subject {
     /// 1 to 100 characters.
     pub text: String,
@@ -68,7 +68,7 @@ pub(crate) struct Subject {
 }
 
 /// The description of a group. Its id is the token that the next change has to name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Description {
     /// Chosen by the client that wrote it.
     pub id: String,
@@ -81,7 +81,7 @@ pub(crate) struct Description {
 }
 
 /// Settings that a client gives when it creates a group. The server acts upon who may add and who is let in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Options {
     /// Who may add members: `admin_add` or `all_member_add`.
     pub member_add_mode: Option<String>,
@@ -94,7 +94,7 @@ pub(crate) struct Options {
 }
 
 /// What somebody needs who was invited by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Invitation {
     pub(crate) code: String,
     /// Epoch seconds.
@@ -104,7 +104,7 @@ pub(crate) struct Invitation {
 }
 
 /// A group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Group {
     /// Digits; the JID is this with `@g.us`.
     pub(crate) id: String,

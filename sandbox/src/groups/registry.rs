@@ -5,6 +5,7 @@ mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wacore_binary::{Jid, Node};
 
@@ -43,7 +44,7 @@ pub(crate) struct Founding {
 }
 
 /// All groups, by the digits of their id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Groups {
     by_id: BTreeMap<String, Group>,
     /// Ids of the groups that an account is in, by its name.
@@ -51,6 +52,7 @@ pub(crate) struct Groups {
     made: u64,
     notified: u64,
     /// What its links and invitations are called.
+    #[serde(skip)]
     pub(crate) codes: Codes,
 }
 

@@ -1,12 +1,12 @@
 //! What a group is among communities: one of its own, a community, or a group that is linked to one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wacore_binary::Jid;
 
 use super::group::Group;
 
 /// The standing of a group.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Standing {
     /// It belongs to no community.
     #[default]
@@ -26,7 +26,7 @@ pub(crate) enum Standing {
 }
 
 /// What a linked group is to its community.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The group in which the admins tell everybody something; it has the members of the community.

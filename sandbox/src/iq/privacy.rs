@@ -2,6 +2,8 @@
 //!
 //! Categories and values are those of whatsapp-rust 0.7 (`wacore/src/iq/privacy.rs`); others are refused with 400.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
@@ -36,11 +38,25 @@ fn allowed(category: &str, value: &str) -> Option<&'static str> {
 }
 
 /// The settings of one account; what was never set is as in a new one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Privacy {
+    #[serde(deserialize_with = "categories")]
     set: Vec<(&'static str, String)>,
     /// Who was blocked, and when in epoch seconds.
     blocked: Vec<(AccountId, i64)>,
+}
+
+/// Reads the categories that were set.
+fn categories<'de, D>(from: D) -> Result<Vec<(&'static str, String)>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let unknown = |name: &str| D::Error::custom(format!("there is no such value of `{name}`"));
+    let known = |(name, value): (String, String)| match allowed(&name, &value) {
+        Some(name) => Ok((name, value)),
+        None => Err(unknown(&name)),
+    };
+    Vec::<(String, String)>::deserialize(from)?.into_iter().map(known).collect()
 }
 
 impl Privacy {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use wacore::iq::abprops::web;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -17,7 +18,7 @@ const REFRESH: u32 = 86_400;
 const USUAL: [(u32, &str); 1] = [(web::PRIVACY_TOKEN_SENDING_ON_ALL_1_ON_1_MESSAGES.code, "1")];
 
 /// The switches of an account.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Props {
     values: BTreeMap<u32, String>,
     /// How often they were changed.

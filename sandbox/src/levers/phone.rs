@@ -1,13 +1,12 @@
 //! The levers of one account: its phone, its devices, and the connections of those.
 
-use std::sync::MutexGuard;
 use std::time::Duration;
 
 use super::{drop_connections, of_account, unlink_all};
 use crate::faults::Rule;
 use crate::iq::privacy;
 use crate::logins::Ban;
-use crate::state::{self, AccountId, LinkId, State};
+use crate::state::{self, AccountId, LinkId, Locked, State};
 use crate::streams::{self, StreamEnd};
 use crate::{Error, Fault, LinkedDevice, LoginFailure, Phone, Result, numbers, pairing};
 
@@ -184,7 +183,7 @@ impl Phone {
         freeze(&mut state, account)
     }
 
-    pub(crate) fn known(&self) -> (MutexGuard<'_, State>, AccountId) {
+    pub(crate) fn known(&self) -> (Locked<'_>, AccountId) {
         let state = state::lock(&self.shared);
         let Some(account) = state.accounts.by_name(&self.name).map(|account| account.id) else {
             drop(state);

@@ -1,8 +1,19 @@
 //! The types of media, by the names that clients give them in paths.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// A type of media: one of [`Kind::NAMES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Kind(&'static str);
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(from)?;
+        let kind = Self::named(&name);
+        kind.ok_or_else(|| D::Error::custom(format!("there are no media of type `{name}`")))
+    }
+}
 
 impl Kind {
     /// Every name. Sources: wacore `download.rs` (`mms_type`), Baileys `MEDIA_HKDF_KEY_MAPPING`.

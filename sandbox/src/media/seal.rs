@@ -4,8 +4,10 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::data::form::bytes;
 use crate::random::Stream;
 use crate::state::AccountId;
 
@@ -16,9 +18,13 @@ pub(super) const AUTH_TTL: i64 = 21_600;
 const KEPT: usize = 16;
 
 /// The keys of the two.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Seals {
+    #[serde(with = "bytes")]
     auth: [u8; 32],
+    #[serde(with = "bytes")]
     paths: [u8; 32],
+    #[serde(skip)]
     random: Stream,
 }
 

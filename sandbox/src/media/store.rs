@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
@@ -11,7 +12,7 @@ use crate::random::Source;
 use crate::state::AccountId;
 
 /// How much is kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
     /// Bytes of all files together; the oldest go first.
     pub(crate) room: usize,
@@ -64,28 +65,38 @@ pub(super) enum Progress {
     Complete(StoredMedia),
 }
 
+#[derive(Serialize, Deserialize)]
 struct File {
     content: Content,
+    #[serde(skip)]
     bytes: Bytes,
     path: String,
     expired: bool,
 }
 
 /// Every file, and the beginnings of uploads that broke off.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Store {
+    #[serde(skip)]
     host: String,
+    #[serde(skip)]
     limits: Limits,
     seals: Seals,
     made: u64,
     /// Bytes of files and beginnings.
+    #[serde(skip)]
     held: usize,
     /// By number: in the order in which they came.
     files: BTreeMap<u64, File>,
+    #[serde(skip)]
     by_path: HashMap<String, u64>,
     /// Those that have not expired.
+    #[serde(skip)]
     by_content: HashMap<Content, u64>,
+    #[serde(skip)]
     begun: VecDeque<(Content, Vec<u8>)>,
     /// How many uploads went on where an earlier one had broken off.
+    #[serde(skip)]
     pub(crate) resumed: u64,
 }
 
@@ -116,6 +127,27 @@ impl Store {
     pub(crate) fn open(&mut self, host: String, limits: Limits) {
         self.host = host;
         self.limits = limits;
+    }
+
+    /// Every file's bytes, by their SHA-256.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = ([u8; 32], Bytes)> {
+        self.files.values().map(|file| (file.content.1, file.bytes.clone()))
+    }
+
+    /// Gives every file its bytes, in a store that was read without them.
+    pub(crate) fn fill<E>(
+        &mut self,
+        mut read: impl FnMut([u8; 32]) -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        for (number, file) in &mut self.files {
+            file.bytes = read(file.content.1)?;
+            self.held += file.bytes.len();
+            self.by_path.insert(file.path.clone(), *number);
+            if !file.expired {
+                self.by_content.insert(file.content, *number);
+            }
+        }
+        Ok(())
     }
 
     /// Host and port that clients reach it at.

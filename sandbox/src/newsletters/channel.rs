@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, Server};
 
+use crate::data::form::bytes;
 use crate::groups::Refusal;
 use crate::state::DeviceAddr;
 
@@ -30,7 +32,7 @@ impl Role {
 }
 
 /// What somebody does not want to hear of (whatsapp-rust `features/newsletter.rs`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Mute {
     /// What the newsletter brings.
     Follower,
@@ -54,14 +56,14 @@ impl Mute {
 }
 
 /// Its picture, which the media host serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Picture {
     pub(crate) id: u64,
     pub(crate) direct_path: String,
 }
 
 /// A message in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Post {
     /// Goes up by one with every message.
     pub(crate) server_id: u64,
@@ -71,6 +73,7 @@ pub(crate) struct Post {
     pub(crate) kind: String,
     pub(crate) mediatype: Option<String>,
     /// The protobuf as it was written; nothing once it was revoked.
+    #[serde(with = "bytes")]
     pub(crate) body: Vec<u8>,
     pub(crate) revoked: bool,
     /// Epoch seconds.
@@ -95,7 +98,7 @@ impl Post {
 }
 
 /// A newsletter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Channel {
     /// Digits; the JID is this with `@newsletter`.
     pub(crate) id: String,

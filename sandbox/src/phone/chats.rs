@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use buffa::Message as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 use wacore_binary::Jid;
@@ -17,7 +17,7 @@ const KEPT: usize = 256;
 
 /// A message that the phone has received and decrypted: from somebody else, or the copy of one that another device of
 /// its own account has sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReceivedMessage {
@@ -48,11 +48,11 @@ pub struct ReceivedMessage {
     /// Whether it is to be seen once.
     pub view_once: bool,
     /// The whole message, as a `whatsapp.Message`; over HTTP in base64.
-    #[serde(serialize_with = "base64")]
+    #[serde(with = "base64")]
     #[schema(value_type = String)]
     pub bytes: Vec<u8>,
     /// Where it was said, for answers.
-    #[serde(skip)]
+    #[serde(skip, default = "placed::nowhere")]
     pub(super) place: Recipient,
     /// The `from` of the stanza.
     #[serde(skip)]
@@ -73,7 +73,7 @@ impl ReceivedMessage {
 }
 
 /// A receipt that has reached the phone, for messages that it sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReceivedReceipt {
@@ -92,7 +92,7 @@ pub struct ReceivedReceipt {
 }
 
 /// What one of the account's devices asked of its phone, and no other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PeerRequest {
@@ -108,13 +108,13 @@ pub struct PeerRequest {
     /// Whether the phone has answered.
     pub answered: bool,
     /// The whole message, as a `whatsapp.Message`; over HTTP in base64.
-    #[serde(serialize_with = "base64")]
+    #[serde(with = "base64")]
     #[schema(value_type = String)]
     pub bytes: Vec<u8>,
 }
 
 /// A message that the phone could not decrypt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Undecrypted {
@@ -133,7 +133,7 @@ pub struct Undecrypted {
 }
 
 /// A numbered list whose oldest entries go.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Log<T> {
     entries: VecDeque<T>,
     written: u64,
@@ -178,12 +178,14 @@ impl<T> Log<T> {
 }
 
 /// Everything that one phone has received.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Chats {
+    #[serde(with = "placed")]
     pub(crate) messages: Log<ReceivedMessage>,
     pub(crate) receipts: Log<ReceivedReceipt>,
     pub(crate) requests: Log<PeerRequest>,
     pub(crate) undecrypted: Log<Undecrypted>,
+    #[serde(skip)]
     changed: watch::Sender<()>,
 }
 
@@ -205,9 +207,68 @@ impl Chats {
 }
 
 /// Bytes as they stand in JSON.
-fn base64<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+mod base64 {
     use base64::Engine;
-    serializer.serialize_str(&base64::prelude::BASE64_STANDARD.encode(bytes))
+    use base64::prelude::BASE64_STANDARD;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        BASE64_STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// Messages as they outlive the process: with what is not shown of them.
+mod placed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use wacore_binary::Jid;
+
+    use super::{Log, ReceivedMessage};
+    use crate::phone::Recipient;
+
+    #[derive(Serialize, Deserialize)]
+    struct Placed<M> {
+        message: M,
+        place: Recipient,
+        from: Jid,
+        participant: Option<Jid>,
+    }
+
+    pub(super) fn serialize<'a, S: Serializer>(
+        log: &'a Log<ReceivedMessage>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let placed = |message: &'a ReceivedMessage| {
+            let ReceivedMessage { place, from, participant, .. } = message;
+            let (place, from, participant) = (place.clone(), from.clone(), participant.clone());
+            Placed { message, place, from, participant }
+        };
+        let entries = log.entries.iter().map(placed).collect();
+        Log { entries, written: log.written }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<Log<ReceivedMessage>, D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        let Log { entries, written } = Log::<Placed<ReceivedMessage>>::deserialize(from)?;
+        let whole = |Placed { message, place, from, participant }| ReceivedMessage {
+            place,
+            from,
+            participant,
+            ..message
+        };
+        Ok(Log { entries: entries.into_iter().map(whole).collect(), written })
+    }
+
+    /// In the place of what is read beside the message.
+    pub(super) fn nowhere() -> Recipient {
+        Recipient::Group(Jid::default())
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tracing::warn;
 use wacore_binary::Node;
@@ -11,6 +12,7 @@ use super::chats::Chats;
 use super::inbox;
 use super::recipient::Recipient;
 use super::signal::Signal;
+use crate::data::form::{bytes, nodes};
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
 
 /// Sent messages that are kept, for devices that cannot read them.
@@ -23,11 +25,18 @@ const INBOX: usize = 4096;
 const COUNTED: usize = 1000;
 
 /// The phone of an account as a peer: made when it first receives or sends.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Handset {
     /// Locked while something is sealed or opened, and taken before the state's lock, never under it.
+    #[serde(skip, default = "nobodys")]
     pub(super) signal: Arc<Mutex<Signal>>,
+    #[serde(with = "nodes")]
     inbox: VecDeque<Arc<Node>>,
+    /// The stanza that is being read, if there is one.
+    #[serde(with = "nodes")]
+    opened: VecDeque<Arc<Node>>,
     /// A task reads the inbox.
+    #[serde(skip)]
     reading: bool,
     /// What was read.
     pub(crate) chats: Chats,
@@ -40,12 +49,13 @@ pub(crate) struct Handset {
 }
 
 /// A message that the phone has sent, encoded: decoded it takes several times as much.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Sent {
     pub(super) id: String,
     pub(super) to: Recipient,
     /// When, in epoch seconds.
     pub(super) at: i64,
+    #[serde(with = "bytes")]
     pub(super) message: Vec<u8>,
 }
 
@@ -54,10 +64,20 @@ pub(super) struct Sent {
 pub(crate) struct Bell(Option<mpsc::UnboundedSender<AccountId>>);
 
 impl Handset {
+    /// Gives a phone that was kept its sessions, which are kept apart from it. What it was reading it reads again.
+    pub(crate) fn restore(&mut self, signal: Signal) {
+        self.signal = Arc::new(Mutex::new(signal));
+        for node in self.opened.drain(..).rev() {
+            self.inbox.push_front(node);
+        }
+    }
+
     /// The next stanza; `None` ends the reading.
     pub(super) fn next(&mut self) -> Option<Arc<Node>> {
         let next = self.inbox.pop_front();
         self.reading = next.is_some();
+        self.opened.clear();
+        self.opened.extend(next.clone());
         next
     }
 
@@ -101,6 +121,12 @@ impl Handset {
 }
 
 impl State {
+    /// The sessions of every phone that has any.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = (AccountId, &Arc<Mutex<Signal>>)> {
+        let phones = self.accounts.iter();
+        phones.filter_map(|account| Some((account.id, &account.handset.as_ref()?.signal)))
+    }
+
     /// The phone of an account, made if this is the first that it has to do.
     pub(crate) fn handset(&mut self, account: AccountId) -> Option<&mut Handset> {
         let (account, source) = self.accounts.with_source(account)?;
@@ -111,6 +137,7 @@ impl State {
             Box::new(Handset {
                 signal: Arc::new(Mutex::new(Signal::new(own, keys, random))),
                 inbox: VecDeque::new(),
+                opened: VecDeque::new(),
                 reading: false,
                 chats: Chats::default(),
                 sent: VecDeque::new(),
@@ -121,6 +148,11 @@ impl State {
         });
         Some(handset)
     }
+}
+
+/// In the place of sessions that are read after the phone.
+fn nobodys() -> Arc<Mutex<Signal>> {
+    Arc::new(Mutex::new(Signal::blank()))
 }
 
 /// Hands a stanza to the phone of an account, which reads it as soon as it has read those before.
@@ -145,6 +177,7 @@ pub(crate) async fn forget_sessions(shared: &Shared, account: AccountId) {
     let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
     if let Some(signal) = signal {
         signal.lock().await.forget_all();
+        lock(shared).touch();
     }
 }
 
@@ -179,7 +212,11 @@ pub(crate) async fn wait<T>(
 /// Lets the phones read what they are sent, as long as the state is there: one task for each that has something to read.
 pub(crate) fn serve(shared: &Shared) {
     let (bell, mut rung) = mpsc::unbounded_channel();
-    lock(shared).bell = Bell(Some(bell));
+    {
+        let mut state = lock(shared);
+        state.bell = Bell(Some(bell));
+        wake(&mut state);
+    }
     let shared = Arc::downgrade(shared);
     tokio::spawn(async move {
         while let Some(account) = rung.recv().await {
@@ -187,6 +224,20 @@ pub(crate) fn serve(shared: &Shared) {
             tokio::spawn(inbox::read(shared, account));
         }
     });
+}
+
+/// Lets the phones read that have something to read and do not.
+fn wake(state: &mut State) {
+    let Bell(Some(bell)) = &state.bell else { return };
+    for account in state.accounts.iter_mut() {
+        if let Some(handset) = &mut account.handset
+            && !handset.inbox.is_empty()
+            && !std::mem::replace(&mut handset.reading, true)
+        {
+            // The one who listens was made with the bell.
+            let _ = bell.send(account.id);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +256,28 @@ mod tests {
         assert_eq!(handset.next().map(|node| node.tag.to_string()).as_deref(), Some("receipt"));
         assert!(handset.reading);
         assert!(handset.next().is_none() && !handset.reading);
+    }
+
+    #[test]
+    fn a_phone_that_is_read_anew_reads_what_it_was_at_once_more() {
+        let mut state = State::default();
+        let shop = state.accounts.add("shop").expect("a free name");
+        for id in ["1", "2", "3"] {
+            deliver(&mut state, shop, NodeBuilder::new("receipt").attr("id", id).build().into());
+        }
+        let handset = state.handset(shop).expect("a handset");
+        let next = |handset: &mut Handset| Some(handset.next()?.attrs.get("id")?.to_string());
+        assert_eq!([next(handset), next(handset)], [Some("1".into()), Some("2".into())]);
+        handset.reading = false;
+        handset.restore(Signal::blank());
+        let (bell, mut rung) = mpsc::unbounded_channel();
+        state.bell = Bell(Some(bell));
+        wake(&mut state);
+        wake(&mut state);
+        assert_eq!((rung.try_recv().ok(), rung.try_recv().ok()), (Some(shop), None));
+        let handset = state.handset(shop).expect("a handset");
+        let rest: Vec<String> = std::iter::from_fn(|| next(handset)).collect();
+        assert_eq!(rest, ["2", "3"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use buffa::Message;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use wacore_libsignal::protocol::{KeyPair, PublicKey};
 use waproto::whatsapp::{
@@ -13,6 +14,7 @@ use waproto::whatsapp::{
 };
 
 use super::{KeyRing, LinkingCode};
+use crate::data::form::record;
 use crate::random::{self, Stream};
 use crate::state::SignedKey;
 
@@ -21,13 +23,15 @@ const BY_DEVICE: [u8; 2] = [6, 1];
 const INDEXES: [u8; 2] = [6, 2];
 
 /// An account's keys, which only its phone has.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Keys {
     /// The identity of the account, and of the phone as device 0.
+    #[serde(with = "record")]
     pub(crate) identity: KeyPair,
     pub(crate) registration: u32,
     pub(crate) signed_key: SignedKey,
     /// Both halves of the signed prekey: with them the phone reads the first message of somebody.
+    #[serde(with = "record")]
     pub(crate) signed_pair: KeyPair,
     /// Names this identity among all that the account ever had.
     pub(crate) raw_id: u32,

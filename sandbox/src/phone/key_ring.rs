@@ -3,20 +3,25 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore::appstate::{ExpandedAppStateKeys, expand_app_state_keys};
 
+use crate::data::form::bytes;
+
 /// One generation of the key.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SettingsKey {
     /// The device that made it, always the phone, and its number: 2 and 4 bytes (Baileys reads them so).
+    #[serde(with = "bytes")]
     pub(crate) id: [u8; 6],
+    #[serde(with = "bytes")]
     pub(crate) data: [u8; 32],
     /// Epoch milliseconds; 0 as long as nobody was to get it.
     pub(crate) made: i64,
 }
 
 /// All generations, the newest last; there always is one.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct KeyRing(Vec<SettingsKey>);
 
 impl SettingsKey {

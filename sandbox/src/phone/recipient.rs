@@ -1,5 +1,6 @@
 //! Whom a phone writes to.
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, JidExt as _};
 
 use crate::relay::Addressing;
@@ -10,7 +11,7 @@ use crate::{Error, Result};
 const CONTACT: &str = "contact";
 
 /// A person, a group or a newsletter, and how the stanza names them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Recipient {
     /// A person, by LID or by phone number.
     Person {

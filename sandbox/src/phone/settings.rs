@@ -5,7 +5,7 @@
 mod ledger;
 mod write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing::warn;
 use wacore::appstate::Mutation;
@@ -21,7 +21,7 @@ pub(crate) use write::{Change, action, saved_contact, write};
 const PUSH_NAME: &str = "setting_pushName";
 
 /// One of the settings that the devices of an account share.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[non_exhaustive]
 pub struct Setting {
     /// Its collection, such as `regular_high`.
@@ -35,7 +35,7 @@ pub struct Setting {
 }
 
 /// A patch that a device has uploaded and the phone cannot read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[non_exhaustive]
 pub struct UnreadPatch {
     /// Its collection.

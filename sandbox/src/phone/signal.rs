@@ -4,10 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use wacore_libsignal::protocol::{
     CiphertextMessage, DeviceId, GenericSignedPreKey as _, IdentityKey, KeyPair, PreKeyBundle,
-    PreKeySignalMessage, ProtocolAddress, PublicKey, SenderKeyDistributionMessage, SenderKeyName,
-    SignalMessage, SignalProtocolError, SignedPreKeyRecord, Timestamp, UsePQRatchet,
+    PreKeySignalMessage, PrivateKey, ProtocolAddress, PublicKey, SenderKeyDistributionMessage,
+    SenderKeyName, SignalMessage, SignalProtocolError, SignedPreKeyRecord, Timestamp, UsePQRatchet,
     create_sender_key_distribution_message, group_decrypt, group_encrypt, message_decrypt,
     message_encrypt, process_prekey_bundle, process_sender_key_distribution_message,
 };
@@ -15,7 +16,7 @@ use wacore_libsignal::protocol::{
 use super::Keys;
 use super::stores::{Identities, OneTimeKeys, SenderKeys, Sessions, SignedKeys};
 use crate::random::{self, Stream};
-use crate::state::{Bundle, DeviceAddr, OneTimeKey};
+use crate::state::{AccountId, Bundle, DeviceAddr, OneTimeKey};
 
 /// What the Signal library says.
 pub(super) type Result<T> = std::result::Result<T, SignalProtocolError>;
@@ -30,8 +31,9 @@ pub(super) struct Sealed {
 pub(super) type Reader = (DeviceAddr, [u8; 32]);
 
 /// Keys and sessions of one phone.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Signal {
-    own: ProtocolAddress,
+    own: DeviceAddr,
     identities: Identities,
     sessions: Sessions,
     one_time: OneTimeKeys,
@@ -39,8 +41,10 @@ pub(crate) struct Signal {
     sender_keys: SenderKeys,
     /// Who has the phone's own sender key, by group.
     keyed: HashMap<String, HashSet<Reader>>,
+    #[serde(skip)]
     rng: Stream,
     /// Ids and secrets of the phone's own messages.
+    #[serde(skip)]
     words: Stream,
 }
 
@@ -54,8 +58,8 @@ impl Signal {
             &keys.signed_key.signature,
         );
         Self {
-            own: address(own),
-            identities: Identities::new(keys),
+            own,
+            identities: Identities::of(keys.identity.clone(), keys.registration),
             sessions: Sessions::default(),
             one_time: OneTimeKeys::default(),
             signed: SignedKeys(signed),
@@ -63,6 +67,25 @@ impl Signal {
             keyed: HashMap::new(),
             words: random::derived(&[&random.bytes::<32>()]),
             rng: random,
+        }
+    }
+
+    /// A phone without keys of its own: a place for one that is read later.
+    pub(super) fn blank() -> Self {
+        let private = PrivateKey::deserialize(&[1; 32]).and_then(KeyPair::try_from);
+        let nobodys = private.expect("32 bytes are a private key");
+        let signature = [0; 64];
+        let at = Timestamp::from_epoch_millis(0);
+        Self {
+            own: DeviceAddr::phone(AccountId(0)),
+            identities: Identities::of(nobodys.clone(), 0),
+            sessions: Sessions::default(),
+            one_time: OneTimeKeys::default(),
+            signed: SignedKeys(SignedPreKeyRecord::new(0.into(), at, &nobodys, &signature)),
+            sender_keys: SenderKeys::default(),
+            keyed: HashMap::new(),
+            rng: Stream::default(),
+            words: Stream::default(),
         }
     }
 
@@ -172,7 +195,7 @@ impl Signal {
 
     /// The message that gives others the phone's sender key of a group, which is made if there is none.
     pub(super) async fn distribution(&mut self, group: &str) -> Result<Vec<u8>> {
-        let name = SenderKeyName::from_parts(group, self.own.as_str());
+        let name = SenderKeyName::from_parts(group, address(self.own).as_str());
         let message =
             create_sender_key_distribution_message(&name, &mut self.sender_keys, &mut self.rng)
                 .await?;
@@ -185,7 +208,7 @@ impl Signal {
         let keyed = self.keyed.entry(group.to_owned()).or_default();
         if keyed.iter().any(|has| !readers.contains(has)) {
             keyed.clear();
-            self.sender_keys.remove(&SenderKeyName::from_parts(group, self.own.as_str()));
+            self.sender_keys.remove(&SenderKeyName::from_parts(group, address(self.own).as_str()));
         }
         readers.iter().copied().filter(|reader| !keyed.contains(reader)).collect()
     }
@@ -197,7 +220,7 @@ impl Signal {
 
     /// Seals a padded text for everybody who has the phone's sender key of a group.
     pub(super) async fn seal_for_group(&mut self, group: &str, text: &[u8]) -> Result<Sealed> {
-        let name = SenderKeyName::from_parts(group, self.own.as_str());
+        let name = SenderKeyName::from_parts(group, address(self.own).as_str());
         let sealed = group_encrypt(&mut self.sender_keys, &name, text, &mut self.rng).await?;
         Ok(Sealed { kind: "skmsg", bytes: sealed.serialized().to_vec() })
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use wacore_libsignal::protocol::{
     Direction, IdentityChange, IdentityKey, IdentityKeyPair, IdentityKeyStore, KeyPair, PreKeyId,
     PreKeyRecord, PreKeyStore, ProtocolAddress, SenderKeyName, SenderKeyRecord, SenderKeyStore,
@@ -10,8 +11,8 @@ use wacore_libsignal::protocol::{
     SignedPreKeyStore,
 };
 
-use super::Keys;
 use super::signal::Result;
+use crate::data::form::{record, records};
 use crate::state::OneTimeKey;
 
 /// One-time prekeys that were handed out and not used yet; beyond that the oldest are dropped.
@@ -19,20 +20,18 @@ const ONE_TIME_KEYS: u32 = 100;
 
 /// The phone's identity, and the last one that it has seen of each device. It trusts every one of them, as the server
 /// vouches for them.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Identities {
-    own: IdentityKeyPair,
+    #[serde(with = "record")]
+    own: KeyPair,
     registration: u32,
+    #[serde(with = "records")]
     seen: HashMap<Box<str>, IdentityKey>,
 }
 
 impl Identities {
-    pub(super) fn new(keys: &Keys) -> Self {
-        let pair = &keys.identity;
-        Self {
-            own: IdentityKeyPair::new(IdentityKey::new(pair.public_key), pair.private_key.clone()),
-            registration: keys.registration,
-            seen: HashMap::new(),
-        }
+    pub(super) fn of(own: KeyPair, registration: u32) -> Self {
+        Self { own, registration, seen: HashMap::new() }
     }
 
     /// Whether the device was last seen with this identity.
@@ -45,7 +44,8 @@ impl Identities {
 #[async_trait]
 impl IdentityKeyStore for Identities {
     async fn get_identity_key_pair(&self) -> Result<IdentityKeyPair> {
-        Ok(self.own.clone())
+        let KeyPair { public_key, private_key } = self.own.clone();
+        Ok(IdentityKeyPair::new(IdentityKey::new(public_key), private_key))
     }
 
     async fn get_local_registration_id(&self) -> Result<u32> {
@@ -76,8 +76,8 @@ impl IdentityKeyStore for Identities {
 }
 
 /// The sessions, by device.
-#[derive(Default)]
-pub(super) struct Sessions(HashMap<Box<str>, SessionRecord>);
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Sessions(#[serde(with = "records")] HashMap<Box<str>, SessionRecord>);
 
 impl Sessions {
     pub(super) fn has(&self, address: &ProtocolAddress) -> bool {
@@ -110,8 +110,9 @@ impl SessionStore for Sessions {
 }
 
 /// One-time prekeys that the phone has handed out.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct OneTimeKeys {
+    #[serde(with = "records")]
     pairs: HashMap<u32, KeyPair>,
     made: u32,
 }
@@ -151,7 +152,8 @@ impl PreKeyStore for OneTimeKeys {
 }
 
 /// The one signed prekey that a sandbox phone has.
-pub(super) struct SignedKeys(pub(super) SignedPreKeyRecord);
+#[derive(Serialize, Deserialize)]
+pub(super) struct SignedKeys(#[serde(with = "record")] pub(super) SignedPreKeyRecord);
 
 #[async_trait]
 impl SignedPreKeyStore for SignedKeys {
@@ -175,8 +177,8 @@ impl SignedPreKeyStore for SignedKeys {
 }
 
 /// Sender keys of groups, the phone's own among them.
-#[derive(Default)]
-pub(super) struct SenderKeys(HashMap<Box<str>, SenderKeyRecord>);
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct SenderKeys(#[serde(with = "records")] HashMap<Box<str>, SenderKeyRecord>);
 
 impl SenderKeys {
     pub(super) fn remove(&mut self, name: &SenderKeyName) {

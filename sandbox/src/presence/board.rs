@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Node, NodeValue};
 
 use crate::clock::milliseconds;
@@ -21,17 +22,24 @@ const CHATS: usize = 64;
 pub(crate) const CHAT_STATE_TTL: Duration = Duration::from_secs(30);
 
 /// All of it; what an account or a device does not use costs nothing.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Board {
     /// Devices that are in use, by account.
+    #[serde(skip)]
     online: HashMap<AccountId, BTreeSet<u16>>,
     /// Epoch seconds.
     seen: HashMap<AccountId, i64>,
     /// Who hears of an account, and by which address they know it.
+    #[serde(skip)]
     watchers: HashMap<AccountId, BTreeMap<DeviceAddr, Addressing>>,
     /// Of whom a device hears.
+    #[serde(skip)]
     watched: HashMap<DeviceAddr, BTreeSet<AccountId>>,
+    #[serde(skip)]
     waiting: HashMap<DeviceAddr, Vec<Waiting>>,
     /// How long what somebody types waits for a device that is away.
+    #[serde(skip)]
     pub(crate) chat_state_ttl: Duration,
 }
 

@@ -1,5 +1,6 @@
 //! The about: a line that people write under their name.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wacore_binary::Node;
 
@@ -13,7 +14,7 @@ use crate::state::{Account, AccountId, DeviceAddr, State};
 const LONGEST: usize = 139;
 
 /// A text, and when it was set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct About {
     /// What it says; empty once it was taken away.
     pub(crate) text: String,

@@ -1,5 +1,6 @@
 //! How long new chats with an account keep messages, unless the chat itself says so.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wacore_binary::{Node, NodeValue};
 
@@ -9,7 +10,7 @@ use crate::stanza::{self, Answer, Push};
 use crate::state::{Account, AccountId, DeviceAddr, State};
 
 /// A time in seconds, 0 for ever, and when it was set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timer {
     /// How long messages are kept.
     pub(crate) seconds: u32,

@@ -1,5 +1,6 @@
 //! What recipients get: the sender's stanza with other addresses, and of its ciphertexts those that are for them.
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeValue, SERVER_JID, Server};
 
@@ -86,7 +87,7 @@ pub(crate) fn ack(class: impl Into<NodeValue>, of: &Node) -> NodeBuilder {
 }
 
 /// How somebody is addressed: by LID or by phone number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Addressing {
     Lid,
     Phone,

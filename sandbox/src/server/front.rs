@@ -7,12 +7,14 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::door::{Door, Peer};
-use super::tls::Tls;
+use super::tls::Certificate;
 use super::{Config, router};
+use crate::data::Data;
 use crate::media::{self, Limits};
 use crate::state::{Shared, lock};
 use crate::{Error, Result, levers};
@@ -22,10 +24,13 @@ pub(crate) struct Front {
     pub(super) address: SocketAddr,
     /// Where media are served, if not at the same address.
     media: Option<SocketAddr>,
-    pub(super) tls: Tls,
+    certificate: String,
+    acceptor: TlsAcceptor,
     /// Whether everything speaks TLS, and not media alone.
     pub(super) secure: bool,
     state: Shared,
+    /// What keeps the state, if anything does.
+    pub(crate) data: Option<Arc<Data>>,
     /// Cancelled for good: whatever serves ends.
     pub(super) ended: CancellationToken,
     serving: Mutex<Option<Serving>>,
@@ -44,7 +49,11 @@ struct Listeners {
 
 impl Front {
     /// Listens where the configuration says.
-    pub(super) async fn open(config: &Config, state: Shared) -> Result<Arc<Self>> {
+    pub(super) async fn open(
+        config: &Config,
+        state: Shared,
+        data: Option<Arc<Data>>,
+    ) -> Result<Arc<Self>> {
         let listeners =
             Listeners::bind(config.listen, (!config.tls).then_some(config.media_listen)).await?;
         let address = local_address(&listeners.front, config.listen)?;
@@ -57,13 +66,29 @@ impl Front {
         if let Some(name) = name.filter(|name| !is_host_name(name)) {
             return Err(Error::InvalidHost(name.to_owned()));
         }
-        let tls = Tls::generate([address.ip(), at.ip()], name);
+        let kept = lock(&state).certificate.take();
+        let certificate = Certificate::of(kept, [address.ip(), at.ip()], name);
+        let acceptor = certificate.acceptor();
+        let pem = certificate.pem.clone();
         let limits = Limits { room: config.media_room, largest: config.media_largest };
-        lock(&state).media.open(media_host(name, at), limits);
+        {
+            let mut state = lock(&state);
+            state.certificate = Some(certificate);
+            state.media.open(media_host(name, at), limits);
+        }
         let ended = CancellationToken::new();
         let serving = Mutex::default();
-        let front =
-            Arc::new(Self { address, media, tls, secure: config.tls, state, ended, serving });
+        let front = Arc::new(Self {
+            address,
+            media,
+            certificate: pem,
+            acceptor,
+            secure: config.tls,
+            state,
+            data,
+            ended,
+            serving,
+        });
         *front.serving.lock().await = Some(front.serve(listeners));
         info!(%address, media = %at, "sandbox listening on `{address}`");
         Ok(front)
@@ -76,7 +101,7 @@ impl Front {
 
     /// The certificate in PEM.
     pub(crate) fn certificate(&self) -> &str {
-        &self.tls.certificate
+        &self.certificate
     }
 
     /// Closes the listeners and every connection, then listens again on the same addresses with a new key; says how many
@@ -98,7 +123,7 @@ impl Front {
     fn serve(self: &Arc<Self>, listeners: Listeners) -> Serving {
         let stop = self.ended.child_token();
         let mut tasks = JoinSet::new();
-        let acceptor = || self.tls.acceptor.clone();
+        let acceptor = || self.acceptor.clone();
         let door = Door::new(listeners.front, self.secure.then(acceptor));
         tasks.spawn(serve(door, router(self), stop.clone()));
         if let Some(listener) = listeners.media {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
@@ -22,10 +23,11 @@ use crate::tokens::{self, Tokens};
 pub(crate) const MAX_DEVICES: u16 = 4;
 
 /// Position of an account; accounts are never removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct AccountId(pub(crate) usize);
 
 /// An account and its phone.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
     /// What tests call it.
@@ -55,6 +57,7 @@ pub(crate) struct Account {
     /// Why its devices are not let in, and for how long.
     pub(crate) ban: Option<Ban>,
     /// Half-open: nothing is read, answered or sent on the connections of its devices.
+    #[serde(skip)]
     pub(crate) hangs: bool,
     /// What others may see and do, and who may nothing.
     pub(crate) privacy: Privacy,
@@ -115,7 +118,7 @@ impl Account {
 }
 
 /// All accounts, in the order in which they were made.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Accounts {
     all: Vec<Account>,
     by_name: HashMap<String, AccountId>,
@@ -124,6 +127,7 @@ pub(crate) struct Accounts {
     /// Who has, or had before, a number by a change of number.
     renumbered: HashMap<String, Vec<AccountId>>,
     /// Where the keys of phones come from.
+    #[serde(skip)]
     source: Source,
 }
 

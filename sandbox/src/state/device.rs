@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::account::AccountId;
 use super::links::LinkId;
 use super::queue::Queue;
+use crate::data::form::{bytes, one_time_keys};
 use crate::dirty::Mark;
 
 /// One device of one account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct DeviceAddr {
     pub(crate) account: AccountId,
     /// 1 and above; 0 is the phone itself.
@@ -50,24 +53,31 @@ impl OneTimeKey {
 }
 
 /// A signed prekey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedKey {
     pub(crate) id: u32,
+    #[serde(with = "bytes")]
     pub(crate) public: [u8; 32],
+    #[serde(with = "bytes")]
     pub(crate) signature: [u8; 64],
 }
 
 /// A linked device.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Device {
     pub(crate) id: u16,
     pub(crate) key_index: u32,
     pub(crate) registration: u32,
     /// Noise static key: the credential of every later login.
+    #[serde(with = "bytes")]
     pub(crate) noise: [u8; 32],
+    #[serde(with = "bytes")]
     pub(crate) identity: [u8; 32],
     /// The identity signed by account and device, as the device sent it back.
+    #[serde(with = "bytes")]
     pub(crate) signed_identity: Vec<u8>,
     pub(crate) signed_key: SignedKey,
+    #[serde(with = "one_time_keys")]
     pub(crate) one_time_keys: VecDeque<OneTimeKey>,
     /// True once prekeys were uploaded: the phone then shared its app-state key.
     pub(crate) uploaded: bool,
@@ -76,6 +86,7 @@ pub(crate) struct Device {
     /// What it keeps and has to read anew.
     pub(crate) dirty: Vec<Mark>,
     /// The connection that is logged in as this device.
+    #[serde(skip)]
     pub(crate) link: Option<LinkId>,
     /// What it has not acknowledged.
     pub(crate) queue: Queue,

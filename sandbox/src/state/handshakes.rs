@@ -2,20 +2,29 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::data::form::shared;
 use crate::noise::Identity;
 use crate::random::Source;
 
 /// The server's key, and how many handshakes went which way.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Handshakes {
+    #[serde(with = "shared")]
     identity: Arc<Identity>,
+    #[serde(skip)]
     source: Source,
     /// How many keys there were.
     made: u64,
     /// How many were begun with the server's key: one round trip, pattern IK.
+    #[serde(skip)]
     pub(crate) resumptions: u64,
     /// How many were begun with an older key of the server, and finished as `XXfallback`.
+    #[serde(skip)]
     pub(crate) fallbacks: u64,
     /// How many began with the routing information that the server gives at each login.
+    #[serde(skip)]
     pub(crate) routed: u64,
 }
 

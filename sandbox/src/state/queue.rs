@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore_binary::{Node, NodeValue};
 
+use crate::data::form::nodes;
 use crate::stanza::ids;
 
 /// Stanzas kept for a device that does not acknowledge; beyond that the oldest are dropped.
@@ -29,9 +31,11 @@ enum Phase {
 }
 
 /// The stanzas of one device, oldest first.
-#[derive(Debug)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queue {
+    #[serde(with = "nodes")]
     kept: VecDeque<Arc<Node>>,
+    #[serde(skip)]
     phase: Phase,
 }
 
@@ -53,9 +57,9 @@ pub(crate) struct Released {
     pub(crate) done: Option<usize>,
 }
 
-impl Default for Queue {
+impl Default for Phase {
     fn default() -> Self {
-        Self { kept: VecDeque::new(), phase: Phase::Waiting { asked: 0 } }
+        Self::Waiting { asked: 0 }
     }
 }
 

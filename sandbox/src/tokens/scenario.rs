@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 use wacore::iq::abprops::web;
 
@@ -52,7 +53,7 @@ const SWITCHES: [(Flag, u32); 3] = [
 ];
 
 /// The flags of an account; those that were not set are as usual.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scenario {
     set: [Option<bool>; FLAGS.len()],
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use wacore::appstate::hash::HashState;
 use wacore::appstate::schemas::Collection as Name;
 use wacore::appstate::{AppStateError, Mutation, process_patch};
@@ -10,20 +11,22 @@ use waproto::whatsapp::SyncdPatch;
 use waproto::whatsapp::syncd_mutation::SyncdOperation;
 
 use super::{Setting, UnreadPatch};
+use crate::app_state::by_name;
 use crate::phone::KeyRing;
 
 /// Unread patches that are kept; beyond that the oldest are dropped.
 const UNREAD: usize = 100;
 
 /// All settings of one account.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Settings {
+    #[serde(deserialize_with = "by_name")]
     ledgers: BTreeMap<&'static str, Ledger>,
     unread: VecDeque<UnreadPatch>,
 }
 
 /// The settings of one collection.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Ledger {
     /// The code of the whole, and its version.
     pub(super) hash: HashState,
