@@ -107,6 +107,7 @@ fn rename(node: &mut Node, from: &str, to: &str) {
 mod tests {
     use super::*;
     use crate::stanza::attr;
+    use crate::state::Device;
 
     fn alias() -> Alias {
         Alias { known: "15550000001".to_owned(), real: "4917000000".to_owned() }
@@ -159,8 +160,12 @@ mod tests {
             |state: &State, number: &str| state.accounts.by_jid(&Jid::pn(number)).map(|it| it.id);
         assert_eq!(found(&state, "4917000000"), Some(shop));
         assert_eq!(found(&state, "15550000001"), None);
-        // Back again, and the number is free for the other one.
+        // Back again, but a device was linked under that number. Once it is gone the number is free for the other one.
+        let device = Device::new(1, 1, 7);
+        state.accounts.get_mut(shop).expect("known").devices.push(device);
         change(&mut state, shop, "15550000001").expect("its own");
+        assert!(matches!(change(&mut state, mia, "4917000000"), Err(Error::NumberTaken(_))));
+        state.accounts.get_mut(shop).expect("known").devices.clear();
         change(&mut state, mia, "4917000000").expect("a free number");
         assert_eq!(found(&state, "4917000000"), Some(mia));
         assert_eq!(found(&state, "15550000001"), Some(shop));

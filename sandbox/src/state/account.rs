@@ -1,12 +1,13 @@
 //! Accounts: who has a phone number here.
 
+mod numbers;
+
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, Server};
 
 use super::device::{Device, DeviceAddr};
-use super::links::LinkId;
 use super::names::{is_for_a_client, visible};
 use crate::app_state::Collections;
 use crate::devices::SignedList;
@@ -255,43 +256,6 @@ impl Accounts {
 
     fn at(&self, digits: &str) -> Option<&Account> {
         self.all.get(digits.parse::<usize>().ok()?.checked_sub(1)?)
-    }
-
-    /// The accounts that have, or had before, this number by a change of number.
-    pub(crate) fn once(&self, number: &str) -> impl Iterator<Item = &Account> {
-        let ids = self.renumbered.get(number).into_iter().flatten();
-        ids.filter_map(|id| self.get(*id))
-    }
-
-    /// Gives an account another number, unless somebody has it or is to get it; says whether it has it.
-    pub(crate) fn renumber(&mut self, id: AccountId, number: &str) -> bool {
-        let digits = number.strip_prefix("1555").filter(|digits| digits.len() >= 7);
-        let position = digits.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
-        let foreign = position.is_some_and(|position| position != id.0);
-        if foreign || self.once(number).any(|account| account.phone == number) {
-            return false;
-        }
-        let Some(account) = self.all.get_mut(id.0) else { return false };
-        let old = std::mem::replace(&mut account.phone, number.to_owned());
-        for device in &mut account.devices {
-            let known = device.known_as.take().unwrap_or_else(|| old.clone());
-            device.known_as = Some(known).filter(|known| known != number);
-        }
-        account.relist();
-        for number in [old, number.to_owned()] {
-            let ids = self.renumbered.entry(number).or_default();
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        true
-    }
-
-    /// What the connections of an account's devices are to put for its number.
-    pub(crate) fn aliases(&self, id: AccountId) -> Vec<(LinkId, Option<Alias>)> {
-        let Some(account) = self.get(id) else { return Vec::new() };
-        let of = |device: &Device| Some((device.link?, account.alias(device)));
-        account.devices.iter().filter_map(of).collect()
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Account> {
