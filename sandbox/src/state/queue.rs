@@ -148,7 +148,8 @@ impl Queue {
     }
 
     /// The device has the stanzas that this `ack` or `receipt` names. A copy of what another device of the account has
-    /// sent is off the queue with a receipt only (whatsapp-rust 0.7 `receipt.rs`: a bare `ack` is ignored).
+    /// sent is off the queue with a receipt only (whatsapp-rust 0.7 `receipt.rs`: a bare `ack` is ignored). Receipts for one
+    /// message have its id, and differ by type, which clients repeat (whatsapp-rust `client.rs`, Baileys `messages-recv.js`).
     pub(crate) fn acknowledge(&mut self, word: &Node) {
         let text = |name| word.attrs.get(name).map(NodeValue::as_str);
         let receipt = word.tag == "receipt";
@@ -159,6 +160,7 @@ impl Queue {
                 kept.attrs.get("id").is_some_and(|own| own.as_str() == id.as_str())
                     && class.as_ref().is_none_or(|class| kept.tag == **class)
                     && (receipt || kept.tag != "message" || !kept.attrs.contains_key("recipient"))
+                    && (kept.tag != "receipt" || kept.attrs.get("type") == word.attrs.get("type"))
             });
             if let Some(position) = position {
                 self.forget(position);
@@ -168,8 +170,10 @@ impl Queue {
 
     /// A stanza is lost on its way, as if it had never been kept.
     pub(crate) fn lose(&mut self, lost: &Node) {
-        let id = lost.attrs.get("id");
-        let is_it = |kept: &Arc<Node>| kept.tag == lost.tag && kept.attrs.get("id") == id;
+        let is_it = |kept: &Arc<Node>| {
+            let mut same = ["id", "type"].into_iter();
+            kept.tag == lost.tag && same.all(|name| kept.attrs.get(name) == lost.attrs.get(name))
+        };
         if let Some(position) = self.kept.iter().position(is_it) {
             self.forget(position);
         }
@@ -278,6 +282,24 @@ mod tests {
         let list = NodeBuilder::new("list").children([item]).build();
         queue.acknowledge(&NodeBuilder::new("receipt").attr("id", "B").children([list]).build());
         assert_eq!(queue.missed(), Missed::default());
+    }
+
+    #[test]
+    fn of_two_receipts_for_one_message_the_one_that_is_named_is_acknowledged_or_lost() {
+        let receipt = |kind: Option<&str>| {
+            let node = NodeBuilder::new("receipt").attr("id", "A");
+            kind.into_iter().fold(node, |node, kind| node.attr("type", kind)).build()
+        };
+        let mut queue = Queue::default();
+        for kind in [None, Some("read"), Some("played")] {
+            queue.keep(receipt(kind).into());
+        }
+        for _ in 0..2 {
+            queue.acknowledge(&ack("receipt", "A"));
+            queue.lose(&receipt(Some("played")));
+        }
+        let kept: Vec<_> = queue.kept.iter().map(|kept| attr(kept, "type")).collect();
+        assert_eq!(kept, [Some("read".to_owned())]);
     }
 
     #[test]
