@@ -194,7 +194,13 @@ impl Connection {
                 _ = self.line.hanging.changed() => {}
                 parcel = self.line.outbox.next() => {
                     let mut out = Vec::new();
-                    outgoing.seal_all(aside.take(parcel.ok_or(Ended::ByServer)?), &mut out)?;
+                    let Some(parcel) = parcel else {
+                        // What was to come later comes before the end.
+                        outgoing.seal_all(aside.rest(), &mut out)?;
+                        self.send(out).await?;
+                        return Err(Ended::ByServer);
+                    };
+                    outgoing.seal_all(aside.take(parcel), &mut out)?;
                     if self.line.transport.frames != Frames::Whole {
                         while out.len() < JOINED && let Some(parcel) = self.line.outbox.ready() {
                             outgoing.seal_all(aside.take(parcel), &mut out)?;

@@ -13,6 +13,9 @@ pub(crate) use operation::Operation;
 use crate::random::{Source, Stream};
 use crate::state::AccountId;
 
+/// More than anybody waits: a time so far ahead is still one.
+const DELAY_MAX: Duration = Duration::from_hours(24 * 365);
+
 /// What goes wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault(Effect);
@@ -88,9 +91,9 @@ impl Fault {
         self
     }
 
-    /// Applied at once, answered after this time.
+    /// Applied at once, answered after this time, a year at most.
     pub fn delay(time: Duration) -> Self {
-        Self(Effect::Delay(time))
+        Self(Effect::Delay(time.min(DELAY_MAX)))
     }
 
     /// Neither applied nor answered.

@@ -57,6 +57,11 @@ impl Aside {
         self.leave(|waiting| waiting.until <= now)
     }
 
+    /// All that waits, whatever it waits for.
+    pub(super) fn rest(&mut self) -> Vec<Written> {
+        self.leave(|_| true)
+    }
+
     /// Waits until something has waited long enough.
     pub(super) async fn due(&self) {
         match self.0.iter().map(|waiting| waiting.until).min() {
@@ -99,6 +104,15 @@ mod tests {
         assert!(aside.take(parcel("1", Some(Oddity::OutOfTurn))).is_empty());
         assert_eq!(ids(&aside.take(parcel("2", None))), ["2", "1"]);
         assert_eq!(ids(&aside.take(parcel("3", None))), ["3"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_at_the_end_is_not_lost() {
+        let mut aside = Aside::default();
+        aside.take(parcel("1", Some(Oddity::Late(2 * TURN))));
+        aside.take(parcel("2", Some(Oddity::OutOfTurn)));
+        assert_eq!(ids(&aside.rest()), ["2", "1"]);
+        assert!(aside.rest().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
