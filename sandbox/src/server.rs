@@ -140,10 +140,12 @@ impl Sandbox {
             state.limits.set(config.rate_limit);
         }
         phone::serve(&state);
+        if let Some(data) = &data {
+            // A directory that cannot be written to is better known now, and what a seed gives is given once.
+            data.save(&state).await?;
+        }
         let front = Front::open(&config, state.clone(), data.clone()).await?;
         if let Some(data) = data {
-            // A directory that cannot be written to is better known now.
-            data.save(&state).await?;
             tokio::spawn(data::keep(data, Arc::downgrade(&state), front.ended.clone()));
         }
         Ok(Self { front, state })

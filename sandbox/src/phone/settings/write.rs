@@ -142,9 +142,10 @@ fn patch(
     let mut value = change.value.clone().unwrap_or_default();
     value.timestamp.get_or_insert(now_ms);
     let keys = key.expand();
+    let place = serde_json::to_vec(&index).unwrap_or_default();
     let (mutation, _) = encode_record(
         operation,
-        &serde_json::to_vec(&index).unwrap_or_default(),
+        &place,
         &value,
         &keys,
         &key.id,
@@ -153,6 +154,9 @@ fn patch(
             &key.data,
             name.as_str().as_bytes(),
             &ledger.hash.version.to_be_bytes(),
+            // After a kill another change may get the same version.
+            &place,
+            &value.encode_to_vec(),
         ])
         .bytes(),
         change.action.version.cast_signed(),
