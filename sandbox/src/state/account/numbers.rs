@@ -18,11 +18,11 @@ impl Accounts {
         let position = digits.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
         let foreign = position.is_some_and(|position| position != id.0);
         // A device that knows its account by a number would take somebody else who has it for itself.
-        let knows = |account: &Account| {
+        let is_known = |account: &Account| {
             let mut devices = account.devices.iter();
             account.id != id && devices.any(|device| device.known_as.as_deref() == Some(number))
         };
-        let has = |account: &Account| account.phone == number || knows(account);
+        let has = |account: &Account| account.phone == number || is_known(account);
         if foreign || self.once(number).any(has) {
             return false;
         }
