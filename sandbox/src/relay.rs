@@ -9,7 +9,7 @@ mod receipt;
 mod sent;
 mod stanza;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use message::{message, refusal};
 pub(crate) use receipt::receipt;

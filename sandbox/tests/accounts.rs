@@ -32,7 +32,7 @@ async fn devices_of_one_push_name_share_an_account_that_is_made_on_demand() {
     assert_eq!(phone.devices().len(), 2);
 
     // The account is a whole one: it has both addresses, and others write to it.
-    let lid: Jid = first.client.lid().unwrap().to_non_ad();
+    let lid: Jid = first.lid();
     other.client.send_text(lid, "ahoy").await.unwrap();
     for device in [&first, &second] {
         let letter = device.reads().await;

@@ -20,10 +20,6 @@ async fn rings(device: &Device) -> IncomingCall {
         .await
 }
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_rings_on_every_device_and_is_rejected_or_ended() {
     let (sandbox, _) = crew().await;
@@ -75,14 +71,14 @@ async fn a_call_without_an_id_rings_now_or_never() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     let nameless = |id: &'static str| {
-        let action = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", lid(&mia));
+        let action = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", mia.lid());
         let audio = NodeBuilder::new("audio").attr("enc", "opus").attr("rate", "16000").build();
         let action = action.children([audio]).build();
-        NodeBuilder::new("call").attr("to", lid(&shop)).children([action]).build()
+        NodeBuilder::new("call").attr("to", shop.lid()).children([action]).build()
     };
     mia.client.send_node(nameless("N1")).await.unwrap();
     assert_eq!(rings(&shop).await.action.call_id(), "N1");
-    let receipt = NodeBuilder::new("receipt").attr("to", lid(&shop)).build();
+    let receipt = NodeBuilder::new("receipt").attr("to", shop.lid()).build();
     mia.client.send_node(receipt).await.unwrap();
     mia.client.fetch_privacy_settings().await.unwrap();
 
@@ -103,22 +99,22 @@ async fn who_is_blocked_or_nobody_does_not_ring() {
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     sandbox.phone("shop").blocks("mia", true);
     let offer = |id: &'static str| {
-        let creator = lid(&mia);
+        let creator = mia.lid();
         NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", creator).build()
     };
     let call = |to: &Jid, id: &'static str| NodeBuilder::new("call").attr("to", to).attr("id", id);
     let stranger = Jid::lid("199999999999999");
     for (id, node, error) in [
-        ("C1", call(&lid(&shop), "C1").children([offer("X")]), None),
+        ("C1", call(&shop.lid(), "C1").children([offer("X")]), None),
         ("C2", call(&stranger, "C2").children([offer("X")]), Some("404")),
-        ("C3", call(&lid(&mia), "C3").children([offer("X")]), Some("404")),
-        ("C4", call(&lid(&shop), "C4"), Some("400")),
+        ("C3", call(&mia.lid(), "C3").children([offer("X")]), Some("404")),
+        ("C4", call(&shop.lid(), "C4"), Some("400")),
     ] {
         mia.client.send_node(node.build()).await.unwrap();
         assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
     }
     sandbox.phone("shop").blocks("mia", false);
-    mia.client.send_node(call(&lid(&shop), "C5").children([offer("Y")]).build()).await.unwrap();
+    mia.client.send_node(call(&shop.lid(), "C5").children([offer("Y")]).build()).await.unwrap();
     let call = rings(&shop).await;
     assert_eq!(call.action.call_id(), "Y");
     assert!(sandbox.phone("mia").calls("nobody", false).is_err());
@@ -157,9 +153,9 @@ async fn nobody_calls_themselves_or_a_device_that_is_not_there() {
     control.crew().await;
     let (shop, mia) = (links(&control.sandbox, "shop").await, links(&control.sandbox, "mia").await);
     let offer =
-        NodeBuilder::new("offer").attr("call-id", "X").attr("call-creator", lid(&mia)).build();
+        NodeBuilder::new("offer").attr("call-id", "X").attr("call-creator", mia.lid()).build();
     for (id, device, error) in [("D1", 1, None), ("D2", 2, Some("404"))] {
-        let call = NodeBuilder::new("call").attr("to", lid(&shop).with_device(device));
+        let call = NodeBuilder::new("call").attr("to", shop.lid().with_device(device));
         let call = call.attr("id", id).children([offer.clone()]);
         mia.client.send_node(call.build()).await.unwrap();
         assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
@@ -200,8 +196,8 @@ async fn an_offer_has_its_parts_in_order() {
         ("O2", ["net", "audio", "enc", "encopt", "device-identity"], Some("439")),
         ("O3", ["audio", "net", "encopt", "enc", "device-identity"], Some("439")),
     ] {
-        let offer = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", lid(&mia));
-        let call = NodeBuilder::new("call").attr("to", lid(&shop)).attr("id", id);
+        let offer = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", mia.lid());
+        let call = NodeBuilder::new("call").attr("to", shop.lid()).attr("id", id);
         let call = call.children([offer.children(parts.map(part)).build()]);
         mia.client.send_node(call.build()).await.unwrap();
         assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");

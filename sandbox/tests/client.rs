@@ -19,7 +19,7 @@ use whatsapp_rust::types::events::{
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::wacore::proto_helpers::MessageExt;
 use whatsapp_rust::wacore::store::InMemoryBackend;
-use whatsapp_rust::{ErrorChainExt, TokioRuntime};
+use whatsapp_rust::{ErrorChainExt, Jid, TokioRuntime};
 
 /// Longer than anything here takes, shorter than anybody waits.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -111,6 +111,11 @@ impl Device {
         let running = client.clone();
         let run = tokio::spawn(async move { running.run().await });
         Self { client, events, letters: Mutex::default(), run, store, _subscription: subscription }
+    }
+
+    /// The LID of its account.
+    pub(crate) fn lid(&self) -> Jid {
+        self.client.lid().unwrap().to_non_ad()
     }
 
     /// Where the client keeps itself, all of it written: by itself it saves only when it disconnects.

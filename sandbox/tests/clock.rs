@@ -134,9 +134,9 @@ async fn an_invitation_by_name_holds_for_three_days() {
     let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
     let eve = links(&sandbox, "eve").await;
     sandbox.freezes_clock(true);
-    let people = [&bob, &eve].map(|device| device.client.lid().unwrap().to_non_ad());
+    let people = [&bob, &eve].map(|device| device.lid());
     let fates = shop.client.groups().add_participants(gid.clone(), &people).await.unwrap();
-    let admin = shop.client.lid().unwrap().to_non_ad();
+    let admin = shop.lid();
     let accepts = async |device: &Device, position: usize| {
         let invited = fates[position].add_request.as_ref().unwrap();
         let until = i64::try_from(invited.expiration).unwrap();

@@ -18,10 +18,6 @@ async fn hears<T>(device: &Device, pick: impl Fn(&Action) -> Option<T>) -> T {
         .await
 }
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_shows_the_group_and_leads_into_it() {
     let (sandbox, gid) = crew().await;
@@ -37,7 +33,7 @@ async fn a_link_shows_the_group_and_leads_into_it() {
         Action::Add { participants, reason } => Some((participants[0].jid.clone(), reason.clone())),
         _ => None,
     });
-    assert_eq!(who.await, (lid(&bob), Some("invite".to_owned())));
+    assert_eq!(who.await, (bob.lid(), Some("invite".to_owned())));
     let again = bob.client.groups().join_with_invite_code(&code).await.unwrap_err();
     assert_eq!(refusal(&again), Some(409));
     let sent = shop.client.send_text(gid, "welcome").await.unwrap();
@@ -79,25 +75,25 @@ async fn with_approval_on_admins_hear_who_asks_and_let_them_in_or_not() {
             Action::CreatedMembershipRequests { requests, .. } => Some(requests[0].jid.clone()),
             _ => None,
         });
-        assert_eq!(who.await, lid(asker));
+        assert_eq!(who.await, asker.lid());
     }
     let again = bob.client.groups().join_with_invite_code(&group.invite_code()).await;
     assert_eq!(refusal(&again.unwrap_err()), Some(409));
     let asking = groups.get_membership_requests(gid.clone()).await.unwrap();
-    assert_eq!(asking.iter().map(|one| &one.jid).collect::<Vec<_>>(), [&lid(&bob), &lid(&eve)]);
+    assert_eq!(asking.iter().map(|one| &one.jid).collect::<Vec<_>>(), [&bob.lid(), &eve.lid()]);
     let denied = mia.client.groups().get_membership_requests(gid.clone()).await.unwrap_err();
     assert_eq!(refusal(&denied), Some(403));
 
-    let stranger = lid(&mia);
-    let fates = groups.approve_membership_requests(gid.clone(), &[lid(&bob), stranger]).await;
+    let stranger = mia.lid();
+    let fates = groups.approve_membership_requests(gid.clone(), &[bob.lid(), stranger]).await;
     let errors: Vec<_> = fates.unwrap().into_iter().map(|fate| fate.error).collect();
     assert_eq!(errors, [None, Some("404".to_owned())]);
-    groups.reject_membership_requests(gid.clone(), &[lid(&eve)]).await.unwrap();
+    groups.reject_membership_requests(gid.clone(), &[eve.lid()]).await.unwrap();
     let gone = hears(&eve, |action| match action {
         Action::RevokedMembershipRequests { participants } => Some(participants.clone()),
         _ => None,
     });
-    assert_eq!(gone.await, [lid(&eve)]);
+    assert_eq!(gone.await, [eve.lid()]);
     assert!(group.requests().is_empty());
     let names: Vec<String> = group.members().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["boss", "shop", "mia", "bob"]);
@@ -112,15 +108,15 @@ async fn who_lets_nobody_add_them_is_invited_by_name() {
     sandbox.phone("bob").sets_privacy("groupadd", "none");
     let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
     let eve = links(&sandbox, "eve").await;
-    let fates = shop.client.groups().add_participants(gid.clone(), &[lid(&bob)]).await.unwrap();
+    let fates = shop.client.groups().add_participants(gid.clone(), &[bob.lid()]).await.unwrap();
     let invited = fates[0].add_request.clone().expect("an invitation");
     assert_eq!(fates[0].error.as_deref(), Some("403"));
     assert!(group.members().iter().all(|(name, _)| name != "bob"));
 
-    let (admin, until) = (lid(&shop), i64::try_from(invited.expiration).unwrap());
+    let (admin, until) = (shop.lid(), i64::try_from(invited.expiration).unwrap());
     let code = invited.code.as_str();
     for (who, code, admin) in
-        [(&eve, code, &admin), (&bob, "AAAA", &admin), (&bob, code, &lid(&eve))]
+        [(&eve, code, &admin), (&bob, "AAAA", &admin), (&bob, code, &eve.lid())]
     {
         let groups = who.client.groups();
         let refused = groups.join_with_invite_v4(gid.clone(), code, until, admin).await;
@@ -139,9 +135,9 @@ async fn an_invitation_is_gone_with_the_rights_of_who_invited() {
     sandbox.add_phone("bob");
     sandbox.phone("bob").sets_privacy("groupadd", "none");
     let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
-    let fates = shop.client.groups().add_participants(gid.clone(), &[lid(&bob)]).await.unwrap();
+    let fates = shop.client.groups().add_participants(gid.clone(), &[bob.lid()]).await.unwrap();
     let invited = fates[0].add_request.clone().expect("an invitation");
-    let (admin, until) = (lid(&shop), i64::try_from(invited.expiration).unwrap());
+    let (admin, until) = (shop.lid(), i64::try_from(invited.expiration).unwrap());
     let accepts = async || {
         let groups = bob.client.groups();
         groups.join_with_invite_v4(gid.clone(), &invited.code, until, &admin).await

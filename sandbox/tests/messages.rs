@@ -12,11 +12,6 @@ fn pn(sandbox: &Sandbox, phone: &str) -> Jid {
     Jid::pn(sandbox.phone(phone).number().unwrap())
 }
 
-/// The LID of a linked client's account.
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_to_a_number_reaches_every_device_of_both() {
     let (sandbox, _) = crew().await;
@@ -34,7 +29,7 @@ async fn a_message_to_a_number_reaches_every_device_of_both() {
         assert_eq!(source.sender.device, 2);
         let addresses = [Some(source.sender.to_non_ad()), source.sender_alt.clone()];
         assert!(addresses.contains(&Some(pn(&sandbox, "shop"))), "{addresses:?}");
-        assert!(addresses.contains(&Some(lid(&shop))), "{addresses:?}");
+        assert!(addresses.contains(&Some(shop.lid())), "{addresses:?}");
         assert!(!source.is_from_me);
     }
     let copy = second.reads().await;
@@ -50,10 +45,10 @@ async fn a_conversation_goes_both_ways() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     for turn in 0..3 {
-        shop.client.send_text(lid(&mia), format!("question {turn}")).await.unwrap();
+        shop.client.send_text(mia.lid(), format!("question {turn}")).await.unwrap();
         let question = mia.reads().await;
         assert_eq!(question.text, format!("question {turn}"));
-        assert!([lid(&shop), pn(&sandbox, "shop")].contains(&question.info.source.chat));
+        assert!([shop.lid(), pn(&sandbox, "shop")].contains(&question.info.source.chat));
         mia.client.send_text(question.info.source.chat.clone(), "answer").await.unwrap();
         assert_eq!(shop.reads().await.text, "answer");
     }
@@ -109,7 +104,7 @@ async fn a_status_reaches_whom_it_is_for() {
     let font = whatsapp_rust::waproto::whatsapp::message::extended_text_message::FontType::SYSTEM;
     let status = shop.client.status();
     let sent = status
-        .send_text("news", 0xFF1E_6E4F, font, &[lid(&mia)], StatusSendOptions::default())
+        .send_text("news", 0xFF1E_6E4F, font, &[mia.lid()], StatusSendOptions::default())
         .await
         .unwrap();
     assert_eq!(shop.answered(&sent.message_id).await, None);
@@ -154,7 +149,7 @@ async fn badly_formed_messages_are_refused_with_the_numbers_of_the_real_server()
     let (sandbox, gid) = crew().await;
     let shop = links(&sandbox, "shop").await;
     let mia = links(&sandbox, "mia").await;
-    let to = lid(&mia);
+    let to = mia.lid();
     let listed = |jid: &Jid, child: NodeBuilder| {
         let place = NodeBuilder::new("to").attr("jid", jid).children([child.build()]).build();
         NodeBuilder::new("participants").children([place]).build()
@@ -213,13 +208,13 @@ async fn badly_formed_messages_are_refused_with_the_numbers_of_the_real_server()
 async fn a_sender_that_does_not_know_a_device_is_told_so() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    shop.client.send_text(lid(&mia), "one").await.unwrap();
+    shop.client.send_text(mia.lid(), "one").await.unwrap();
     assert_eq!(mia.reads().await.text, "one");
     let tablet = links(&sandbox, "mia").await;
     // The first of these may miss the new device; its ack says that there is one.
     let mut sent = Vec::new();
     for text in ["two", "three", "four"] {
-        let id = shop.client.send_text(lid(&mia), text).await.unwrap().message_id;
+        let id = shop.client.send_text(mia.lid(), text).await.unwrap().message_id;
         assert_eq!(shop.answered(&id).await, None);
         assert_eq!(mia.reads().await.text, text);
         sent.push(text);
@@ -233,12 +228,12 @@ async fn messages_meet_faults_of_their_sender() {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     sandbox.phone("shop").fails_next("message", 1, Fault::code(463));
-    let fine = mia.client.send_text(lid(&shop), "hello").await.unwrap();
+    let fine = mia.client.send_text(shop.lid(), "hello").await.unwrap();
     assert_eq!(mia.answered(&fine.message_id).await, None);
-    let sent = shop.client.send_text(lid(&mia), "refused").await.unwrap();
+    let sent = shop.client.send_text(mia.lid(), "refused").await.unwrap();
     assert_eq!(shop.answered(&sent.message_id).await.as_deref(), Some("463"));
     sandbox.phone("shop").fails_next("message", 1, Fault::drop_after());
-    shop.client.send_text(lid(&mia), "and gone").await.unwrap();
+    shop.client.send_text(mia.lid(), "and gone").await.unwrap();
     assert_eq!(mia.reads().await.text, "and gone");
     shop.sees(crate::client::disconnected).await;
 }

@@ -1,6 +1,5 @@
 //! What comes while a device is away: nothing is lost, and the order stays.
 
-use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::types::presence::ReceiptType;
 
@@ -17,15 +16,11 @@ enum Seen {
     Done(i32),
 }
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_comes_in_order_in_batches_and_is_counted() {
     let (sandbox, gid) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    let to = lid(&mia);
+    let to = mia.lid();
     shop.client.send_text(to.clone(), "hello").await.unwrap();
     assert_eq!(mia.reads().await.text, "hello");
     // Who writes gives a privacy token, too, which is not to be among what is missed.
@@ -85,7 +80,7 @@ async fn what_was_acknowledged_does_not_come_again() {
     let (sandbox, _) = crew().await;
     let second = links(&sandbox, "shop").await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    let sent = shop.client.send_text(lid(&mia), "hello").await.unwrap().message_id;
+    let sent = shop.client.send_text(mia.lid(), "hello").await.unwrap().message_id;
     assert_eq!(mia.reads().await.text, "hello");
     assert_eq!(second.reads().await.text, "hello");
     // The receipts of both have passed the server when they are here; those of the phones do not count.

@@ -1,14 +1,13 @@
 //! Who is online and who is typing, as clients hear of it.
 
 use wharf_sandbox::{ChatState, Config};
-use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::{ChatPresenceUpdate, Event, PresenceUpdate};
 use whatsapp_rust::types::presence::{ChatPresence, ChatPresenceMedia};
 
 use crate::client::{DEADLINE, Device};
 use crate::groups::{crew, links};
 
-async fn hears(device: &Device) -> PresenceUpdate {
+pub(crate) async fn hears(device: &Device) -> PresenceUpdate {
     device
         .sees(|event| match event {
             Event::Presence(presence) => Some(presence.clone()),
@@ -26,10 +25,6 @@ pub(crate) async fn typing(device: &Device) -> ChatPresenceUpdate {
         .await
 }
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_subscribes_hears_at_once_and_of_every_change() {
     let (sandbox, _) = crew().await;
@@ -37,9 +32,9 @@ async fn who_subscribes_hears_at_once_and_of_every_change() {
     mia.client.presence().set_available().await.unwrap();
     mia.client.presence().set_unavailable().await.unwrap();
     mia.client.fetch_privacy_settings().await.unwrap();
-    shop.client.presence().subscribe(lid(&mia)).await.unwrap();
+    shop.client.presence().subscribe(mia.lid()).await.unwrap();
     let now = hears(&shop).await;
-    assert!(now.unavailable && now.from == lid(&mia) && now.last_seen.is_some(), "{now:?}");
+    assert!(now.unavailable && now.from == mia.lid() && now.last_seen.is_some(), "{now:?}");
 
     mia.client.presence().set_available().await.unwrap();
     assert!(!hears(&shop).await.unavailable);
@@ -50,11 +45,11 @@ async fn who_subscribes_hears_at_once_and_of_every_change() {
     sandbox.phone("mia").is_in_use(false);
     assert!(hears(&shop).await.unavailable);
 
-    shop.client.presence().unsubscribe(&lid(&mia)).await.unwrap();
+    shop.client.presence().unsubscribe(&mia.lid()).await.unwrap();
     shop.client.fetch_privacy_settings().await.unwrap();
     mia.client.presence().set_available().await.unwrap();
     mia.client.fetch_privacy_settings().await.unwrap();
-    sandbox.phone("mia").types(&lid(&shop).to_string(), ChatState::Composing);
+    sandbox.phone("mia").types(&shop.lid().to_string(), ChatState::Composing);
     let next = shop.sees(|event| match event {
         Event::Presence(_) => Some(true),
         Event::ChatPresence(_) => Some(false),
@@ -69,7 +64,7 @@ async fn a_client_that_goes_away_takes_its_account_offline() {
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     mia.client.presence().set_available().await.unwrap();
     mia.client.fetch_privacy_settings().await.unwrap();
-    let to = lid(&mia);
+    let to = mia.lid();
     shop.client.presence().subscribe(to).await.unwrap();
     assert!(!hears(&shop).await.unavailable);
     drop(mia);
@@ -81,12 +76,12 @@ async fn a_client_that_goes_away_takes_its_account_offline() {
 async fn typing_is_shown_to_the_other_and_to_a_group() {
     let (sandbox, gid) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    shop.client.chatstate().send_composing(&lid(&mia)).await.unwrap();
+    shop.client.chatstate().send_composing(&mia.lid()).await.unwrap();
     let seen = typing(&mia).await;
-    assert_eq!((seen.source.chat, seen.state), (lid(&shop), ChatPresence::Composing));
+    assert_eq!((seen.source.chat, seen.state), (shop.lid(), ChatPresence::Composing));
     shop.client.chatstate().send_recording(&gid).await.unwrap();
     let seen = typing(&mia).await;
-    assert_eq!((seen.source.chat, seen.source.sender), (gid.clone(), lid(&shop)));
+    assert_eq!((seen.source.chat, seen.source.sender), (gid.clone(), shop.lid()));
     assert_eq!(seen.media, ChatPresenceMedia::Audio);
     sandbox.phone("boss").types(&gid.to_string(), ChatState::Paused);
     assert_eq!(typing(&mia).await.state, ChatPresence::Paused);

@@ -8,10 +8,6 @@ use whatsapp_rust::wacore::iq::privacy::{PrivacyCategory, PrivacyValue};
 use crate::client::{Device, refusal};
 use crate::groups::{crew, links};
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 async fn setting(device: &Device, category: &PrivacyCategory) -> PrivacyValue {
     let settings = device.client.fetch_privacy_settings().await.unwrap();
     settings.get_value(category).cloned().unwrap()
@@ -41,7 +37,7 @@ async fn when_somebody_was_last_seen_is_told_only_if_they_let_it() {
     phone.is_in_use(false);
     for (value, told) in [("all", true), ("none", false)] {
         phone.sets_privacy("last", value);
-        shop.client.presence().subscribe(lid(&mia)).await.unwrap();
+        shop.client.presence().subscribe(mia.lid()).await.unwrap();
         let seen = shop.sees(|event| match event {
             Event::Presence(presence) => Some(presence.last_seen.is_some()),
             _ => None,
@@ -54,9 +50,9 @@ async fn with_blocked() -> (Sandbox, Device, Device) {
     let (sandbox, _) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
     // By this the client learns whose LID it is.
-    shop.client.send_text(lid(&mia), "hello").await.unwrap();
+    shop.client.send_text(mia.lid(), "hello").await.unwrap();
     assert_eq!(mia.reads().await.text, "hello");
-    mia.client.blocking().block(&lid(&shop)).await.unwrap();
+    mia.client.blocking().block(&shop.lid()).await.unwrap();
     (sandbox, shop, mia)
 }
 
@@ -64,16 +60,16 @@ async fn with_blocked() -> (Sandbox, Device, Device) {
 async fn who_is_blocked_is_listed_and_does_not_get_through() {
     let (_sandbox, shop, mia) = with_blocked().await;
     let listed = mia.client.blocking().get_blocklist().await.unwrap();
-    assert_eq!(listed.iter().map(|entry| &entry.jid).collect::<Vec<_>>(), [&lid(&shop)]);
-    let sent = shop.client.send_text(lid(&mia), "can you hear me").await.unwrap();
+    assert_eq!(listed.iter().map(|entry| &entry.jid).collect::<Vec<_>>(), [&shop.lid()]);
+    let sent = shop.client.send_text(mia.lid(), "can you hear me").await.unwrap();
     // The sender is not told.
     assert_eq!(shop.answered(&sent.message_id).await, None);
-    shop.client.chatstate().send_composing(&lid(&mia)).await.unwrap();
+    shop.client.chatstate().send_composing(&mia.lid()).await.unwrap();
     shop.client.fetch_privacy_settings().await.unwrap();
 
-    mia.client.blocking().unblock(&lid(&shop)).await.unwrap();
+    mia.client.blocking().unblock(&shop.lid()).await.unwrap();
     assert!(mia.client.blocking().get_blocklist().await.unwrap().is_empty());
-    shop.client.send_text(lid(&mia), "and now").await.unwrap();
+    shop.client.send_text(mia.lid(), "and now").await.unwrap();
     let first = mia.sees(|event| match event {
         Event::Messages(batch) => Some(batch.messages[0].message.conversation.clone()),
         Event::ChatPresence(_) => Some(None),

@@ -227,7 +227,7 @@ async fn a_business_has_a_profile_and_a_name() {
     assert_eq!((&days[0].mode, days[0].close_time), (&BusinessHourMode::SpecificHours, Some(1080)));
     assert_eq!((&days[1].mode, days[1].open_time), (&BusinessHourMode::Open24H, None));
 
-    let lid: Jid = mia.client.lid().unwrap().to_non_ad();
+    let lid: Jid = mia.lid();
     for nobody in [number(&sandbox, "boss"), lid, Jid::pn("15559999999")] {
         assert!(mia.client.get_business_profile(&nobody).await.unwrap().is_none());
     }

@@ -20,13 +20,9 @@ async fn hears(device: &Device, id: &str, kind: ReceiptType) -> Receipt {
         .await
 }
 
-fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
-
 /// Whether this is the client's account: a client that knows both of its addresses writes to the number.
 fn is(jid: &Jid, of: &Device) -> bool {
-    [lid(of), of.client.pn().unwrap().to_non_ad()].contains(&jid.to_non_ad())
+    [of.lid(), of.client.pn().unwrap().to_non_ad()].contains(&jid.to_non_ad())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +32,7 @@ async fn the_author_hears_that_a_message_arrived_and_was_read() {
     let (mia, tablet) = (links(&sandbox, "mia").await, links(&sandbox, "mia").await);
     mia.client.presence().set_available().await.unwrap();
 
-    let sent = shop.client.send_text(lid(&mia), "hello").await.unwrap().message_id;
+    let sent = shop.client.send_text(mia.lid(), "hello").await.unwrap().message_id;
     let letter = mia.reads().await;
     let delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
     assert!(is(&delivered.source.sender, &mia));
@@ -56,7 +52,7 @@ async fn a_receipt_in_a_group_goes_to_the_author_and_names_the_reader() {
     let sent = shop.client.send_text(gid.clone(), "hello").await.unwrap().message_id;
     let letter = mia.reads().await;
     // The phones of the members answer as well.
-    let reader = lid(&mia).with_device(1);
+    let reader = mia.lid().with_device(1);
     let mut delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
     while delivered.source.sender != reader {
         delivered = hears(&shop, &sent, ReceiptType::Delivered).await;
@@ -81,11 +77,11 @@ async fn from_author(device: &Device) -> Letter {
 async fn what_cannot_be_read_is_asked_for_and_sent_once_more() {
     let (sandbox, gid) = crew().await;
     let (shop, mia) = (links(&sandbox, "shop").await, links(&sandbox, "mia").await);
-    for to in [lid(&mia), gid] {
+    for to in [mia.lid(), gid] {
         shop.client.send_text(to.clone(), "first").await.unwrap();
         assert_eq!(mia.reads().await.text, "first");
         // The reader loses what it needs to read what comes from there.
-        let author = lid(&shop).with_device(1);
+        let author = shop.lid().with_device(1);
         mia.client.signal().delete_sessions(std::slice::from_ref(&author)).await.unwrap();
         if to.server == wacore_binary::Server::Group {
             mia.client.signal().delete_sender_key(&to, &author).await.unwrap();
@@ -104,7 +100,7 @@ async fn an_address_that_could_not_be_sent_on_is_none() {
     let (first, second) = (links(&sandbox, "shop").await, links(&sandbox, "shop").await);
     let receipt = wacore_binary::builder::NodeBuilder::new("receipt")
         .attr("id", "R1")
-        .attr("to", lid(&first))
+        .attr("to", first.lid())
         .attr("recipient", "100000000000001:999#lid")
         .build();
     // The client's encoder would write an address with a smaller number, and writes this as a text.

@@ -6,16 +6,13 @@ use std::time::Duration;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 use wharf_sandbox::Sandbox;
-use whatsapp_rust::types::events::{Event, PresenceUpdate};
+use whatsapp_rust::types::events::Event;
 use whatsapp_rust::wacore::store::traits::TcTokenEntry;
 use whatsapp_rust::{Jid, NodeFilter};
 
 use crate::client::{Device, refusal, until};
 use crate::groups::{crew, links};
-
-pub(crate) fn lid(device: &Device) -> Jid {
-    device.client.lid().unwrap().to_non_ad()
-}
+use crate::presence::hears;
 
 /// The group of `boss`, `shop`, which demands tokens, and `mia`, and clients of the last two.
 async fn with_restricted() -> (Sandbox, Jid, Device, Device) {
@@ -61,19 +58,19 @@ async fn believes(device: &Device, of: &Jid, token: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_nobody_writes_first_to_who_demands_one() {
     let (sandbox, group, shop, mia) = with_restricted().await;
-    let cold = writes(&mia, &lid(&shop), "cold").await;
+    let cold = writes(&mia, &shop.lid(), "cold").await;
     assert_eq!(cold, (kinds(&[]), Some(463)));
     // A group is everybody's, and nobody demands anything of themselves or of those who demand nothing.
     mia.client.send_text(group, "in the group").await.unwrap();
     assert_eq!(shop.reads().await.text, "in the group");
     assert_eq!(writes(&mia, &Jid::lid("100000000000001"), "to the boss").await.1, None);
-    assert_eq!(writes(&shop, &lid(&shop), "to myself").await.1, None);
+    assert_eq!(writes(&shop, &shop.lid(), "to myself").await.1, None);
 
     // The client has given the shop a token all the same, which is no token of the shop's.
     until(async || sandbox.phone("shop").held_tokens().len() == 1).await;
-    assert_eq!(writes(&mia, &lid(&shop), "once more").await.1, Some(463));
+    assert_eq!(writes(&mia, &shop.lid(), "once more").await.1, Some(463));
     sandbox.phone("shop").demands_tokens(false);
-    assert_eq!(writes(&mia, &lid(&shop), "and now").await.1, None);
+    assert_eq!(writes(&mia, &shop.lid(), "and now").await.1, None);
     assert_eq!(shop.reads().await.text, "and now");
 }
 
@@ -81,20 +78,20 @@ async fn without_a_token_nobody_writes_first_to_who_demands_one() {
 async fn who_is_written_to_gets_a_token_on_all_devices_and_answers_with_it() {
     let (sandbox, _, shop, mia) = with_restricted().await;
     let second = links(&sandbox, "mia").await;
-    shop.client.send_text(lid(&mia), "may I help you").await.unwrap();
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
-    until(async || has(&second, &lid(&shop)).await.is_some()).await;
+    shop.client.send_text(mia.lid(), "may I help you").await.unwrap();
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
+    until(async || has(&second, &shop.lid()).await.is_some()).await;
     let given = sandbox.phone("shop").given_tokens();
     assert_eq!((given.len(), given[0].to.as_str(), given[0].expired), (1, "mia", false));
-    assert_eq!(has(&mia, &lid(&shop)).await.as_ref(), Some(&given[0].token));
-    let answer = writes(&mia, &lid(&shop), "yes please").await;
+    assert_eq!(has(&mia, &shop.lid()).await.as_ref(), Some(&given[0].token));
+    let answer = writes(&mia, &shop.lid(), "yes please").await;
     assert_eq!(answer, (kinds(&["tctoken"]), None));
     let letter = shop.reads().await;
     assert_eq!(letter.text, "yes please");
     // A client that is told not to show tokens does not get through.
     sandbox.phone("mia").sets_prop(10_518, "0");
     mia.client.fetch_props().await.unwrap();
-    assert_eq!(writes(&mia, &lid(&shop), "hello").await, (kinds(&[]), Some(463)));
+    assert_eq!(writes(&mia, &shop.lid(), "hello").await, (kinds(&[]), Some(463)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,8 +99,8 @@ async fn a_phone_that_demands_tokens_gives_one_to_whom_it_writes() {
     let (sandbox, _, shop, mia) = with_restricted().await;
     sandbox.phone("shop").sends("mia", "we have bread").await.unwrap();
     assert_eq!(mia.reads().await.text, "we have bread");
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
-    assert_eq!(writes(&mia, &lid(&shop), "one please").await, (kinds(&["tctoken"]), None));
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
+    assert_eq!(writes(&mia, &shop.lid(), "one please").await, (kinds(&["tctoken"]), None));
     // A phone brings what its account has.
     sandbox.phone("boss").sends("shop", "well done").await.unwrap();
     let read = [shop.reads().await.text, shop.reads().await.text, shop.reads().await.text];
@@ -113,7 +110,7 @@ async fn a_phone_that_demands_tokens_gives_one_to_whom_it_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_expired_taken_back_foreign_or_forged_is_refused() {
     let (sandbox, _, shop, mia) = with_restricted().await;
-    let (phone, to) = (sandbox.phone("shop"), lid(&shop));
+    let (phone, to) = (sandbox.phone("shop"), shop.lid());
     phone.gives_token("mia").unwrap();
     until(async || has(&mia, &to).await.is_some()).await;
     let good = has(&mia, &to).await.unwrap();
@@ -156,11 +153,11 @@ async fn a_message_that_is_sent_again_needs_no_token() {
     let (sandbox, _, shop, mia) = with_restricted().await;
     let phone = sandbox.phone("shop");
     phone.gives_token("mia").unwrap();
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
-    assert_eq!(writes(&mia, &lid(&shop), "first").await.1, None);
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
+    assert_eq!(writes(&mia, &shop.lid(), "first").await.1, None);
     phone.receives(|message| message.text.as_deref() == Some("first")).await.unwrap();
     phone.forgets_sessions().await.unwrap();
-    assert_eq!(writes(&mia, &lid(&shop), "second").await.1, None);
+    assert_eq!(writes(&mia, &shop.lid(), "second").await.1, None);
     phone.revokes_token("mia").unwrap();
     // The phone asks for it once more.
     phone.receives(|message| message.text.as_deref() == Some("second")).await.unwrap();
@@ -172,21 +169,12 @@ async fn a_message_to_ones_own_devices_with_a_token_is_malformed() {
     let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", "msg").bytes(*b"sealed").build();
     for (id, token, error) in [("P1", None, None), ("P2", Some("tctoken"), Some("479"))] {
         let token = token.map(|tag| NodeBuilder::new(tag).bytes(*b"token").build());
-        let node = NodeBuilder::new("message").attr("to", lid(&shop)).attr("id", id);
+        let node = NodeBuilder::new("message").attr("to", shop.lid()).attr("id", id);
         let node = node.attr("type", "text").attr("category", "peer");
         let node = node.children([enc.clone()].into_iter().chain(token));
         shop.client.send_node(node.build()).await.unwrap();
         assert_eq!(shop.answered(id).await.as_deref(), error);
     }
-}
-
-async fn hears(device: &Device) -> PresenceUpdate {
-    device
-        .sees(|event| match event {
-            Event::Presence(presence) => Some(presence.clone()),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,12 +205,12 @@ async fn who_has_no_token_does_not_hear_whether_somebody_is_online() {
 async fn who_has_no_token_does_not_see_the_picture() {
     let (sandbox, _, shop, mia) = with_restricted().await;
     let phone = sandbox.phone("shop");
-    mia.client.contacts().get_user_info(&[lid(&shop)]).await.unwrap();
+    mia.client.contacts().get_user_info(&[shop.lid()]).await.unwrap();
     phone.sets_picture(&[0xFF, 0xD8, 0xFF, 1]);
     let sees = async |device: &Device| {
         let asked = NodeFilter::tag("iq").attr("xmlns", "w:profile:picture");
         let asked = device.client.wait_for_sent_node(asked);
-        let picture = device.client.contacts().get_profile_picture(&lid(&shop), true).await;
+        let picture = device.client.contacts().get_profile_picture(&shop.lid(), true).await;
         let asked = asked.await.unwrap();
         let token = asked.get_optional_child_by_tag(&["picture", "tctoken"]).is_some();
         (token, picture.unwrap().is_some())
@@ -230,12 +218,12 @@ async fn who_has_no_token_does_not_see_the_picture() {
     assert_eq!(sees(&mia).await, (false, false));
     assert_eq!(sees(&shop).await, (false, true));
     let told = async || {
-        let told = mia.client.contacts().get_user_info(&[lid(&shop)]).await.unwrap();
-        told[&lid(&shop)].picture_id.is_some()
+        let told = mia.client.contacts().get_user_info(&[shop.lid()]).await.unwrap();
+        told[&shop.lid()].picture_id.is_some()
     };
     assert!(!told().await);
     phone.gives_token("mia").unwrap();
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
     assert_eq!(sees(&mia).await, (true, true));
     // Now she hears of a new one, too; the first one was not for her.
     phone.sets_picture(&[0xFF, 0xD8, 0xFF, 2]);
@@ -259,8 +247,8 @@ async fn a_call_needs_a_token_where_one_is_demanded() {
         ("C3", Some(token), None),
     ] {
         let privacy = token.map(|token| NodeBuilder::new("privacy").bytes(token).build());
-        let offer = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", lid(&mia));
-        let call = NodeBuilder::new("call").attr("to", lid(&shop)).attr("id", id);
+        let offer = NodeBuilder::new("offer").attr("call-id", id).attr("call-creator", mia.lid());
+        let call = NodeBuilder::new("call").attr("to", shop.lid()).attr("id", id);
         let call = call.children([offer.children(privacy).build()]);
         mia.client.send_node(call.build()).await.unwrap();
         assert_eq!(mia.answered(id).await.as_deref(), error, "{id}");
@@ -282,10 +270,10 @@ async fn tokens_are_given_by_a_request_that_makes_sense() {
     let stranger = Jid::lid("199999999999999");
     for (id, tokens, code) in [
         ("T1", vec![], 400),
-        ("T2", vec![token(&lid(&mia), "now", trust)], 400),
-        ("T3", vec![token(&lid(&mia), "5", "distrusted")], 400),
-        ("T4", vec![token(&lid(&shop), "5", trust)], 400),
-        ("T5", vec![token(&lid(&mia), "5", trust), token(&stranger, "5", trust)], 404),
+        ("T2", vec![token(&mia.lid(), "now", trust)], 400),
+        ("T3", vec![token(&mia.lid(), "5", "distrusted")], 400),
+        ("T4", vec![token(&shop.lid(), "5", trust)], 400),
+        ("T5", vec![token(&mia.lid(), "5", trust), token(&stranger, "5", trust)], 404),
     ] {
         let iq = NodeBuilder::new("iq").attr("type", "set").attr("xmlns", "privacy").attr("id", id);
         let iq = iq.attr("to", wacore_binary::SERVER_JID);
@@ -294,8 +282,8 @@ async fn tokens_are_given_by_a_request_that_makes_sense() {
         assert_eq!(refusal(&answer), Some(code), "{id}");
     }
     assert!(sandbox.phone("shop").given_tokens().is_empty());
-    let echoed = shop.client.tc_token().issue_tokens(&[lid(&mia)]).await.unwrap();
+    let echoed = shop.client.tc_token().issue_tokens(&[mia.lid()]).await.unwrap();
     assert!(echoed.is_empty(), "the answer has no bytes");
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
     assert_eq!(sandbox.unknown_iqs(), 0);
 }

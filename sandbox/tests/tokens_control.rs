@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Device, until};
 use crate::control::{Control, error};
 use crate::groups::links;
-use crate::tokens::{has, lid, writes};
+use crate::tokens::{has, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_given_listed_taken_back_and_expire_over_http() {
@@ -28,12 +28,12 @@ async fn tokens_are_given_listed_taken_back_and_expire_over_http() {
     assert_eq!((&given["from"], &given["to"]), (&json!("shop"), &json!("mia")));
     assert_eq!(given["expired"], false);
     assert_eq!(control.get("/admin/phones/mia/tokens").await.1["held"][0], *given);
-    until(async || has(&mia, &lid(&shop)).await.is_some()).await;
-    assert_eq!(writes(&mia, &lid(&shop), "hello").await.1, None);
+    until(async || has(&mia, &shop.lid()).await.is_some()).await;
+    assert_eq!(writes(&mia, &shop.lid(), "hello").await.1, None);
 
     let (_, tokens) = control.post(&format!("{at}/expire"), holder.clone()).await;
     assert_eq!(tokens["given"][0]["expired"], true);
-    assert_eq!(writes(&mia, &lid(&shop), "hello").await.1, Some(463));
+    assert_eq!(writes(&mia, &shop.lid(), "hello").await.1, Some(463));
     let (_, tokens) = control.post(&format!("{at}/revoke"), holder.clone()).await;
     assert_eq!(tokens["given"], json!([]));
 

@@ -5,7 +5,7 @@ use whatsapp_rust::Jid;
 use whatsapp_rust::store::commands::DeviceCommand;
 
 use crate::client::{Device, until};
-use crate::tokens::{has, kinds, lid, writes};
+use crate::tokens::{has, kinds, writes};
 
 /// A client of this push name, in the account that it asks for, with the switches of that.
 async fn joins(sandbox: &Sandbox, push_name: &str) -> Device {
@@ -43,13 +43,13 @@ async fn who_has_the_salt_from_the_history_writes_first_with_a_customer_token() 
     has_the_past(&sandbox, "mia", &mia).await;
     assert_eq!(salt(&mia), sandbox.phone("mia").salt());
     assert!(sandbox.phone("mia").settings().is_empty());
-    assert_eq!(writes(&mia, &lid(&shop), "hello").await, (kinds(&["cstoken"]), None));
+    assert_eq!(writes(&mia, &shop.lid(), "hello").await, (kinds(&["cstoken"]), None));
     assert_eq!(shop.reads().await.text, "hello");
     // It is made for one recipient, from one salt.
     let other = Some(vec![7; 32]);
     let manager = mia.client.persistence_manager();
     manager.process_command(DeviceCommand::SetNctSalt(other)).await;
-    assert_eq!(writes(&mia, &lid(&shop), "again").await, (kinds(&["cstoken"]), Some(463)));
+    assert_eq!(writes(&mia, &shop.lid(), "again").await, (kinds(&["cstoken"]), Some(463)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,15 +59,15 @@ async fn who_has_the_salt_from_the_settings_loses_and_gets_it_with_them() {
     let phone = sandbox.phone("mia");
     until(async || salt(&mia).is_some()).await;
     assert_eq!(salt(&mia), phone.salt());
-    assert_eq!(writes(&mia, &lid(&shop), "one").await, (kinds(&["cstoken"]), None));
+    assert_eq!(writes(&mia, &shop.lid(), "one").await, (kinds(&["cstoken"]), None));
     phone.sets("nct_salt_sync", &[], None).unwrap();
     until(async || salt(&mia).is_none()).await;
-    assert_eq!(writes(&mia, &lid(&shop), "two").await, (kinds(&[]), Some(463)));
+    assert_eq!(writes(&mia, &shop.lid(), "two").await, (kinds(&[]), Some(463)));
     phone.renews_salt().unwrap();
     until(async || salt(&mia).is_some()).await;
-    assert_eq!(writes(&mia, &lid(&shop), "three").await, (kinds(&["cstoken"]), None));
+    assert_eq!(writes(&mia, &shop.lid(), "three").await, (kinds(&["cstoken"]), None));
     // The token that the client itself has given does not change that.
-    assert_eq!(has(&mia, &lid(&shop)).await, None);
+    assert_eq!(has(&mia, &shop.lid()).await, None);
     assert_eq!([shop.reads().await.text, shop.reads().await.text], ["one", "three"]);
 }
 
@@ -83,7 +83,7 @@ async fn who_is_told_of_a_salt_and_gets_none_or_gets_one_and_is_not_told_is_refu
     assert!(salt(&leo).is_none() && sandbox.phone("leo").salt().is_none());
     assert!(salt(&kim).is_some());
     for device in [&leo, &kim] {
-        assert_eq!(writes(device, &lid(&shop), "hello").await, (kinds(&[]), Some(463)));
+        assert_eq!(writes(device, &shop.lid(), "hello").await, (kinds(&[]), Some(463)));
     }
 }
 
@@ -94,12 +94,12 @@ async fn an_account_takes_only_the_kinds_of_tokens_that_it_takes() {
     let bar = joins(&sandbox, "scenario:restricted,tc_enabled=1,cs_enabled=0:bar").await;
     let mia = joins(&sandbox, "scenario:nct_send_ab=1,nct_history_ab=1:mia").await;
     has_the_past(&sandbox, "mia", &mia).await;
-    assert_eq!(writes(&mia, &lid(&shop), "cold").await, (kinds(&["cstoken"]), None));
-    assert_eq!(writes(&mia, &lid(&bar), "cold").await, (kinds(&["cstoken"]), Some(463)));
+    assert_eq!(writes(&mia, &shop.lid(), "cold").await, (kinds(&["cstoken"]), None));
+    assert_eq!(writes(&mia, &bar.lid(), "cold").await, (kinds(&["cstoken"]), Some(463)));
     for (giver, device, answer) in [("shop", &shop, Some(463)), ("bar", &bar, None)] {
         sandbox.phone(giver).gives_token("mia").unwrap();
-        until(async || has(&mia, &lid(device)).await.is_some()).await;
-        assert_eq!(writes(&mia, &lid(device), "warm").await, (kinds(&["tctoken"]), answer));
+        until(async || has(&mia, &device.lid()).await.is_some()).await;
+        assert_eq!(writes(&mia, &device.lid(), "warm").await, (kinds(&["tctoken"]), answer));
     }
 }
 
@@ -111,8 +111,8 @@ async fn a_device_that_is_linked_later_gets_the_tokens_of_its_account() {
     let desk = joins(&sandbox, "mia").await;
     has_the_past(&sandbox, "mia", &desk).await;
     let held = sandbox.phone("mia").held_tokens().remove(0);
-    assert_eq!((has(&desk, &lid(&shop)).await, held.from.as_str()), (Some(held.token), "shop"));
-    assert_eq!(writes(&desk, &lid(&shop), "hello").await, (kinds(&["tctoken"]), None));
+    assert_eq!((has(&desk, &shop.lid()).await, held.from.as_str()), (Some(held.token), "shop"));
+    assert_eq!(writes(&desk, &shop.lid(), "hello").await, (kinds(&["tctoken"]), None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use crate::groups::{NewGroup, add};
 use crate::state::{AccountId, Device, DeviceAddr, State};
 
 /// Accounts `shop`, `mia` and `bob`, each with a device 1 that is away.
-fn three() -> (State, [DeviceAddr; 3]) {
+pub(crate) fn three() -> (State, [DeviceAddr; 3]) {
     let mut state = State::default();
     let addrs = ["shop", "mia", "bob"].map(|name| {
         let account = state.accounts.add(name).expect("a free name");

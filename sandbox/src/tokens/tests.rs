@@ -10,18 +10,13 @@ use super::request::give;
 use super::salt::customer_token;
 use super::*;
 use crate::random::Stream;
+use crate::relay;
 use crate::stanza::attr;
-use crate::state::Device;
 
 /// Accounts `shop`, which demands tokens, `mia` and `bob`, each with a device 1 that is away.
 fn three() -> (State, [AccountId; 3]) {
-    let mut state = State::default();
-    let ids = ["shop", "mia", "bob"].map(|name| {
-        let account = state.accounts.add(name).expect("a free name");
-        let devices = &mut state.accounts.get_mut(account).expect("just made").devices;
-        devices.push(Device::new(1, 1, 7));
-        account
-    });
+    let (mut state, devices) = relay::tests::three();
+    let ids = devices.map(|device| device.account);
     flags(&mut state, ids[0], "restricted");
     (state, ids)
 }
