@@ -22,7 +22,7 @@ use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;
 use crate::websocket::{Received, Socket};
-use aside::Aside;
+use aside::{Aside, Written};
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
 use outgoing::Outgoing;
@@ -193,13 +193,12 @@ impl Connection {
                 // Once more from the top, where it waits.
                 _ = self.line.hanging.changed() => {}
                 parcel = self.line.outbox.next() => {
-                    let mut out = Vec::new();
                     let Some(parcel) = parcel else {
                         // What was to come later comes before the end.
-                        outgoing.seal_all(aside.rest(), &mut out)?;
-                        self.send(out).await?;
+                        self.write(&mut outgoing, aside.rest()).await?;
                         return Err(Ended::ByServer);
                     };
+                    let mut out = Vec::new();
                     outgoing.seal_all(aside.take(parcel), &mut out)?;
                     if self.line.transport.frames != Frames::Whole {
                         while out.len() < JOINED && let Some(parcel) = self.line.outbox.ready() {
@@ -208,11 +207,7 @@ impl Connection {
                     }
                     self.send(out).await?;
                 }
-                () = aside.due() => {
-                    let mut out = Vec::new();
-                    outgoing.seal_all(aside.ready(), &mut out)?;
-                    self.send(out).await?;
-                }
+                () = aside.due() => self.write(&mut outgoing, aside.ready()).await?,
                 received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?)?,
             }
         }
@@ -241,6 +236,13 @@ impl Connection {
             _ = self.line.outbox.next() => Err(Ended::ByServer),
             received = self.socket.receive(|bytes| self.framing.feed(bytes)) => go_on(received?),
         }
+    }
+
+    /// Sends what has waited for its turn.
+    async fn write(&mut self, outgoing: &mut Outgoing, late: Vec<Written>) -> Result<(), Ended> {
+        let mut out = Vec::new();
+        outgoing.seal_all(late, &mut out)?;
+        self.send(out).await
     }
 
     async fn send_frame(&mut self, payload: &[u8]) -> Result<(), Ended> {

@@ -96,6 +96,7 @@ impl Limits {
 /// The refusal of a request that comes too soon. A keepalive ping never does, and neither does the word that a device takes
 /// stanzas: clients say it once in a connection (whatsapp-rust `client/node_io.rs`), and would hear nothing until the next.
 pub(crate) fn refusal(state: &mut State, account: AccountId, iq: &Node) -> Option<Node> {
+    state.limits.limit()?;
     if matches!(stanza::attr(iq, "xmlns").as_deref(), Some("w:p" | "passive")) {
         return None;
     }
