@@ -134,7 +134,7 @@ async fn an_invitation_by_name_holds_for_three_days() {
     let (shop, bob) = (links(&sandbox, "shop").await, links(&sandbox, "bob").await);
     let eve = links(&sandbox, "eve").await;
     sandbox.freezes_clock(true);
-    let people = [&bob, &eve].map(|device| device.lid());
+    let people = [&bob, &eve].map(Device::lid);
     let fates = shop.client.groups().add_participants(gid.clone(), &people).await.unwrap();
     let admin = shop.lid();
     let accepts = async |device: &Device, position: usize| {
