@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// The last millisecond of the year 9999: later times are no dates to many, and microseconds of them no numbers.
 const END_MS: i64 = 253_402_300_799_999;
 
+/// More than anybody waits: a time so far ahead is still one.
+pub(crate) const WAIT_MAX: Duration = Duration::from_hours(24 * 365);
+
 /// The time of one server. It never goes back.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clock {

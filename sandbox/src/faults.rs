@@ -10,11 +10,9 @@ use wacore_binary::Node;
 
 pub(crate) use operation::Operation;
 
+use crate::clock::WAIT_MAX;
 use crate::random::{Source, Stream};
 use crate::state::AccountId;
-
-/// More than anybody waits: a time so far ahead is still one.
-const DELAY_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// What goes wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl Fault {
 
     /// Applied at once, answered after this time, a year at most.
     pub fn delay(time: Duration) -> Self {
-        Self(Effect::Delay(time.min(DELAY_MAX)))
+        Self(Effect::Delay(time.min(WAIT_MAX)))
     }
 
     /// Neither applied nor answered.
@@ -205,10 +203,6 @@ impl Rule {
             _ => None,
         }
     }
-
-    fn concerns(&self, from: Option<AccountId>, stanza: &Node) -> bool {
-        self.account.is_none_or(|account| from == Some(account)) && self.operation.covers(stanza)
-    }
 }
 
 impl Faults {
@@ -227,33 +221,37 @@ impl Faults {
     /// The fault that a message or a request from this account meets: of the rules that concern it, the one ordered
     /// first that strikes.
     pub(crate) fn meet(&mut self, from: Option<AccountId>, stanza: &Node) -> Option<Effect> {
-        self.take(|rule| rule.concerns(from, stanza))
+        self.take(from, |operation| operation.covers(stanza))
     }
 
     /// The fault that a stanza meets on its way to a device of this account.
     pub(crate) fn meet_delivery(&mut self, to: AccountId, stanza: &Node) -> Option<Effect> {
-        self.take(|rule| {
-            rule.account.is_none_or(|account| account == to) && rule.operation.delivers(stanza)
-        })
+        self.take(Some(to), |operation| operation.delivers(stanza))
     }
 
     /// The fault that a request meets which is no stanza.
     pub(crate) fn meet_named(&mut self, from: Option<AccountId>, name: &str) -> Option<Effect> {
-        self.take(|rule| {
-            rule.account.is_none_or(|account| from == Some(account)) && rule.operation.is(name)
-        })
+        self.take(from, |operation| operation.is(name))
     }
 
-    fn take(&mut self, concerned: impl Fn(&Rule) -> bool) -> Option<Effect> {
+    fn take(
+        &mut self,
+        whose: Option<AccountId>,
+        concerned: impl Fn(&Operation) -> bool,
+    ) -> Option<Effect> {
         let Self { ordered, dice } = self;
-        let strikes = |rule: &Rule| concerned(rule) && dice.strikes(rule.chance);
+        let strikes = |rule: &Rule| {
+            rule.account.is_none_or(|account| whose == Some(account))
+                && concerned(&rule.operation)
+                && dice.strikes(rule.chance)
+        };
         let position = ordered.iter().position(strikes)?;
-        let rule = &mut self.ordered[position];
+        let rule = &mut ordered[position];
         let Fault(effect) = rule.fault.clone();
         if let Some(left) = &mut rule.left {
             *left -= 1;
             if *left == 0 {
-                self.ordered.remove(position);
+                ordered.remove(position);
             }
         }
         Some(effect)

@@ -111,7 +111,7 @@ impl Store {
     pub(crate) fn new(source: Source) -> Self {
         Self {
             host: String::new(),
-            limits: Limits { room: 0, largest: 0 },
+            limits: Limits::default(),
             seals: Seals::new(source.stream("media", b"")),
             made: 0,
             held: 0,

@@ -33,21 +33,17 @@ pub(crate) fn message(state: &mut State, from: DeviceAddr, node: &Node) -> Node 
             Err(refused) => refusal(node, Nack::of(refused).code(), now),
         };
     }
-    let (relayed, forgiven) = {
-        let attempt = |strictness| {
-            let sent = Sent::read(node, state.accounts.device(from), strictness)?;
-            relay(state, from, &sent, strictness).map(|done| (sent, done))
-        };
-        match attempt(Strictness::Strict) {
-            Err(Nack::Malformed | Nack::Invalid) if state.strictness == Strictness::Lenient => {
-                let relayed = attempt(Strictness::Lenient);
-                let forgiven = relayed.is_ok();
-                (relayed, forgiven)
-            }
-            relayed => (relayed, false),
-        }
+    let attempt = |state: &State, strictness| {
+        let sent = Sent::read(node, state.accounts.device(from), strictness)?;
+        relay(state, from, &sent, strictness).map(|done| (sent, done))
     };
-    state.oddities.forgiven += u64::from(forgiven);
+    let mut relayed = attempt(state, Strictness::Strict);
+    if state.strictness == Strictness::Lenient
+        && matches!(relayed, Err(Nack::Malformed | Nack::Invalid))
+    {
+        relayed = attempt(state, Strictness::Lenient);
+        state.oddities.forgiven += u64::from(relayed.is_ok());
+    }
     match relayed {
         Ok((sent, Relayed { letters, phash })) => {
             record(state, from, &sent, letters.len());
@@ -87,14 +83,14 @@ fn relay(
     sent: &Sent,
     strictness: Strictness,
 ) -> Result<Relayed, Nack> {
-    let peer = crate::stanza::attr(sent.node, "category").as_deref() == Some("peer");
-    let own = match sent.to.server {
+    let peer = sent.is_peer();
+    let own = || match sent.to.server {
         Server::Pn | Server::Lid => {
             state.accounts.by_jid(&sent.to).is_none_or(|you| you.id == from.account)
         }
         _ => false,
     };
-    if peer && !own {
+    if peer && !own() {
         return Err(Nack::Malformed);
     }
     let mut relayed = match sent.to.server {

@@ -89,39 +89,27 @@ fn concerned(state: &State, from: DeviceAddr, node: &Node, reach: Reach) -> Opti
         mine.iter().cloned().chain(chat.map(|chat| ("recipient", chat.into()))).collect()
     };
     let theirs = with_chat(jid(node, "recipient").filter(|_| account.id == me.id));
-    let own = || {
-        let addresses = with_chat((account.id != me.id).then(|| to.to_non_ad()));
-        others(me, from).map(move |addr| (addr, addresses.clone()))
+    let all = |account: &Account, addresses: Addresses| -> Letters {
+        others(account, from).map(|addr| (addr, addresses.clone())).collect()
     };
-    let group = (to.server == Server::Group).then(|| state.groups.find(&to));
-    let outside =
-        group.is_some_and(|group| !group.is_ok_and(|group| group.member(&me.name).is_some()));
+    let own = || all(me, with_chat((account.id != me.id).then(|| to.to_non_ad())));
+    let outside = to.server == Server::Group
+        && !state.groups.find(&to).is_ok_and(|group| group.member(&me.name).is_some());
     // Who is not in the group, or is blocked, is heard by their own devices at most.
     let unheard = outside || (!in_chat && account.privacy.blocks(me.id));
-    let letters: Letters = match reach {
+    let mut letters = match reach {
         Reach::OwnDevice | Reach::OwnPhone if account.id != me.id => Vec::new(),
         Reach::Device | Reach::OwnDevice | Reach::OwnPhone => {
             let device = if reach == Reach::OwnPhone { 0 } else { author.device };
             let named = DeviceAddr { account: account.id, device };
             if named == from { Vec::new() } else { vec![(named, theirs)] }
         }
-        Reach::Own => own().collect(),
-        Reach::Author => of_author(account, from, &theirs).collect(),
-        Reach::AuthorAndOwn => {
-            let both =
-                of_author(account, from, &theirs).chain(own().filter(|_| account.id != me.id));
-            both.collect()
-        }
+        Reach::Own => own(),
+        Reach::AuthorAndOwn if account.id != me.id => [all(account, theirs), own()].concat(),
+        Reach::Author | Reach::AuthorAndOwn => all(account, theirs),
     };
-    Some(letters.into_iter().filter(|(addr, _)| !unheard || addr.account == me.id).collect())
-}
-
-fn of_author<'a>(
-    account: &'a Account,
-    from: DeviceAddr,
-    addresses: &'a Addresses,
-) -> impl Iterator<Item = (DeviceAddr, Addresses)> + 'a {
-    others(account, from).map(|addr| (addr, addresses.clone()))
+    letters.retain(|(addr, _)| !unheard || addr.account == me.id);
+    Some(letters)
 }
 
 /// All devices of an account, but for this one.

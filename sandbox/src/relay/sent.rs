@@ -85,11 +85,15 @@ impl<'a> Sent<'a> {
         fine && vouched && self.talks_to_one_kind()
     }
 
+    /// Whether it is for the account's own devices.
+    pub(super) fn is_peer(&self) -> bool {
+        stanza::attr(self.node, "category").as_deref() == Some("peer")
+    }
+
     /// What an account's own devices say to each other has no privacy tokens (Baileys `messages-send.js`).
     fn talks_to_one_kind(&self) -> bool {
-        let peer = stanza::attr(self.node, "category").as_deref() == Some("peer");
         let tokens = ["tctoken", "cstoken"];
-        !peer || tokens.iter().all(|tag| self.node.get_optional_child(tag).is_none())
+        !self.is_peer() || tokens.iter().all(|tag| self.node.get_optional_child(tag).is_none())
     }
 
     fn all_ciphertexts(&self) -> impl Iterator<Item = &'a Node> + '_ {

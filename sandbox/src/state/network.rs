@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::clock::WAIT_MAX;
 use crate::transport::Transport;
 
 /// Whether new connections are turned away, and whether all of them hang.
@@ -23,16 +24,13 @@ pub(crate) struct Network {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latency(watch::Sender<Duration>);
 
-/// More than anybody waits: a time so far ahead is still one.
-const LATENCY_MAX: Duration = Duration::from_hours(24 * 365);
-
 impl Latency {
     pub(crate) fn get(&self) -> Duration {
         *self.0.borrow()
     }
 
     pub(crate) fn set(&self, time: Duration) {
-        self.0.send_replace(time.min(LATENCY_MAX));
+        self.0.send_replace(time.min(WAIT_MAX));
     }
 
     /// For who waits: it may change meanwhile.
