@@ -25,7 +25,7 @@ use crate::state::{AccountId, DeviceAddr, State};
 
 pub use levers::GivenToken;
 pub(crate) use levers::{expire, given, held, renew_salt, revoke, someone};
-pub(crate) use request::{answer, give, written_to};
+pub(crate) use request::{answer, hand_out, written_to};
 pub(crate) use salt::past;
 use scenario::Flag;
 pub(crate) use scenario::{Scenario, join, person, play, restore};

@@ -11,6 +11,7 @@ use wacore_binary::Jid;
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
+use super::phones::{account, no_phone};
 use crate::groups::{self, Change, Group, NewGroup, Part, Person, Place, Refusal, Role, Unfounded};
 use crate::state::{self, Shared, lock};
 
@@ -375,11 +376,7 @@ pub(super) fn known<'a>(state: &'a state::State, gid: &Jid) -> Result<&'a Group,
 }
 
 pub(super) fn phone(shared: &Shared, field: &str, name: &str) -> Result<(), Error> {
-    lock(shared).accounts.by_name(name).map(|_| ()).ok_or_else(|| no_phone(field, name))
-}
-
-fn no_phone(field: &str, name: &str) -> Error {
-    Error::NotFound(format!("`{field}`: there is no phone `{name}`"))
+    account(&lock(shared), field, name).map(|_| ())
 }
 
 pub(super) fn read(shared: &Shared, gid: &Jid) -> Answer {

@@ -104,14 +104,18 @@ pub(crate) async fn renumber(
         crate::Error::InvalidNumber(_) => Error::Invalid(format!("`number`: {error}")),
         _ => Error::Conflict(format!("`number`: {error}")),
     })?;
-    let gone = || Error::NotFound(format!("`name`: there is no phone `{name}`"));
-    Ok(Json(state.accounts.get(id).ok_or_else(gone)?.into()))
+    Ok(Json(state.accounts.get(id).ok_or_else(|| no_phone("name", &name))?.into()))
 }
 
 /// The account of this name, which the request gives in this field.
 pub(crate) fn account(state: &state::State, field: &str, name: &str) -> Result<AccountId, Error> {
     let found = state.accounts.by_name(name).map(|account| account.id);
-    found.ok_or_else(|| Error::NotFound(format!("`{field}`: there is no phone `{name}`")))
+    found.ok_or_else(|| no_phone(field, name))
+}
+
+/// What this field of a request names is nobody's.
+pub(super) fn no_phone(field: &str, name: &str) -> Error {
+    Error::NotFound(format!("`{field}`: there is no phone `{name}`"))
 }
 
 /// Fails for what no account may be called.

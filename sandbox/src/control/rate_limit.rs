@@ -72,7 +72,6 @@ pub(crate) async fn set(
 #[utoipa::path(delete, path = "/rate-limit", operation_id = "liftRateLimit", tag = "network",
     responses((status = 200, body = LimitBody, description = "There is no limit"), Refused))]
 pub(crate) async fn lift(State(shared): State<Shared>) -> Json<LimitBody> {
-    let limits = &mut lock(&shared).limits;
-    limits.set(None);
-    Json(limits.limit().into())
+    lock(&shared).limits.set(None);
+    Json(None.into())
 }

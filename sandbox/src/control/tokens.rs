@@ -98,10 +98,7 @@ pub(crate) async fn give(
 ) -> Answer {
     let mut state = lock(&shared);
     let (account, holder) = both(&state, &name, &body)?;
-    let now = state.clock.now();
-    if let Some(push) = tokens::give(&mut state, account, holder, now) {
-        state.push(push);
-    }
+    tokens::hand_out(&mut state, account, holder);
     Ok(shown(&state, account))
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn handle(state: &mut State, from: &DeviceAddr, iq: &Node) -> Option<
         return None;
     }
     let request = request::read(iq, &mut state.groups.codes)?;
-    let author = people::of_device(state, from)?;
+    let author = people::of_account(state, from.account)?;
     let outcome = request.and_then(|request| carry_out(state, *from, &author, request));
     Some(match outcome {
         Ok((Some(content), pushes)) => Answer { reply: stanza::result_with(iq, content), pushes },

@@ -5,12 +5,7 @@ use wacore_binary::Jid;
 use super::answer;
 use super::group::Person;
 use crate::stanza::Push;
-use crate::state::{Account, AccountId, DeviceAddr, State};
-
-/// The account of a device.
-pub(super) fn of_device(state: &State, device: &DeviceAddr) -> Option<Person> {
-    state.accounts.get(device.account).map(person)
-}
+use crate::state::{Account, AccountId, State};
 
 /// An account.
 pub(crate) fn of_account(state: &State, account: AccountId) -> Option<Person> {

@@ -3,14 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use buffa::Message as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tracing::warn;
 use wacore_binary::Node;
+use waproto::whatsapp::Message;
 
 use super::chats::Chats;
 use super::inbox;
 use super::recipient::Recipient;
+use super::sending;
 use super::signal::Signal;
 use crate::data::form::{bytes, nodes};
 use crate::state::{AccountId, DeviceAddr, Shared, State, lock};
@@ -101,26 +104,45 @@ impl Handset {
 
     /// Counts one more time that a message cannot be read, which its sender has sent so many times again.
     pub(super) fn count_retry(&mut self, sender: DeviceAddr, id: &str, resent: u8) -> u8 {
-        if self.retries.len() == COUNTED {
-            self.retries.clear();
-        }
-        let count = self.retries.entry((sender, id.to_owned())).or_default();
-        *count = (*count).max(resent).saturating_add(1);
-        *count
+        count(&mut self.retries, (sender, id), resent)
     }
 
     /// Counts one more time that a device wants a message again.
     pub(super) fn count_resend(&mut self, reader: DeviceAddr, id: &str) -> u8 {
-        if self.resends.len() == COUNTED {
-            self.resends.clear();
-        }
-        let count = self.resends.entry((reader, id.to_owned())).or_default();
-        *count = count.saturating_add(1);
-        *count
+        count(&mut self.resends, (reader, id), 0)
     }
 }
 
+/// Counts one more, and from no less than this.
+fn count(
+    counts: &mut HashMap<(DeviceAddr, String), u8>,
+    (device, id): (DeviceAddr, &str),
+    least: u8,
+) -> u8 {
+    if counts.len() == COUNTED {
+        counts.clear();
+    }
+    let count = counts.entry((device, id.to_owned())).or_default();
+    *count = (*count).max(least).saturating_add(1);
+    *count
+}
+
 impl State {
+    /// The phone of an account keeps a message that it has sent now.
+    pub(super) fn keep_sent(
+        &mut self,
+        account: AccountId,
+        id: &str,
+        to: &Recipient,
+        message: &Message,
+    ) {
+        let at = self.clock.now();
+        if let Some(handset) = self.handset(account) {
+            let message = message.encode_to_vec();
+            handset.keep(Sent { id: id.to_owned(), to: to.clone(), at, message });
+        }
+    }
+
     /// The sessions of every phone that has any.
     pub(crate) fn signals(&self) -> impl Iterator<Item = (AccountId, &Arc<Mutex<Signal>>)> {
         let phones = self.accounts.iter();
@@ -174,8 +196,7 @@ pub(crate) fn deliver(state: &mut State, account: AccountId, node: Arc<Node>) {
 
 /// Forgets every session and sender key of a phone.
 pub(crate) async fn forget_sessions(shared: &Shared, account: AccountId) {
-    let signal = lock(shared).handset(account).map(|handset| handset.signal.clone());
-    if let Some(signal) = signal {
+    if let Ok(signal) = sending::signal(shared, account) {
         signal.lock().await.forget_all();
         lock(shared).touch();
     }

@@ -13,7 +13,6 @@ use waproto::whatsapp::Message;
 use super::MessageKind;
 use super::chats::ReceivedMessage;
 use super::content::content;
-use super::handset::Sent;
 use super::recipient::Recipient;
 use super::sending::accepted;
 use crate::groups::Refusal;
@@ -45,11 +44,7 @@ pub(super) fn post(
 ) -> Result<String> {
     say(state, account, stanza(jid, &id, message))?;
     let to = Recipient::Newsletter(jid.clone());
-    let at = state.clock.now();
-    if let Some(handset) = state.handset(account) {
-        let id = id.clone();
-        handset.keep(Sent { id, to, at, message: message.encode_to_vec() });
-    }
+    state.keep_sent(account, &id, &to, message);
     Ok(id)
 }
 

@@ -1,10 +1,7 @@
 //! What the account's devices ask of their phone, and what it tells them unasked: the key of the shared settings.
 
-use std::sync::Arc;
-
 use buffa::Message as _;
 use serde::Serialize;
-use tokio::sync::Mutex;
 use tracing::warn;
 use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp::Message;
@@ -26,7 +23,7 @@ use crate::state::{AccountId, DeviceAddr, Shared, lock};
 pub(crate) async fn welcome(shared: &Shared, device: DeviceAddr) {
     share_keys(shared, device).await;
     for part in history::parts(shared, device.account) {
-        let Some(signal) = signal(shared, device) else { return };
+        let Ok(signal) = sending::signal(shared, device.account) else { return };
         let mut signal = signal.lock().await;
         if let Err(failure) = tell(shared, &mut signal, device, |_, _| part).await {
             warn!(%failure, "a phone could not send its history to device {}", device.device);
@@ -52,14 +49,13 @@ pub(crate) async fn rotate_settings_key(shared: &Shared, account: AccountId) -> 
 /// Gives a device the keys of the shared settings, unless the phone keeps them to itself.
 async fn share_keys(shared: &Shared, device: DeviceAddr) {
     let withheld = lock(shared).handset(device.account).is_none_or(|handset| handset.withholding);
-    if let Some(signal) = signal(shared, device).filter(|_| !withheld) {
+    if withheld {
+        return;
+    }
+    if let Ok(signal) = sending::signal(shared, device.account) {
         let mut signal = signal.lock().await;
         answer(shared, &mut signal, device, None).await;
     }
-}
-
-fn signal(shared: &Shared, device: DeviceAddr) -> Option<Arc<Mutex<Signal>>> {
-    lock(shared).handset(device.account).map(|handset| handset.signal.clone())
 }
 
 /// Takes what a device has sent to its phone alone: answers it, and records it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use buffa::{Message as _, MessageField};
+use buffa::MessageField;
 use tokio::sync::Mutex;
 use tracing::warn;
 use wacore::messages::MessageUtils;
@@ -13,7 +13,6 @@ use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 use waproto::whatsapp::message::SenderKeyDistributionMessage;
 
-use super::handset::Sent;
 use super::newsletters;
 use super::recipient::{Recipient, readership};
 use super::signal::{Reader, Sealed, Signal};
@@ -78,11 +77,7 @@ pub(crate) async fn send(
         }
         Recipient::Newsletter(_) => {}
     }
-    let at = state.clock.now();
-    if let Some(handset) = state.handset(account) {
-        let to = to.clone();
-        handset.keep(Sent { id: id.clone(), to, at, message: message.encode_to_vec() });
-    }
+    state.keep_sent(account, &id, to, &message);
     Ok(id)
 }
 

@@ -57,17 +57,9 @@ impl Signal {
             &keys.signed_pair,
             &keys.signed_key.signature,
         );
-        Self {
-            own,
-            identities: Identities::of(keys.identity.clone(), keys.registration),
-            sessions: Sessions::default(),
-            one_time: OneTimeKeys::default(),
-            signed: SignedKeys(signed),
-            sender_keys: SenderKeys::default(),
-            keyed: HashMap::new(),
-            words: random::derived(&[&random.bytes::<32>()]),
-            rng: random,
-        }
+        let identities = Identities::of(keys.identity.clone(), keys.registration);
+        let words = random::derived(&[&random.bytes::<32>()]);
+        Self::with(own, (identities, signed), (random, words))
     }
 
     /// A phone without keys of its own: a place for one that is read later.
@@ -76,16 +68,26 @@ impl Signal {
         let nobodys = private.expect("32 bytes are a private key");
         let signature = [0; 64];
         let at = Timestamp::from_epoch_millis(0);
+        let signed = SignedPreKeyRecord::new(0.into(), at, &nobodys, &signature);
+        let keys = (Identities::of(nobodys, 0), signed);
+        Self::with(DeviceAddr::phone(AccountId(0)), keys, (Stream::default(), Stream::default()))
+    }
+
+    fn with(
+        own: DeviceAddr,
+        (identities, signed): (Identities, SignedPreKeyRecord),
+        (rng, words): (Stream, Stream),
+    ) -> Self {
         Self {
-            own: DeviceAddr::phone(AccountId(0)),
-            identities: Identities::of(nobodys.clone(), 0),
+            own,
+            identities,
             sessions: Sessions::default(),
             one_time: OneTimeKeys::default(),
-            signed: SignedKeys(SignedPreKeyRecord::new(0.into(), at, &nobodys, &signature)),
+            signed: SignedKeys(signed),
             sender_keys: SenderKeys::default(),
             keyed: HashMap::new(),
-            rng: Stream::default(),
-            words: Stream::default(),
+            rng,
+            words,
         }
     }
 
@@ -206,7 +208,8 @@ impl Signal {
     /// more makes it worthless: everybody then lacks the next one.
     pub(super) fn lack_key(&mut self, group: &str, readers: &[Reader]) -> Vec<Reader> {
         let keyed = self.keyed.entry(group.to_owned()).or_default();
-        if keyed.iter().any(|has| !readers.contains(has)) {
+        let wanted: HashSet<&Reader> = readers.iter().collect();
+        if keyed.iter().any(|has| !wanted.contains(has)) {
             keyed.clear();
             self.sender_keys.remove(&SenderKeyName::from_parts(group, address(self.own).as_str()));
         }

@@ -243,7 +243,7 @@ impl Accounts {
             }
             Server::Lid => {
                 let digits = user.strip_prefix('1').filter(|digits| digits.len() >= 14)?;
-                self.at(digits).filter(|account| account.lid == user)
+                self.all.get(place(digits)?).filter(|account| account.lid == user)
             }
             _ => None,
         }
@@ -251,11 +251,7 @@ impl Accounts {
 
     /// The account of the number with which one of this number was made.
     fn made_with(&self, number: &str) -> Option<&Account> {
-        self.at(number.strip_prefix("1555").filter(|digits| digits.len() >= 7)?)
-    }
-
-    fn at(&self, digits: &str) -> Option<&Account> {
-        self.all.get(digits.parse::<usize>().ok()?.checked_sub(1)?)
+        self.all.get(place_of(number)?)
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<&Account> {
@@ -278,6 +274,15 @@ impl Accounts {
         let account = self.get_mut(addr.account)?;
         account.devices.iter_mut().find(|device| device.id == addr.device)
     }
+}
+
+/// The position of the account that is made with this number.
+fn place_of(number: &str) -> Option<usize> {
+    place(number.strip_prefix("1555").filter(|digits| digits.len() >= 7)?)
+}
+
+fn place(digits: &str) -> Option<usize> {
+    digits.parse::<usize>().ok()?.checked_sub(1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The levers of tokens: accounts that demand them, and phones that give, take back and let expire.
 
-use super::{Scenario, Window, give, play, salt};
+use super::{Scenario, Window, hand_out, play, salt};
 use crate::phone::Recipient;
 use crate::state::{AccountId, State};
 use crate::{Error, Phone, Result};
@@ -62,10 +62,7 @@ impl Phone {
     pub fn gives_token(&self, to: &str) -> Result<()> {
         let (mut state, account) = self.known();
         let holder = someone(&state, account, to)?;
-        let now = state.clock.now();
-        if let Some(push) = give(&mut state, account, holder, now) {
-            state.push(push);
-        }
+        hand_out(&mut state, account, holder);
         Ok(())
     }
 

@@ -65,7 +65,7 @@ fn read(state: &State, giver: AccountId, tokens: &Node) -> Result<Vec<(AccountId
 
 /// An account gives another one a token of this time, in epoch seconds. Says who is to hear of it: nobody, if the giver
 /// is blocked.
-pub(crate) fn give(
+pub(super) fn give(
     state: &mut State,
     giver: AccountId,
     holder: AccountId,
@@ -85,18 +85,24 @@ pub(crate) fn give(
     Some(Push { account: holder.id, except: None, node })
 }
 
+/// An account gives another one a token of now, and whoever is to hear of it does.
+pub(crate) fn hand_out(state: &mut State, giver: AccountId, holder: AccountId) {
+    let now = state.clock.now();
+    if let Some(push) = give(state, giver, holder, now) {
+        state.push(push);
+    }
+}
+
 /// The phone of an account has written to another one. If the account demands tokens it gives one, as clients do, so that
 /// the other one can answer: the first time, and once in each span of time.
 pub(crate) fn written_to(state: &mut State, from: AccountId, to: AccountId) {
     let Some(account) = state.accounts.get(from).filter(|_| from != to) else { return };
-    let window = Window::of(state, to);
-    let now = state.clock.now();
-    let known = account.tokens.given.get(&to);
-    let fresh = known.is_some_and(|token| token.named / window.span >= now / window.span);
-    if account.tokens.scenario.is(Flag::Restricted)
-        && !fresh
-        && let Some(push) = give(state, from, to, now)
-    {
-        state.push(push);
+    if !account.tokens.scenario.is(Flag::Restricted) {
+        return;
+    }
+    let span = Window::of(state, to).span;
+    let turn = state.clock.now() / span;
+    if account.tokens.given.get(&to).is_none_or(|token| token.named / span < turn) {
+        hand_out(state, from, to);
     }
 }

@@ -49,19 +49,23 @@ function tell(words, bad = false) {
   notice.hidden = false;
 }
 
-/** Does what a form is for; the form waits meanwhile, and a failure is told. */
+/** Does what a button is for; the button waits meanwhile, and a failure is told. */
+async function pressed(button, act) {
+  button.disabled = true;
+  try {
+    await act();
+  } catch (error) {
+    tell(error.message, true);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Does what a form is for. */
 function onSubmit(id, act) {
-  byId(id).addEventListener("submit", async (event) => {
+  byId(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    const button = event.target.querySelector("button");
-    button.disabled = true;
-    try {
-      await act(event.target);
-    } catch (error) {
-      tell(error.message, true);
-    } finally {
-      button.disabled = false;
-    }
+    return pressed(event.target.querySelector("button"), () => act(event.target));
   });
 }
 
@@ -92,19 +96,11 @@ async function refresh() {
 
 /** A button that does one thing to what it stands beside; what comes of it is drawn anew. */
 function gesture(words, route, values, json) {
-  const act = async (event) => {
-    const button = event.target;
-    button.disabled = true;
-    try {
-      await call(route, { values, json });
-      tell(`Done: ${words.toLowerCase()}.`);
-      await refresh();
-    } catch (error) {
-      tell(error.message, true);
-    } finally {
-      button.disabled = false;
-    }
-  };
+  const act = (event) => pressed(event.target, async () => {
+    await call(route, { values, json });
+    tell(`Done: ${words.toLowerCase()}.`);
+    await refresh();
+  });
   return element("button", { type: "button", class: "quiet", onclick: act }, words);
 }
 
@@ -301,31 +297,23 @@ byId("text").addEventListener("input", () => {
 let ringing;
 
 /** Calls whoever is named beside it, or hangs up. */
-byId("call").addEventListener("click", async (event) => {
-  const button = event.target;
-  button.disabled = true;
-  try {
-    if (ringing) {
-      const { name, to, id } = ringing;
-      ringing = undefined;
-      button.textContent = "Call";
-      await call("POST /admin/phones/{name}/hang-up", { values: { name }, json: { to, id } });
-      tell("Hung up.");
-    } else {
-      const name = byId("held").value;
-      const to = byId("to").value.trim();
-      if (!name || !to) throw new Error("Choose a phone, and say whom it is to call.");
-      const { id } = await call("POST /admin/phones/{name}/calls", { values: { name }, json: { to, video: false } });
-      ringing = { name, to, id };
-      button.textContent = "Hang up";
-      tell(`It rings at ${named(to)}.`);
-    }
-  } catch (error) {
-    tell(error.message, true);
-  } finally {
-    button.disabled = false;
+byId("call").addEventListener("click", ({ target: button }) => pressed(button, async () => {
+  if (ringing) {
+    const { name, to, id } = ringing;
+    ringing = undefined;
+    button.textContent = "Call";
+    await call("POST /admin/phones/{name}/hang-up", { values: { name }, json: { to, id } });
+    tell("Hung up.");
+  } else {
+    const name = byId("held").value;
+    const to = byId("to").value.trim();
+    if (!name || !to) throw new Error("Choose a phone, and say whom it is to call.");
+    const { id } = await call("POST /admin/phones/{name}/calls", { values: { name }, json: { to, video: false } });
+    ringing = { name, to, id };
+    button.textContent = "Hang up";
+    tell(`It rings at ${named(to)}.`);
   }
-});
+}));
 
 byId("filter").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -61,7 +61,7 @@ pub(crate) fn counts(
 /// The community that is asked for, by a member of it.
 fn asked(state: &State, from: &DeviceAddr, gid: &Value) -> Result<Jid, Refusal> {
     let gid = gid.as_str().and_then(|gid| gid.parse().ok()).ok_or(Refusal::BadRequest)?;
-    let asker = people::of_device(state, from).ok_or(Refusal::NotFound)?;
+    let asker = people::of_account(state, from.account).ok_or(Refusal::NotFound)?;
     state.groups.community(&gid)?.role_of(&asker.name)?;
     Ok(gid)
 }

@@ -14,9 +14,7 @@ impl Accounts {
     /// Gives an account another number, unless somebody has it or is to get it, or somebody's device was linked under it; says
     /// whether it has it.
     pub(crate) fn renumber(&mut self, id: AccountId, number: &str) -> bool {
-        let digits = number.strip_prefix("1555").filter(|digits| digits.len() >= 7);
-        let position = digits.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
-        let foreign = position.is_some_and(|position| position != id.0);
+        let foreign = super::place_of(number).is_some_and(|place| place != id.0);
         // A device that knows its account by a number would take somebody else who has it for itself.
         let is_known = |account: &Account| {
             let mut devices = account.devices.iter();
