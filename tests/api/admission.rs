@@ -55,6 +55,16 @@ async fn verb(gateway: &Gateway, session: &str, verb: &str) -> (u16, Value) {
     gateway.call("POST", &format!("/api/v1/sessions/{session}:{verb}"), None).await.unwrap()
 }
 
+/// When each of these sessions has connected, in epoch milliseconds.
+async fn connected_at(gateway: &Gateway, sessions: &[String]) -> Vec<i64> {
+    let mut times = Vec::new();
+    for session in sessions {
+        let read = gateway.get(&format!("/api/v1/sessions/{session}")).await;
+        times.push(read["lastConnectedAt"].as_i64().unwrap());
+    }
+    times
+}
+
 /// Asserts that the sessions work, take a change, and may be started and restarted as ever.
 async fn goes_on(gateway: &Gateway, fleet: &Fleet, running: &[String]) {
     all_work(gateway, |session| running.iter().any(|one| one == session)).await;
@@ -119,9 +129,16 @@ async fn with_more_sessions_than_may_be_those_that_shall_run_do_and_no_other_is_
     goes_on(&gateway, &fleet, &fleet.sessions[..2]).await;
     takes_on_nothing(&gateway, &fleet.sessions[2], "max_sessions").await;
     // They come back by themselves when their connections drop, too.
+    let before = connected_at(&gateway, &fleet.sessions[..2]).await;
     for index in 0..2 {
         sandbox.phone(&phone(index)).drops_connections().await;
     }
+    eventually("both have connected again", async || {
+        let now = connected_at(&gateway, &fleet.sessions[..2]).await;
+        let all = now.iter().zip(&before).all(|(now, before)| now > before);
+        if all { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await;
     goes_on(&gateway, &fleet, &fleet.sessions[..2]).await;
     let path = format!("/api/v1/sessions/{}", fleet.sessions[0]);
     assert_eq!(gateway.call("DELETE", &path, None).await.unwrap().0, 204);
