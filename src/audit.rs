@@ -25,6 +25,9 @@ use refusals::Refusals;
 
 /// How long an entry waits for others.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many entries are written at once; so many do not wait for others. A list that is much longer is one that the
+/// allocator has from the system each time, and that costs more than the entries.
+const AT_ONCE: usize = 256;
 /// How many entries may wait, those of operations under way included. An operation that finds no place waits for one, so
 /// that none goes unrecorded.
 const CAPACITY: usize = 4_096;
@@ -88,18 +91,22 @@ impl Place {
     }
 }
 
-/// Writes what comes, as much at once as there is.
+/// Writes what comes, as much at once as there is, up to [`AT_ONCE`].
 async fn write(store: Store, mut queue: mpsc::Receiver<Message>, hurry: Arc<Notify>) {
-    let (mut batch, mut refusals) = (Vec::new(), Refusals::default());
-    while queue.recv_many(&mut batch, CAPACITY).await > 0 {
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            () = hurry.notified() => {}
+    let (mut batch, mut refusals) = (Vec::with_capacity(AT_ONCE), Refusals::default());
+    while queue.recv_many(&mut batch, AT_ONCE).await > 0 {
+        if batch.len() < AT_ONCE {
+            tokio::select! {
+                () = sleep(PAUSE) => {}
+                () = hurry.notified() => {}
+            }
         }
-        while let Ok(message) = queue.try_recv() {
+        while batch.len() < AT_ONCE
+            && let Ok(message) = queue.try_recv()
+        {
             batch.push(message);
         }
-        let (mut records, mut told) = (Vec::new(), Vec::new());
+        let (mut records, mut told) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch.drain(..) {
             match message {
                 Message::Write(organization, record) => {
@@ -128,6 +135,7 @@ mod tests {
     use std::pin::pin;
 
     use futures_util::FutureExt;
+    use wharf_storage::AuditFilter;
 
     use super::*;
 
@@ -140,6 +148,30 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
         assert!(second.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn all_that_was_noted_is_written_in_order_however_many_lists_it_takes() {
+        let store = Store::in_memory().unwrap();
+        let log = AuditLog::start(store.clone());
+        let many = i64::try_from(2 * AT_ONCE + 7).unwrap();
+        for at in 0..many {
+            let record = AuditRecord {
+                at,
+                actor: Actor::Person("p".to_owned()),
+                operation: "stopSession".to_owned(),
+                object: [("session".to_owned(), "s".to_owned())].into(),
+                address: None,
+                status: Some(200),
+                code: None,
+                request: "r".to_owned(),
+            };
+            log.place().await.unwrap().fill("acme".to_owned(), record);
+        }
+        log.flush().await;
+        let page = store.audit_page("acme", None, AuditFilter::default(), 4 * AT_ONCE).await;
+        let times: Vec<i64> = page.unwrap().entries.iter().map(|entry| entry.record.at).collect();
+        assert_eq!(times, (0..many).rev().collect::<Vec<_>>());
     }
 
     #[tokio::test]

@@ -45,6 +45,9 @@ pub(crate) fn rewrite(request: &mut Request) -> Result<(), ApiError> {
 
 /// The path as the document shows it, for the path as the router knows it.
 pub(crate) fn documented(routed: &str) -> &str {
+    if !routed.contains(MARK) {
+        return routed;
+    }
     VERBS.iter().find(|template| self::routed(template) == routed).copied().unwrap_or(routed)
 }
 

@@ -1,5 +1,5 @@
-//! The gateway as `serve` runs it, with one more route: the bytes that it is given, from memory. It also times its
-//! store's commits by themselves.
+//! The gateway as `serve` runs it: behind its own listener, the sessions on threads of their own. It has one more route,
+//! the bytes that it is given, from memory, and times its store's commits by themselves.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -8,8 +8,9 @@ use std::{
 
 use axum::{Router, body::Bytes, http::header, routing};
 use serde_json::json;
-use tokio::net::TcpListener;
-use wharf::{AppState, Authenticated, keys};
+use tokio::{net::TcpListener, runtime::Builder};
+use tokio_util::sync::CancellationToken;
+use wharf::{AppState, Authenticated, config::Http, keys};
 use wharf_actors::Sessions;
 use wharf_storage::{Options, Store};
 
@@ -21,7 +22,9 @@ pub(crate) async fn run(whatsapp: &str) {
         .expect("the store opens");
     let config =
         wharf_actors::Config { endpoint: whatsapp.to_owned(), ..wharf_actors::Config::default() };
-    let sessions = Sessions::start(store.clone(), config).await.expect("the sessions start");
+    let workers = Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+    let sessions = workers.spawn(Sessions::start(store.clone(), config)).await;
+    let sessions = sessions.expect("nothing panics").expect("the sessions start");
     let new = keys::NewKey::for_all("default", "bench");
     let (_, key) = keys::create(&store, new).await.expect("a key is made");
     let bytes = Arc::new(OnceLock::<Bytes>::new());
@@ -37,7 +40,9 @@ pub(crate) async fn run(whatsapp: &str) {
     let app = wharf::app_with(state, Duration::from_secs(30), same);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("the listener has an address");
-    let served = tokio::spawn(async move { axum::serve(listener, app).await });
+    let served = tokio::spawn(async move {
+        wharf::serve(listener, app, &Http::default(), CancellationToken::new()).await;
+    });
     let mut orders = Orders::ready(&json!({"base": format!("http://{address}"), "key": key}));
     while let Some(order) = orders.next().await {
         if let Some(count) = order["commits"].as_u64() {
@@ -50,4 +55,5 @@ pub(crate) async fn run(whatsapp: &str) {
         println!("{}", json!({}));
     }
     served.abort();
+    workers.shutdown_background();
 }
