@@ -77,9 +77,13 @@ async fn list_events(
     caller: Caller<Events>,
     page: LogPage,
 ) -> Result<Json<EventList>, ApiError> {
-    let LogPage { limit, after } = page;
+    let LogPage { limit, after, .. } = page;
     let Caller { organization, sessions, .. } = caller;
-    let found = state.store.events_page(&organization, after, sessions, limit, now_ms()).await?;
+    let found = state.store.events_page(&organization, after, sessions, limit, now_ms()).await;
+    let found = found.map_err(|error| match error {
+        wharf_storage::Error::EventsUnknown => page.unknown(),
+        other => other.into(),
+    })?;
     Ok(Json(EventList {
         data: found.events.into_iter().map(EventBody::from).collect(),
         next_cursor: found.last.to_string(),

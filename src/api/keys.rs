@@ -208,8 +208,7 @@ async fn create_api_key(
         sessions: wanted.sessions,
         expires_at: wanted.expires_at.or(caller.expires_at),
     };
-    let made = keys::create(&state.store, new).await;
-    let (key, secret) = made.map_err(|error| ApiError::internal(error.to_string()))?;
+    let (key, secret) = keys::create(&state.store, new).await?;
     let made = Made { name: "id", id: key.id.to_string() };
     let body = NewKeyBody { key_without_secret: key.into(), key: secret };
     Ok((StatusCode::CREATED, Extension(made), Json(body)))

@@ -105,15 +105,22 @@ impl From<auth::Refusal> for ApiError {
     }
 }
 
+impl From<crate::Error> for ApiError {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            crate::Error::Storage(error) => error.into(),
+            crate::Error::Actors(error) => error.into(),
+            other => Self::internal(other.to_string()),
+        }
+    }
+}
+
 impl From<wharf_storage::Error> for ApiError {
     fn from(error: wharf_storage::Error) -> Self {
         match error {
             wharf_storage::Error::Closed => Self::draining(),
             wharf_storage::Error::Unavailable { .. } => Self::store_away(error.to_string()),
             wharf_storage::Error::EventsGone => Self::new(Code::Gone, error.to_string()),
-            wharf_storage::Error::EventsUnknown => {
-                Self::invalid_field("after", "names no event of this log")
-            }
             other => Self::internal(other.to_string()),
         }
     }

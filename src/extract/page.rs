@@ -68,12 +68,19 @@ pub(crate) struct LogPage {
     pub(crate) limit: usize,
     /// The event after which the page begins.
     pub(crate) after: Option<EventId>,
+    /// The parameter that named it.
+    given_as: &'static str,
 }
 
 impl LogPage {
+    /// The answer when the log has never had that event.
+    pub(crate) fn unknown(&self) -> ApiError {
+        ApiError::invalid_field(self.given_as, "names no event of this log")
+    }
+
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let [limit, after, cursor] = single(pairs, ["limit", "after", "cursor"])?;
-        let (name, given) = match (after, cursor) {
+        let (given_as, given) = match (after, cursor) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::invalid_field(
                     "cursor",
@@ -84,8 +91,8 @@ impl LogPage {
             (after, None) => ("after", after),
         };
         let after = given.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
-        let after = after.map_err(|_| ApiError::invalid_field(name, "is not an event's id"))?;
-        Ok(Self { limit: clamp(limit)?, after })
+        let after = after.map_err(|_| ApiError::invalid_field(given_as, "is not an event's id"))?;
+        Ok(Self { limit: clamp(limit)?, after, given_as })
     }
 }
 

@@ -71,6 +71,13 @@ async fn a_cursor_that_is_none_or_of_another_log_is_400_and_one_that_is_no_longe
     for query in ["after=x", "cursor=x", "after=evt_x", &future, "limit=x", "after=a&after=b"] {
         app.running.get(&format!("{EVENTS}?{query}")).await.error(400, "validation_error");
     }
+    for name in ["after", "cursor"] {
+        for event in ["x".to_owned(), format!("evt_{}", "7Z".repeat(13))] {
+            let answer = app.running.get(&format!("{EVENTS}?{name}={event}")).await;
+            let details = answer.error(400, "validation_error");
+            assert_eq!(details["errors"][0]["field"], name, "{event}");
+        }
+    }
     let all = app.running.get(EVENTS).await.expect(200).body;
     let first = ids(&all)[0].clone();
     let both = format!("{EVENTS}?after={first}&cursor={first}");

@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod fleet;
 mod groups;
+mod hangups;
 mod health;
 mod isolation;
 mod keys;

@@ -264,6 +264,16 @@ async fn a_full_disk_is_told_to_callers_and_no_session_is_given_up_for_it() {
         .await
     };
     assert_eq!(read("/readyz").await["writable"], false);
+    let key = json!({"name": "Till", "permissions": ["read"]});
+    for (path, body) in [("/api/v1/api-keys", key), ("/api/v1/sessions", json!({}))] {
+        let (status, body) = gateway.call("POST", path, Some(&body)).await.unwrap();
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (503, &json!("gateway_unavailable")),
+            "{path}"
+        );
+        assert_eq!(body["error"]["details"]["reason"], "store", "{path}");
+    }
     assert_eq!(read(&group(&fleet)).await["subject"], "Crew 0");
 
     // Every session loses its connection and cannot even store that, again and again.

@@ -52,6 +52,9 @@ mod tests {
         assert_eq!(refusal(409, "", None), Refusal::Conflict { code: 409 });
         let limited = Refusal::RateLimited { code: 429, retry_after: Some(Duration::from_secs(7)) };
         assert_eq!(refusal(429, "", Some(7)), limited);
+        // It is said by its name as well, whatever the code.
+        let by_name = Refusal::RateLimited { code: 500, retry_after: None };
+        assert_eq!(refusal(500, "rate-overlimit", None), by_name);
         assert_eq!(
             refusal(500, "oops", None),
             Refusal::Other { code: 500, text: "oops".to_owned() }

@@ -8,6 +8,8 @@ use wharf_storage::{
     Wanted::{self, Running},
 };
 
+use crate::harbour::begun;
+
 /// Nothing listens there.
 fn nowhere() -> Config {
     Config { endpoint: "ws://127.0.0.1:9/ws/chat".to_owned(), ..Config::default() }
@@ -16,14 +18,7 @@ fn nowhere() -> Config {
 /// A session as an earlier process left it.
 async fn left(store: &Store, wanted: Wanted, status: Status, reason: Option<Reason>) -> SessionId {
     let sessions = Sessions::start(store.clone(), nowhere()).await.unwrap();
-    let new = NewSession {
-        organization: "acme".to_owned(),
-        label: None,
-        auto_read: None,
-        presence_typing: None,
-        created_by_user: None,
-        start: false,
-    };
+    let new = NewSession { start: false, ..begun("acme") };
     let id = sessions.create(new).await.unwrap().session.id;
     sessions.shutdown().await;
     store.set_wanted(id, wanted, 1).await.unwrap();
