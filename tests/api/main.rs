@@ -51,3 +51,4 @@ mod unreachable;
 mod upkeep;
 mod verbs;
 mod wire;
+mod writer;
