@@ -113,6 +113,10 @@ impl Connection {
         let link = self.line.link.0;
         let ended = self.run().await;
         debug!(link, reason = %ended, "connection `{link}` ended");
+        // What it answers to the server's own good-bye does not count.
+        if matches!(ended, Ended::ByClient) && self.socket.heard_goodbye() {
+            lock(&self.line.shared).links.goodbyes += 1;
+        }
         let _ = tokio::time::timeout(FAREWELL, self.socket.close()).await;
     }
 

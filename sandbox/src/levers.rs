@@ -14,7 +14,7 @@ mod transport;
 
 use crate::faults::{Operation, Rule};
 use crate::journal;
-use crate::state::{self, AccountId, DeviceAddr, LinkId, Shared};
+use crate::state::{self, Account, AccountId, Device, DeviceAddr, LinkId, Shared};
 use crate::streams::{self, StreamEnd};
 use crate::{Entry, Error, Fault, JournalFilter, LoginFailure, Result, Sandbox, pairing};
 pub(crate) use devices::{bits, migrate, reinstall, unlink, unlink_all};
@@ -28,6 +28,22 @@ pub struct LinkedDevice {
     pub jid: String,
     /// LID with the device's number.
     pub lid: String,
+    /// What it calls itself in the phone's list of linked devices, as it said when it was linked.
+    pub name: Option<String>,
+    /// The version of its client, as it said when it logged in last or, before that, when it was linked.
+    pub version: Option<String>,
+}
+
+impl LinkedDevice {
+    /// A device of an account.
+    pub(crate) fn of(account: &Account, device: &Device) -> Self {
+        Self {
+            jid: account.pn().with_device(device.id).to_string(),
+            lid: account.lid().with_device(device.id).to_string(),
+            name: device.says.name.clone(),
+            version: device.says.version.clone(),
+        }
+    }
 }
 
 /// A simulated phone, by the name of its account.
@@ -81,6 +97,12 @@ impl Sandbox {
     /// How many connections are open, those that are not logged in among them.
     pub fn connections(&self) -> usize {
         state::lock(self.state()).links.len()
+    }
+
+    /// How many connections their client has ended in order, with a close frame: not those that broke, or that the server
+    /// ended. It counts before the connection is gone.
+    pub fn goodbyes(&self) -> u64 {
+        state::lock(self.state()).links.goodbyes
     }
 
     /// Breaks every connection as a network would, without a closing word; returns when all of them are gone.

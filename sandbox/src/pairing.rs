@@ -12,15 +12,14 @@ use buffa::Message as _;
 use tokio::sync::oneshot;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Node, SERVER_JID};
-use waproto::whatsapp::ClientPairingProps;
-use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
+use waproto::whatsapp::{ClientPairingProps, ClientPayload};
 
 use crate::devices;
 use crate::iq::{self, Then};
 use crate::phone::{self, LinkingCode};
 use crate::random::{Source, Stream};
 use crate::stanza::Answer;
-use crate::state::{AccountId, Device, DeviceAddr, LinkId, SignedKey, State};
+use crate::state::{AccountId, Device, DeviceAddr, LinkId, Says, SignedKey, State};
 use crate::streams::{self, StreamEnd};
 use crate::{Error, LinkedDevice, Result, stanza};
 pub(crate) use code::{enter, expire, open_bundle};
@@ -45,6 +44,7 @@ struct Candidate {
     signed_key: SignedKey,
     /// The name that it registered with.
     push_name: Option<String>,
+    says: Says,
     references: Vec<String>,
     code: Option<code::Request>,
     scan: Option<Scan>,
@@ -116,9 +116,9 @@ pub(crate) fn begin(
     state: &mut State,
     link: LinkId,
     noise: [u8; 32],
-    push_name: Option<String>,
-    data: &DevicePairingRegistrationData,
+    payload: &ClientPayload,
 ) -> Option<Node> {
+    let data = payload.device_pairing_data.as_option()?;
     let identity = data.e_ident.as_deref()?.try_into().ok()?;
     let signed_key = SignedKey {
         id: number(data.e_skey_id.as_deref()?)?,
@@ -142,7 +142,8 @@ pub(crate) fn begin(
         identity,
         registration,
         signed_key,
-        push_name,
+        push_name: payload.push_name.clone(),
+        says: Says::registering(payload),
         references,
         code: None,
         scan: None,
@@ -267,12 +268,11 @@ fn accept(state: &mut State, link: LinkId, offered: &Offered, iq: &Node) -> Resu
     device.identity = candidate.identity;
     device.signed_key = candidate.signed_key;
     device.signed_identity = signed.to_vec();
+    device.says = candidate.says;
+    let linked = LinkedDevice::of(account, &device);
     account.devices.push(device);
     account.keys.settings.date(state.clock.now_ms());
-    Ok(LinkedDevice {
-        jid: account.pn().with_device(offered.addr.device).to_string(),
-        lid: account.lid().with_device(offered.addr.device).to_string(),
-    })
+    Ok(linked)
 }
 
 fn set(id: &str) -> NodeBuilder {

@@ -18,7 +18,7 @@ use wacore_binary::Node;
 
 pub(crate) use account::{Account, AccountId, Accounts};
 pub(crate) use bundle::Bundle;
-pub(crate) use device::{Device, DeviceAddr, OneTimeKey, SignedKey};
+pub(crate) use device::{Device, DeviceAddr, OneTimeKey, Says, SignedKey};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use kept::{Held, Kept};
 pub(crate) use links::{LinkId, Links, Opened};

@@ -45,11 +45,14 @@ pub(crate) struct Socket<Io = TokioIo<Upgraded>> {
     unflushed: bool,
     /// The client has closed its side.
     closed: bool,
+    /// It said so first: with a close frame.
+    goodbye: bool,
 }
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
     fn new(io: Io) -> Self {
-        Self { io, reader: Reader::default(), owed: Vec::new(), unflushed: false, closed: false }
+        let (reader, owed) = (Reader::default(), Vec::new());
+        Self { io, reader, owed, unflushed: false, closed: false, goodbye: false }
     }
 
     /// Waits for bytes and hands them on. Nothing is lost if the wait is given up.
@@ -75,10 +78,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
             self.closed = true;
             return Poll::Ready(Ok(Received::End));
         }
-        let Self { reader, owed, closed, .. } = self;
+        let Self { reader, owed, closed, goodbye, .. } = self;
         reader.take(bytes, taken, |control| match control {
             Control::Ping(payload) => owed.extend(message(PONG, payload)),
-            Control::Close => *closed = true,
+            Control::Close => (*closed, *goodbye) = (true, true),
         })?;
         // A close among them is for the next time: what came before it is to be acted on.
         Poll::Ready(Ok(Received::Bytes))
@@ -100,6 +103,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Socket<Io> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the client has sent a close frame: one that is killed, or whose network breaks, does not.
+    pub(crate) fn heard_goodbye(&self) -> bool {
+        self.goodbye
     }
 
     /// Sends a binary message.
@@ -177,6 +185,18 @@ mod tests {
         assert_eq!(taken, b"the last");
         let received = socket.receive(|_| panic!("there is nothing more")).await;
         assert_eq!(received.expect("nothing is broken"), Received::End);
+        assert!(socket.heard_goodbye());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_without_a_close_has_said_no_goodbye() {
+        let (mut client, mut socket) = open();
+        client.write_all(&frame(BINARY, b"the last")).await.expect("there is room");
+        drop(client);
+        for expected in [Received::Bytes, Received::End] {
+            assert_eq!(socket.receive(|_| ()).await.expect("nothing is broken"), expected);
+        }
+        assert!(!socket.heard_goodbye());
     }
 
     #[tokio::test(start_paused = true)]

@@ -248,6 +248,10 @@ async fn a_scanned_qr_links_the_device_of_a_phone_made_on_demand() {
     assert_eq!(phones["phones"][0]["name"], "shop");
     assert_eq!(phones["phones"][0]["devices"], json!([linked["device"]]));
     assert_eq!(phones["phones"][0]["connected"], json!([linked["device"]]));
+    assert_eq!((&linked["name"], &linked["version"]), (&json!("rust"), &json!("2.3000.0")));
+    let (_, devices) = control.get("/admin/phones/shop/devices").await;
+    assert_eq!(devices, json!({ "devices": [linked] }));
+    assert_eq!(control.get("/admin/phones/nobody/devices").await.0, 404);
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn a_fault_that_makes_no_sense_is_refused() {
 async fn connections_are_refused_hang_and_open_again() {
     let control = Control::start().await;
     let path = "/admin/connections";
-    assert_eq!(control.get(path).await.1, json!({ "mode": "open", "open": 0 }));
+    assert_eq!(control.get(path).await.1, json!({ "mode": "open", "open": 0, "goodbyes": 0 }));
     for mode in ["refuse", "hang", "open", "hang"] {
         let (status, set) = control.send(Method::PUT, path, json!({ "mode": mode })).await;
         assert_eq!((status.as_u16(), &set["mode"]), (200, &json!(mode)));

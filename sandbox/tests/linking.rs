@@ -17,6 +17,9 @@ async fn a_scanned_code_links_the_client_and_it_logs_in() {
     let device = Device::starts(&sandbox.ws_url()).await;
     let linked = sandbox.phone("shop").scans(&device.qr().await).await.unwrap();
     assert_eq!(linked.jid, "15550000001:1@s.whatsapp.net");
+    // What the library says of itself, and the version that is overridden here.
+    let said = (linked.name.as_deref(), linked.version.as_deref());
+    assert_eq!(said, (Some("rust"), Some("2.3000.0")));
     assert_eq!(sandbox.phone("shop").devices(), std::slice::from_ref(&linked));
 
     let (id, lid) = device

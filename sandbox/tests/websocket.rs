@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wharf_sandbox::{Config, Sandbox};
 
-use crate::client::DEADLINE;
+use crate::client::{DEADLINE, until};
 
 const MASK: [u8; 4] = [9, 8, 7, 6];
 
@@ -63,7 +63,13 @@ async fn a_ping_is_answered_and_a_close_is_too() {
     raw.sends(0x88, &[3, 232]).await;
     raw.hears(&[0x88, 0]).await;
     raw.is_over().await;
-    assert_eq!(sandbox.connections(), 0);
+    assert_eq!((sandbox.connections(), sandbox.goodbyes()), (0, 1));
+    // One that is gone without a word has said none.
+    let raw = Raw::open(&sandbox).await;
+    assert_eq!(sandbox.connections(), 1);
+    drop(raw);
+    until(async || sandbox.connections() == 0).await;
+    assert_eq!(sandbox.goodbyes(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

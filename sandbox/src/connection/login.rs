@@ -5,7 +5,6 @@ use tracing::{debug, warn};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 use waproto::whatsapp::ClientPayload;
-use waproto::whatsapp::client_payload::DevicePairingRegistrationData;
 
 use super::framing::ROUTING;
 use crate::logins::{self, LoginFailure};
@@ -22,11 +21,12 @@ pub(super) fn greet(state: &mut State, link: LinkId, noise: [u8; 32], payload: &
             return refuse(state, link, &LoginFailure::reason(400));
         }
     };
-    let greeted = match payload.device_pairing_data.as_option() {
-        Some(data) => pair(state, link, noise, payload.push_name.clone(), data),
-        None => known(state, &payload, noise)
+    let greeted = if payload.device_pairing_data.is_set() {
+        pair(state, link, noise, &payload)
+    } else {
+        known(state, &payload, noise)
             .ok_or(LoginFailure::reason(401))
-            .and_then(|addr| log_in(state, link, addr)),
+            .and_then(|addr| log_in(state, link, addr, &payload))
     };
     if let Err(failure) = greeted {
         refuse(state, link, &failure);
@@ -51,20 +51,25 @@ fn pair(
     state: &mut State,
     link: LinkId,
     noise: [u8; 32],
-    push_name: Option<String>,
-    data: &DevicePairingRegistrationData,
+    payload: &ClientPayload,
 ) -> Result<(), LoginFailure> {
     logins::refusal(state, None).map_or(Ok(()), Err)?;
-    let node = pairing::begin(state, link, noise, push_name, data);
+    let node = pairing::begin(state, link, noise, payload);
     let node = node.ok_or(LoginFailure::reason(400))?;
     state.links.send(link, node);
     Ok(())
 }
 
-fn log_in(state: &mut State, link: LinkId, addr: DeviceAddr) -> Result<(), LoginFailure> {
+fn log_in(
+    state: &mut State,
+    link: LinkId,
+    addr: DeviceAddr,
+    payload: &ClientPayload,
+) -> Result<(), LoginFailure> {
     logins::refusal(state, Some(addr.account)).map_or(Ok(()), Err)?;
     presence::gone(state, addr);
     let Some(device) = state.accounts.device_mut(addr) else { return Ok(()) };
+    device.says.logs_in(payload);
     let replaced = device.log_in(link);
     state.links.log_in(link, addr);
     let missed = device.queue.missed();

@@ -43,6 +43,8 @@ pub(crate) struct ConnectionsBody {
     mode: Mode,
     /// How many connections are open.
     open: usize,
+    /// How many their client has ended in order, with a close frame, since the server began.
+    goodbyes: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -58,7 +60,7 @@ impl From<&state::State> for ConnectionsBody {
             (false, true) => Mode::Hang,
             (false, false) => Mode::Open,
         };
-        Self { mode, open: state.links.len() }
+        Self { mode, open: state.links.len(), goodbyes: state.links.goodbyes }
     }
 }
 

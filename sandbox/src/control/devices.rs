@@ -11,20 +11,43 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::body::Body;
 use super::documented::Refused;
 use super::error::Error;
+use super::pairing::LinkedBody;
 use super::phones::account;
 use crate::dirty::{self, Dirty};
-use crate::levers;
 use crate::state::{self, AccountId, DeviceAddr, Shared, lock};
+use crate::{LinkedDevice, levers};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(unlink_all))
+        .routes(routes!(list, unlink_all))
         .routes(routes!(unlink))
         .routes(routes!(reinstall))
         .routes(routes!(migrate_to_lid))
         .routes(routes!(props, set_props))
         .routes(routes!(dirty, mark_dirty))
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceList)]
+pub(crate) struct ListBody {
+    devices: Vec<LinkedBody>,
+}
+
+/// List the devices of an account, in the order in which they were linked.
+#[utoipa::path(get, path = "/phones/{name}/devices", operation_id = "listDevices", tag = "devices",
+    responses((status = 200, body = ListBody, description = "Every device"), Refused))]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Json<ListBody>, Error> {
+    let state = lock(&shared);
+    let id = account(&state, "name", &name)?;
+    let devices = state.accounts.get(id).into_iter().flat_map(|account| {
+        let linked = account.devices.iter().map(|device| LinkedDevice::of(account, device));
+        linked.map(|linked| LinkedBody::new(account.name.clone(), linked))
+    });
+    Ok(Json(ListBody { devices: devices.collect() }))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -44,6 +44,21 @@ pub(crate) struct LinkedBody {
     lid: String,
     /// The device's number.
     device: u16,
+    /// What it calls itself, as it said when it was linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The version of its client, as it said when it logged in last or, before that, when it was linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+impl LinkedBody {
+    /// A device of this account.
+    pub(super) fn new(phone: String, linked: LinkedDevice) -> Self {
+        let LinkedDevice { jid, lid, name, version } = linked;
+        let device = jid.parse::<wacore_binary::Jid>().map_or(0, |jid| jid.device);
+        Self { phone, jid, lid, device, name, version }
+    }
 }
 
 /// Scan the QR code that a client shows.
@@ -61,7 +76,7 @@ pub(crate) async fn scan(
     let Some(phone) = wanted.phone else {
         let linked = pairing::scan_for_its_account(&shared, &qr).await;
         let (phone, linked) = linked.map_err(|error| refused(&error))?;
-        return Ok(body(phone, linked));
+        return Ok(Json(LinkedBody::new(phone, linked)));
     };
     check_name("phone", &phone)?;
     let mut linked = pairing::scan(&shared, &phone, &qr).await;
@@ -73,7 +88,7 @@ pub(crate) async fn scan(
         }
         linked = pairing::scan(&shared, &phone, &qr).await;
     }
-    Ok(body(phone, linked.map_err(|error| refused(&error))?))
+    Ok(Json(LinkedBody::new(phone, linked.map_err(|error| refused(&error))?)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -97,7 +112,7 @@ pub(crate) async fn enter_code(
     Text(code): Text,
 ) -> Result<Json<LinkedBody>, Error> {
     let linked = pairing::enter(&shared, &phone, code.trim()).await;
-    Ok(body(phone, linked.map_err(|error| refused(&error))?))
+    Ok(Json(LinkedBody::new(phone, linked.map_err(|error| refused(&error))?)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -154,11 +169,6 @@ pub(crate) async fn set(
     }
     lock(&shared).pairings.references = settings.qr_refs;
     Ok(Json(settings))
-}
-
-fn body(phone: String, LinkedDevice { jid, lid }: LinkedDevice) -> Json<LinkedBody> {
-    let device = jid.parse::<wacore_binary::Jid>().map_or(0, |jid| jid.device);
-    Json(LinkedBody { phone, jid, lid, device })
 }
 
 fn refused(error: &crate::Error) -> Error {

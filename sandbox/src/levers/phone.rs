@@ -59,11 +59,7 @@ impl Phone {
     pub fn devices(&self) -> Vec<LinkedDevice> {
         let state = state::lock(&self.shared);
         let Some(account) = state.accounts.by_name(&self.name) else { return Vec::new() };
-        let linked = |device: &state::Device| LinkedDevice {
-            jid: account.pn().with_device(device.id).to_string(),
-            lid: account.lid().with_device(device.id).to_string(),
-        };
-        account.devices.iter().map(linked).collect()
+        account.devices.iter().map(|device| LinkedDevice::of(account, device)).collect()
     }
 
     /// How many messages the device of this number has not acknowledged yet; 0 for a device that is not there.

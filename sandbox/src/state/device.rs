@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use buffa::Message;
 use serde::{Deserialize, Serialize};
+use waproto::whatsapp::{ClientPayload, DeviceProps};
 
 use super::account::AccountId;
 use super::links::LinkId;
@@ -62,6 +64,36 @@ pub(crate) struct SignedKey {
     pub(crate) signature: [u8; 64],
 }
 
+/// What a device says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Says {
+    /// The name that its phone shows, said when it registers and never again.
+    pub(crate) name: Option<String>,
+    /// The version of its client, said each time.
+    pub(crate) version: Option<String>,
+}
+
+impl Says {
+    /// Reads a registration.
+    pub(crate) fn registering(payload: &ClientPayload) -> Self {
+        let data = payload.device_pairing_data.as_option();
+        let props = data.and_then(|data| data.device_props.as_deref());
+        let props = props.and_then(|props| DeviceProps::decode_from_slice(props).ok());
+        let mut says = Self { name: props.and_then(|props| props.os), version: None };
+        says.logs_in(payload);
+        says
+    }
+
+    /// Reads a login.
+    pub(crate) fn logs_in(&mut self, payload: &ClientPayload) {
+        let version = payload.user_agent.app_version.as_option();
+        self.version = version.map(|version| {
+            let parts = [version.primary, version.secondary, version.tertiary];
+            parts.map(|part| part.unwrap_or_default().to_string()).join(".")
+        });
+    }
+}
+
 /// A linked device.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Device {
@@ -83,6 +115,9 @@ pub(crate) struct Device {
     pub(crate) uploaded: bool,
     /// The number that its account had when it was linked, if it has another one now.
     pub(crate) known_as: Option<String>,
+    /// Absent in what older servers kept.
+    #[serde(default)]
+    pub(crate) says: Says,
     /// What it keeps and has to read anew.
     pub(crate) dirty: Vec<Mark>,
     /// The connection that is logged in as this device.
@@ -106,6 +141,7 @@ impl Device {
             one_time_keys: VecDeque::new(),
             uploaded: false,
             known_as: None,
+            says: Says::default(),
             dirty: Vec::new(),
             link: None,
             queue: Queue::default(),
@@ -137,6 +173,17 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_without_what_it_says_is_read_as_one_that_says_nothing() {
+        let mut device = Device::new(1, 1, 7);
+        device.says.name = Some("Shop".to_owned());
+        let kept = ciborium::Value::serialized(&device).expect("CBOR");
+        let mut fields = kept.into_map().expect("named fields");
+        fields.retain(|(name, _)| name.as_text() != Some("says"));
+        let read: Device = ciborium::Value::Map(fields).deserialized().expect("a device");
+        assert_eq!((read.registration, read.says), (7, Says::default()));
+    }
 
     #[test]
     fn an_old_connection_that_ends_does_not_log_out_the_new_one() {

@@ -53,6 +53,8 @@ pub(crate) struct Opened {
 pub(crate) struct Links {
     all: HashMap<LinkId, Link>,
     made: u64,
+    /// How many were ended by their client with a close frame.
+    pub(crate) goodbyes: u64,
     ended: watch::Sender<u64>,
 }
 
