@@ -58,6 +58,11 @@ impl Sessions {
     pub async fn start(store: Store, config: Config) -> Result<Self> {
         config.check().map_err(|error| Error::Internal(error.to_string()))?;
         let shared = Shared::new(&config).map_err(|error| Error::Internal(error.to_string()))?;
+        Self::start_over(store, config, shared).await
+    }
+
+    /// The same over what all sessions share.
+    pub(crate) async fn start_over(store: Store, config: Config, shared: Shared) -> Result<Self> {
         let registry = Registry::default();
         let config = Arc::new(config);
         let shared = Arc::new(shared);

@@ -19,6 +19,7 @@ mod fleet;
 mod groups;
 mod hangups;
 mod health;
+mod introduction;
 mod isolation;
 mod keys;
 mod kills;

@@ -62,10 +62,19 @@ pub(crate) struct Shared {
 impl Shared {
     /// Within a runtime: it starts what gives places to connections.
     pub(crate) fn new(config: &Config) -> Result<Self, InvalidEndpoint> {
+        Self::over(config, http_client(), ClientVersion::configured(config.client_version))
+    }
+
+    /// The same with what looks things up on the internet.
+    pub(super) fn over(
+        config: &Config,
+        http: Arc<dyn HttpClient>,
+        version: ClientVersion,
+    ) -> Result<Self, InvalidEndpoint> {
         Ok(Self {
             endpoint: Arc::new(Endpoint::new(&config.endpoint, &config.trusted_roots)?),
-            http: http_client(),
-            version: ClientVersion::configured(config.client_version),
+            http,
+            version,
             device_name: config.device_name.clone(),
             prekeys: config.prekeys,
             caches: caches::bounded(config.session_cache),

@@ -58,13 +58,21 @@ fn fall_back(reason: &str) -> Version {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use async_trait::async_trait;
+    use wharf_sandbox::Sandbox;
+    use wharf_storage::{Status, Store};
     use whatsapp_rust::{
         anyhow,
         http::{HttpRequest, HttpResponse},
     };
 
     use super::*;
+    use crate::{Config, NewSession, Sessions, whatsapp::Shared};
+
+    /// How long anything here may take.
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     /// WhatsApp's page as it is answered here.
     struct Page(u16, &'static str);
@@ -90,6 +98,50 @@ mod tests {
         assert_eq!(looked_up(page).await, Some((2, 3000, 1_099_999_999)));
         assert_eq!(looked_up(Page(200, "nothing of use")).await, Some(PINNED));
         assert_eq!(looked_up(Page(503, "")).await, Some(PINNED));
+    }
+
+    /// A page that counts who reads it.
+    struct Counted(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl HttpClient for Counted {
+        async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, anyhow::Error> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Page(200, r#"{"client_revision":1099999999}"#).execute(request).await
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sessions_that_start_look_the_version_up_once_and_all_present_it() {
+        let sandbox = Sandbox::start(wharf_sandbox::Config::default()).await.unwrap();
+        let read = Arc::new(AtomicUsize::new(0));
+        let http: Arc<dyn HttpClient> = Arc::new(Counted(Arc::clone(&read)));
+        let config = Config { endpoint: sandbox.ws_url(), prekeys: 20, ..Config::default() };
+        let shared = Shared::over(&config, http, ClientVersion::default()).unwrap();
+        let store = Store::in_memory().unwrap();
+        let sessions = Sessions::start_over(store, config, shared).await.unwrap();
+        let (mut started, mut versions) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let new = NewSession {
+                organization: "acme".to_owned(),
+                label: None,
+                auto_read: None,
+                presence_typing: None,
+                created_by_user: None,
+                start: true,
+            };
+            let id = sessions.create(new).await.unwrap().session.id;
+            started.push(sessions.find("acme", id).unwrap());
+        }
+        for session in started {
+            session.reaches(Status::ScanQrCode, DEADLINE).await.unwrap();
+            let code = session.qr().await.unwrap().code;
+            versions.push(sandbox.scans(&code).await.unwrap().1.version.unwrap());
+            session.reaches(Status::Working, DEADLINE).await.unwrap();
+        }
+        assert_eq!(versions, ["2.3000.1099999999"; 3]);
+        assert_eq!(read.load(Ordering::SeqCst), 1);
+        sessions.shutdown().await;
     }
 
     #[tokio::test]
