@@ -29,7 +29,7 @@ pub struct Config {
     pub probe_timeout: Duration,
     /// How long a session that is being paired keeps trying to reach WhatsApp before it fails.
     pub pairing_timeout: Duration,
-    /// First delay before a connection or a crashed session is tried again; doubles up to `backoff_max`, with jitter.
+    /// First delay before a connection or a crashed session is tried again; doubles up to `backoff_max`, with full jitter.
     pub backoff_base: Duration,
     /// Largest such delay.
     pub backoff_max: Duration,

@@ -274,8 +274,8 @@ impl SupervisorState {
     }
 }
 
-/// The delay before attempt `attempt` (from 0): a random part (at least a tenth, so that nothing spins) of a limit that
-/// doubles from `base` up to `max`.
+/// The delay before attempt `attempt` (from 0): anything from nothing to a limit that doubles from `base` up to `max`, all
+/// of it alike (full jitter), so that those who failed together do not come back together.
 pub(crate) fn backoff(attempt: u32, base: Duration, max: Duration) -> Duration {
     let limit = base.saturating_mul(1_u32 << attempt.min(20)).min(max);
     let mut random = [0_u8; 2];
@@ -283,23 +283,50 @@ pub(crate) fn backoff(attempt: u32, base: Duration, max: Duration) -> Duration {
         Ok(()) => f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX),
         Err(_) => 1.0,
     };
-    limit.mul_f64(0.1 + 0.9 * part)
+    limit.mul_f64(part)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Seconds after a beginning at which a session crashes, and how many crashes count each time.
+    fn counts(seconds: impl IntoIterator<Item = u64>) -> Vec<(u32, bool)> {
+        let (mut record, begun) = (Record::default(), Instant::now());
+        let times = seconds.into_iter().map(|second| begun + Duration::from_secs(second));
+        times.map(|time| (record.add(time), record.is_hopeless())).collect()
+    }
+
     #[test]
-    fn delays_grow_and_stay_within_their_bounds() {
+    fn a_session_is_given_up_at_its_sixth_crash_within_a_minute() {
+        let hopeful = [(1, false), (2, false), (3, false), (4, false), (5, false)];
+        assert_eq!(counts(0..7), [&hopeful[..], &[(6, true), (7, true)]].concat());
+        // The sixth comes a minute after the first, and the first still counts.
+        assert_eq!(counts([0, 12, 24, 36, 48, 60]), [&hopeful[..], &[(6, true)]].concat());
+    }
+
+    #[test]
+    fn a_crash_from_more_than_a_minute_ago_is_forgotten() {
+        assert_eq!(counts([0, 12, 24, 36, 48, 61])[5], (5, false));
+        assert!(counts((0..100).map(|crash| 13 * crash)).iter().all(|(_, hopeless)| !hopeless));
+        // One that was given up and started again begins anew a minute later.
+        assert_eq!(counts([0, 1, 2, 3, 4, 5, 66])[5..], [(6, true), (1, false)]);
+    }
+
+    #[test]
+    fn delays_are_anything_up_to_a_limit_that_doubles() {
+        const DRAWS: u32 = 2_000;
         let (base, max) = (Duration::from_millis(100), Duration::from_secs(10));
-        for attempt in 0..64 {
-            let limit = base.saturating_mul(1 << attempt.min(20)).min(max);
-            let delay = backoff(attempt, base, max);
-            assert!(
-                delay <= limit && delay >= limit.mul_f64(0.09),
-                "attempt {attempt}: {delay:?} of {limit:?}"
-            );
+        let limits = [(0, 100), (1, 200), (2, 400), (6, 6_400), (7, 10_000), (63, 10_000)];
+        for (attempt, limit) in limits {
+            let limit = Duration::from_millis(limit);
+            let delays: Vec<Duration> = (0..DRAWS).map(|_| backoff(attempt, base, max)).collect();
+            let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+            assert!(*most <= limit, "attempt {attempt}: {most:?} of {limit:?}");
+            assert!(*least < limit / 20 && *most > limit * 19 / 20, "{least:?} to {most:?}");
+            // Neither end is likelier than the other.
+            let mean = delays.iter().sum::<Duration>() / DRAWS;
+            assert!(mean > limit * 9 / 20 && mean < limit * 11 / 20, "{mean:?} of {limit:?}");
         }
     }
 }
