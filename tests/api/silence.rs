@@ -7,19 +7,41 @@ use tokio::time::Instant;
 use wharf_sandbox::{Config, Fault, Sandbox};
 use wharf_storage::Store;
 
-use crate::app::{Linked, Running, TestApp, eventually};
+use crate::app::{Answer, Linked, Running, TestApp, eventually};
 
-/// The time budget of an operation here.
-const BUDGET: Duration = Duration::from_secs(2);
+/// The time budget of an operation where nobody measures how long one takes.
+const SHORT: Duration = Duration::from_secs(2);
+/// The budget where somebody does. An operation that had one more for its read-back, or for each field, would be later than
+/// [`SLACK`] allows.
+const BUDGET: Duration = Duration::from_secs(5);
 /// What an answer may take beyond its budget on a machine that is busy.
 const SLACK: Duration = Duration::from_secs(3);
 
 async fn hasty() -> TestApp {
+    with_budget(SHORT).await
+}
+
+async fn with_budget(budget: Duration) -> TestApp {
     let sandbox = Sandbox::start(Config::default()).await.unwrap();
     let config =
-        wharf_actors::Config { operation_timeout: BUDGET, ..Running::config(&sandbox.ws_url()) };
+        wharf_actors::Config { operation_timeout: budget, ..Running::config(&sandbox.ws_url()) };
     let running = Running::start_with(Store::in_memory().unwrap(), config).await;
     TestApp { sandbox, running }
+}
+
+/// Changes the group; the answer must come within the budget.
+async fn patch_in_time(app: &TestApp, path: &str, body: Value) -> Answer {
+    let begun = Instant::now();
+    let answer = app.running.patch(path, body).await;
+    assert!(begun.elapsed() < BUDGET + SLACK, "{:?}: {}", begun.elapsed(), answer.body);
+    answer
+}
+
+/// Every field that a change may have, in its order.
+const FIELDS: [&str; 4] = ["subject", "description", "announce", "locked"];
+
+fn all_fields() -> Value {
+    json!({"subject": "All", "description": "of it", "announce": true, "locked": true})
 }
 
 async fn subject(app: &TestApp, linked: &Linked) -> Value {
@@ -66,13 +88,12 @@ async fn after_an_answer_that_was_lost_the_rest_goes_on() {
 
 #[tokio::test]
 async fn a_field_that_did_not_take_effect_in_time_is_a_timeout_that_was_read_back() {
-    let app = hasty().await;
+    let app = with_budget(BUDGET).await;
     let linked = app.linked().await;
     app.sandbox.fails_next("group.description", 1, Fault::silence_before());
     let body = json!({"subject": "One", "description": "Lost", "announce": true});
-    let begun = Instant::now();
-    let details = app.running.patch(&linked.crew(), body).await.error(504, "upstream_timeout");
-    assert!(begun.elapsed() < BUDGET + SLACK, "{:?}", begun.elapsed());
+    let answer = patch_in_time(&app, &linked.crew(), body).await;
+    let details = answer.error(504, "upstream_timeout");
     assert_eq!(
         details,
         json!({"readBack": true, "applied": ["subject"], "failed": "description", "notAttempted": ["announce"]})
@@ -83,20 +104,48 @@ async fn a_field_that_did_not_take_effect_in_time_is_a_timeout_that_was_read_bac
 
 #[tokio::test]
 async fn a_read_back_that_fails_too_is_said_and_the_store_follows_later() {
-    let app = hasty().await;
+    let app = with_budget(BUDGET).await;
     let linked = app.linked().await;
     app.sandbox.fails_next("group.subject", 1, Fault::silence_after());
     app.sandbox.fails_next("group.query", 1, Fault::silence_before());
-    let details = app
-        .running
-        .patch(&linked.crew(), json!({"subject": "Late", "locked": true}))
-        .await
-        .error(504, "upstream_timeout");
+    let body = json!({"subject": "Late", "locked": true});
+    let answer = patch_in_time(&app, &linked.crew(), body).await;
+    let details = answer.error(504, "upstream_timeout");
     assert_eq!(
         details,
         json!({"readBack": false, "applied": [], "failed": "subject", "notAttempted": ["locked"]})
     );
     app.running.until(&linked.crew(), |answer| answer.body["subject"] == "Late").await;
+}
+
+#[tokio::test]
+async fn the_answers_of_all_fields_may_be_lost_and_all_are_read_back_within_one_budget() {
+    let app = with_budget(BUDGET).await;
+    let linked = app.linked().await;
+    for field in FIELDS {
+        app.sandbox.fails_next(&format!("group.{field}"), 1, Fault::silence_after());
+    }
+    patch_in_time(&app, &linked.crew(), all_fields()).await.expect(204);
+    assert_eq!(app.applied(&linked.crew), FIELDS.map(|field| format!("group.{field}")));
+    let stored = app.running.get(&linked.crew()).await.expect(200).body;
+    assert_eq!((&stored["subject"], &stored["description"]), (&json!("All"), &json!("of it")));
+    assert_eq!((&stored["isAnnounce"], &stored["isLocked"]), (&json!(true), &json!(true)));
+}
+
+#[tokio::test]
+async fn when_every_field_and_every_read_back_is_silent_the_first_ends_the_change_in_time() {
+    let app = with_budget(BUDGET).await;
+    let linked = app.linked().await;
+    for field in FIELDS {
+        app.sandbox.fails_next(&format!("group.{field}"), 1, Fault::silence_before());
+    }
+    app.sandbox.fails_next("group.query", FIELDS.len(), Fault::silence_before());
+    let answer = patch_in_time(&app, &linked.crew(), all_fields()).await;
+    assert_eq!(
+        answer.error(504, "upstream_timeout"),
+        json!({"readBack": false, "applied": [], "failed": "subject", "notAttempted": FIELDS[1..]})
+    );
+    assert!(app.applied(&linked.crew).is_empty());
 }
 
 #[tokio::test]
@@ -185,7 +234,7 @@ async fn a_caller_that_hangs_up_cancels_nothing() {
 
 #[tokio::test]
 async fn when_whatsapp_hangs_every_caller_has_its_answer_within_the_budget() {
-    let app = Arc::new(hasty().await);
+    let app = Arc::new(with_budget(BUDGET).await);
     let linked = Arc::new(app.linked().await);
     app.sandbox.hangs(true);
     let ask = |method: &'static str, path: String, body: Option<Value>| {
