@@ -36,6 +36,12 @@ fn open(path: &Path) -> Store {
     Store::open(path, &Options::default()).unwrap()
 }
 
+/// Every table of a current file is there, with nothing in it that should not be.
+async fn is_sound(path: &Path, options: &Options) {
+    let report = wharf_storage::check_file(path, options).await.unwrap();
+    assert_eq!((report.unwalked, report.findings), (None, Vec::new()));
+}
+
 fn id(text: &str) -> SessionId {
     text.parse().unwrap()
 }
@@ -125,6 +131,7 @@ async fn a_file_of_schema_1_is_read_whole_and_so_it_is_the_second_time() {
     let store = open(&path);
     holds_what_was_written(&store).await;
     store.close().await.unwrap();
+    is_sound(&path, &Options::default()).await;
 
     let store = open(&path);
     holds_what_was_written(&store).await;
@@ -216,10 +223,67 @@ async fn a_file_of_schema_2_keeps_all_and_has_an_audit_log_from_then_on() {
     };
     store.record_audit(vec![("acme".to_owned(), record.clone())]).await.unwrap();
     store.close().await.unwrap();
+    is_sound(&path, &Options::default()).await;
 
     let store = open(&path);
     holds_what_schema_2_wrote(&store).await;
     let noted = store.audit_page("acme", None, all, 9).await.unwrap().entries;
     assert_eq!(noted.into_iter().map(|entry| entry.record).collect::<Vec<_>>(), [record]);
+    store.close().await.unwrap();
+}
+
+/// What the release with schema 3 noted in its audit log is there, the newest first.
+async fn holds_what_was_noted(store: &Store) {
+    let noted = async |organization: &str| {
+        let page = store.audit_page(organization, None, AuditFilter::default(), 9).await.unwrap();
+        page.entries.into_iter().map(|entry| entry.record).collect::<Vec<_>>()
+    };
+    let record = |at: i64, actor: Actor, operation: &str| AuditRecord {
+        at: AT + at,
+        actor,
+        operation: operation.to_owned(),
+        object: [("session".to_owned(), SHOP.to_owned())].into(),
+        address: Some("192.0.2.1".parse().unwrap()),
+        status: None,
+        code: None,
+        request: format!("r-{at}"),
+    };
+    let key = |number: u8| format!("key_01HF7YAT00KEY{number}000000000000").parse().unwrap();
+    let made = AuditRecord {
+        status: Some(201),
+        ..record(10, Actor::Person("user-1".to_owned()), "createSession")
+    };
+    let refused = AuditRecord {
+        address: None,
+        status: Some(404),
+        code: Some("not_found".to_owned()),
+        ..record(12, Actor::Key(key(1)), "stopSession")
+    };
+    assert_eq!(noted("acme").await, [refused, made]);
+    assert_eq!(noted("other").await, [record(11, Actor::Key(key(3)), "startSession")]);
+}
+
+#[tokio::test]
+async fn a_file_of_schema_3_keeps_all_and_can_be_encrypted_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = unpacked(folder.path(), 3);
+    let looked_at = wharf_storage::check_file(&path, &Options::default()).await.unwrap();
+    assert!(looked_at.unwalked.is_some_and(|reason| reason.contains("schema 3")));
+    let store = open(&path);
+    assert!(!store.is_encrypted());
+    holds_what_was_written(&store).await;
+    holds_what_was_noted(&store).await;
+    store.close().await.unwrap();
+    is_sound(&path, &Options::default()).await;
+
+    let key = Some(MasterKey::new([1; 32]));
+    wharf_storage::reencrypt(&path, None, key.clone()).await.unwrap();
+    let options = Options { master_key: key, ..Options::default() };
+    is_sound(&path, &options).await;
+    let store = Store::open(&path, &options).unwrap();
+    assert!(store.is_encrypted());
+    holds_what_was_written(&store).await;
+    holds_what_was_noted(&store).await;
+    gives_out_what_was_sent(&store, id(SHOP)).await;
     store.close().await.unwrap();
 }
