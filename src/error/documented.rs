@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use utoipa::{
     IntoResponses,
-    openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response::Response},
+    openapi::{
+        ContentBuilder, Header, Object, Ref, RefOr, ResponseBuilder, Type, response::Response,
+    },
 };
 
 use super::Code;
@@ -23,9 +25,27 @@ fn responses(listed: &[(Code, &str)]) -> Responses {
             let response = ResponseBuilder::new()
                 .description(*description)
                 .content("application/json", content);
+            let response = match header(*code) {
+                Some((name, header)) => response.header(name, header),
+                None => response,
+            };
             (code.status().as_str().to_owned(), response.build().into())
         })
         .collect()
+}
+
+/// The header that an answer with this code always has.
+fn header(code: Code) -> Option<(&'static str, Header)> {
+    let (name, form, description) = match code {
+        Code::Unauthorized => ("WWW-Authenticate", Type::String, "What is accepted: `Bearer`"),
+        Code::RateLimited | Code::GatewayUnavailable => {
+            ("Retry-After", Type::Integer, "Seconds to wait")
+        }
+        _ => return None,
+    };
+    let mut header = Header::new(Object::with_type(form));
+    header.description = Some(description.to_owned());
+    Some((name, header))
 }
 
 /// What every operation may answer, because it surrounds them all.

@@ -1,5 +1,6 @@
 //! Pages in a browser: those of listed origins may call, and no others.
 
+use axum::http::HeaderName;
 use wharf_sandbox::{Config, Sandbox};
 use wharf_storage::Store;
 
@@ -30,7 +31,7 @@ async fn preflight(gateway: &Gateway, origin: &str, method: &str, path: &str) ->
 
 /// The names of the headers that concern a browser.
 fn leave(told: &Told) -> Vec<&str> {
-    let names = told.headers.keys().map(String::as_str);
+    let names = told.headers.keys().map(HeaderName::as_str);
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -40,11 +41,18 @@ fn parts_of_others(value: &Value, parts: &mut HashSet<String>) {
     }
 }
 
-/// Asserts that the document promises this answer to this request.
+/// Asserts that the document promises this answer to this request, and that it has the headers which are promised with it.
 #[track_caller]
-pub(crate) fn validate(method: &str, path: &str, status: u16, media: Option<&str>, body: &[u8]) {
+pub(crate) fn validate(method: &str, path: &str, status: u16, headers: &HeaderMap, body: &[u8]) {
     let path = path.split('?').next().unwrap();
     let label = format!("{method} {path} -> {status}");
+    // A head that the HTTP parser refuses comes to nobody who keeps promises.
+    if status == 431 {
+        return;
+    }
+    let has = |name: &str| assert!(headers.contains_key(name), "{label} is without `{name}`");
+    has("x-request-id");
+    let media = headers.get("content-type").map(|media| media.to_str().unwrap());
     let Some(operation) = operation(method, path) else {
         // An unknown path, a method that a path does not have: nothing is documented but the envelope.
         if status >= 400 && method != "HEAD" {
@@ -52,11 +60,15 @@ pub(crate) fn validate(method: &str, path: &str, status: u16, media: Option<&str
             let schema = json!({"$ref": "#/components/schemas/ApiError"});
             conforms(&label, "ApiError", &schema, body);
         }
+        if status == 405 {
+            has("allow");
+        }
         return;
     };
     let id = operation["operationId"].as_str().unwrap();
     let promised = &operation["responses"][status.to_string()];
     assert!(!promised.is_null(), "{label}: `{id}` promises no such status");
+    promised["headers"].as_object().into_iter().flat_map(Map::keys).for_each(|name| has(name));
     let Some(content) = promised["content"].as_object() else {
         assert!(body.is_empty(), "{label}: `{id}` promises no body");
         return;
@@ -117,12 +129,19 @@ fn fits_segment(wanted: &str, given: &str) -> bool {
 
 #[test]
 fn an_answer_that_the_document_does_not_promise_is_found() {
-    let found = |status, media, body: &str| {
-        let body = body.to_owned();
-        let outcome = std::panic::catch_unwind(move || {
-            validate("GET", "/healthz", status, Some(media), body.as_bytes());
+    let found_in = |request: (&str, &str), status, headers: &[(&'static str, &str)], body: &str| {
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        });
+        let headers: HeaderMap = headers.collect();
+        let outcome = std::panic::catch_unwind(|| {
+            validate(request.0, request.1, status, &headers, body.as_bytes());
         });
         outcome.is_err()
+    };
+    let found = |status, media, body: &str| {
+        let headers = [("x-request-id", "1"), ("content-type", media)];
+        found_in(("GET", "/healthz"), status, &headers, body)
     };
     assert!(!found(200, "application/json", r#"{"status":"ok"}"#));
     assert!(found(200, "application/json", r#"{"status":"ok","more":1}"#));
@@ -130,4 +149,18 @@ fn an_answer_that_the_document_does_not_promise_is_found() {
     assert!(found(200, "application/json", r#"{"status":1}"#));
     assert!(found(200, "text/plain", "ok"));
     assert!(found(418, "application/json", r#"{"status":"ok"}"#));
+
+    let error = r#"{"error":{"code":"internal","message":"what it is"}}"#;
+    let json = ("content-type", "application/json");
+    for (request, status, header) in [
+        (("GET", "/healthz"), 503, ("retry-after", "1")),
+        (("GET", "/api/v1/sessions"), 401, ("www-authenticate", "Bearer")),
+        (("GET", "/api/v1/sessions"), 429, ("retry-after", "1")),
+        (("PUT", "/api/v1/sessions"), 405, ("allow", "GET")),
+    ] {
+        let id = ("x-request-id", "1");
+        assert!(!found_in(request, status, &[id, json, header], error), "{request:?}");
+        assert!(found_in(request, status, &[id, json], error), "{request:?}");
+        assert!(found_in(request, status, &[json, header], error), "{request:?}");
+    }
 }

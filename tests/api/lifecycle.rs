@@ -43,10 +43,10 @@ async fn a_gateway_that_is_told_to_stop_leaves_its_store_closed() {
     let client =
         reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     let answer = client.get(format!("http://{address}/healthz")).send().await.unwrap();
-    let media = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    let headers = answer.headers().clone();
     let status = answer.status().as_u16();
     assert_eq!(status, 200);
-    document::validate("GET", "/healthz", status, Some(&media), &answer.bytes().await.unwrap());
+    document::validate("GET", "/healthz", status, &headers, &answer.bytes().await.unwrap());
     let mut half = TcpStream::connect(address).await.unwrap();
     half.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
     stop.send(()).unwrap();

@@ -8,7 +8,7 @@ use wharf_sandbox::{Config, Sandbox};
 use crate::{
     app::eventually,
     process::{Data, Gateway},
-    wire::{Told, ask, bearer, begun},
+    wire::{Told, ask, ask_beside, bearer, begun},
 };
 
 const SESSIONS: &str = "/api/v1/sessions";
@@ -39,7 +39,7 @@ async fn occupied(data: &Data, gateway: &Gateway, key: &str, count: usize) -> Ve
     }
     let metrics = data.metrics().unwrap();
     eventually("they are under way", async || {
-        let text = ask(&metrics, "GET", "/metrics", &[]).await.body;
+        let text = ask_beside(&metrics, "GET", "/metrics", &[]).await.body;
         let wanted = format!("wharf_http_requests_in_flight {count}");
         if text.lines().any(|line| line == wanted) { Ok(()) } else { Err(text) }
     })

@@ -9,7 +9,7 @@ use crate::{
     app::eventually,
     fleet::{Fleet, all_work},
     process::Data,
-    wire::{ask, begun},
+    wire::{ask, ask_beside, begun},
 };
 
 const ANYWHERE: [&str; 2] = ["--metrics-listen", "127.0.0.1:0"];
@@ -38,11 +38,11 @@ pub(crate) async fn scraped(data: &Data) -> String {
         (&[][..], "text/plain; version=0.0.4; charset=utf-8"),
         (&accepts[..], "application/openmetrics-text; version=1.0.0; charset=utf-8"),
     ] {
-        let told = ask(&address, "GET", "/metrics", headers).await;
+        let told = ask_beside(&address, "GET", "/metrics", headers).await;
         assert_eq!((told.status, told.header("content-type")), (200, Some(media)));
         assert!(told.body.ends_with("# EOF\n"));
     }
-    ask(&address, "GET", "/metrics", &[]).await.body
+    ask_beside(&address, "GET", "/metrics", &[]).await.body
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,8 +161,8 @@ async fn the_figures_have_a_listener_of_their_own_or_none() {
     let gateway = data.serve(&sandbox.ws_url(), &ANYWHERE).await;
     ask(gateway.address(), "GET", "/metrics", &[]).await.error(404, "not_found");
     let metrics = data.metrics().unwrap();
-    ask(&metrics, "GET", "/api/v1/sessions", &[]).await.error(404, "not_found");
-    let posted = ask(&metrics, "POST", "/metrics", &[]).await;
+    ask_beside(&metrics, "GET", "/api/v1/sessions", &[]).await.error(404, "not_found");
+    let posted = ask_beside(&metrics, "POST", "/metrics", &[]).await;
     posted.error(405, "method_not_allowed");
     assert!(gateway.terminate().await.success());
 

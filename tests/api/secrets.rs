@@ -5,7 +5,10 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 use wharf_sandbox::{Config, Sandbox};
 
-use crate::process::{Data, Gateway};
+use crate::{
+    document,
+    process::{Data, Gateway},
+};
 
 /// The log of our own crates, all of it.
 const TALKATIVE: &str = "error,wharf=trace,wharf_actors=trace,wharf_storage=trace";
@@ -14,13 +17,16 @@ const TALKATIVE: &str = "error,wharf=trace,wharf_actors=trace,wharf_storage=trac
 const WRONG_KEY: &str = "wa_5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
 const WRONG_TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJzZWNyZXQtcGVyc29uIn0.c2VjcmV0LXNpZ25hdHVyZS1vZi1ub2JvZHktYXQtYWxs";
 
-/// One request as it is; whatever is answered.
+/// One request as it is; whatever is answered, as long as the document promises it.
 async fn send(gateway: &Gateway, method: &str, path: &str, headers: HeaderMap, body: &str) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}{path}", gateway.address());
     let request = client.request(method.parse().unwrap(), url).headers(headers);
     let request = request.header("content-type", "application/json").body(body.to_owned());
-    request.send().await.unwrap();
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.unwrap();
+    document::validate(method, path, status, &headers, &bytes);
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

@@ -1,21 +1,20 @@
-//! HTTP as it goes over a socket: for what no proper client would send.
+//! HTTP as it goes over a socket: for what no proper client would send. What is answered is held against the document all the
+//! same.
 
-use std::collections::HashMap;
-
+use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::app::DEADLINE;
+use crate::{app::DEADLINE, document};
 
 /// An answer, read until the gateway closed the connection.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) status: u16,
-    /// By name in lower case.
-    pub(crate) headers: HashMap<String, String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -25,13 +24,22 @@ impl Told {
             text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines.map(|line| line.split_once(": ").unwrap());
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())
+        });
         Self { status, headers: headers.collect(), body: body.to_owned() }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Asserts that the document promises this to such a request.
+    #[track_caller]
+    fn promised(self, method: &str, path: &str) -> Self {
+        document::validate(method, path, self.status, &self.headers, self.body.as_bytes());
+        self
     }
 
     /// Asserts status and code of an error, and that it says when to come back if it is one of that kind.
@@ -62,9 +70,15 @@ pub(crate) async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The answer to what was sent on the connection.
-pub(crate) async fn told(stream: &mut TcpStream) -> Told {
-    Told::parse(&rest(stream).await)
+/// The answer to such a request, which was sent on the connection.
+pub(crate) async fn told(stream: &mut TcpStream, method: &str, path: &str) -> Told {
+    heard(&rest(stream).await, method, path)
+}
+
+/// The answer to such a request, from what was heard.
+#[track_caller]
+pub(crate) fn heard(text: &str, method: &str, path: &str) -> Told {
+    Told::parse(text).promised(method, path)
 }
 
 /// The answer to a request on a connection that stays open.
@@ -81,7 +95,7 @@ pub(crate) async fn asked_on(stream: &mut TcpStream, path: &str) -> Told {
             let told = Told::parse(&text);
             let length: usize = told.header("content-length").unwrap().parse().unwrap();
             if told.body.len() == length {
-                return told;
+                return told.promised("GET", path);
             }
         }
     }
@@ -89,13 +103,23 @@ pub(crate) async fn asked_on(stream: &mut TcpStream, path: &str) -> Told {
 
 /// A request without a body, on a connection of its own; `headers` are whole lines.
 pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &[String]) -> Told {
+    ask_beside(address, method, path, headers).await.promised(method, path)
+}
+
+/// The same of a listener that the document does not tell of.
+pub(crate) async fn ask_beside(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[String],
+) -> Told {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
     for line in headers {
         head.push_str(line);
         head.push_str("\r\n");
     }
     head.push_str("\r\n");
-    told(&mut begun(address, &head).await).await
+    Told::parse(&rest(&mut begun(address, &head).await).await)
 }
 
 /// The header that carries a key.
