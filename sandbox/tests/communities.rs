@@ -308,6 +308,21 @@ async fn a_community_and_its_announcements_have_the_same_members_and_admins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_from_a_community_or_its_announcements_leaves_its_groups() {
+    let (sandbox, town) = town().await;
+    let shop = links(&sandbox, "shop").await;
+    let crew = NewGroup::new("Crew").owner("boss").member("mia").member("bob");
+    let crew = sandbox.add_group(crew.inside(&town));
+    let mia = [number(&sandbox, "mia")];
+    shop.client.groups().remove_participants(jid(&town), &mia).await.unwrap();
+    part(&town, Part::Announcements).removes("bob");
+    assert_eq!(names(&crew), ["boss"]);
+    assert_eq!(names(&part(&town, Part::General)), ["boss", "shop"]);
+    assert_eq!(names(&part(&town, Part::Announcements)), ["boss", "shop"]);
+    assert_eq!(names(&town), ["boss", "shop"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_admins_announce() {
     let (sandbox, town) = town().await;
     let announcements = jid(&part(&town, Part::Announcements));

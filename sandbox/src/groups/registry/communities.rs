@@ -211,13 +211,7 @@ impl Groups {
         at_ms: i64,
     ) -> Result<Vec<Notice>, Refusal> {
         self.community(community)?;
-        let mut notices =
-            self.change(journal, community, author, &Change::Remove(names.to_vec()), at_ms)?;
-        let linked: Vec<Jid> = self.linked_to(community).map(Group::jid).collect();
-        for gid in linked {
-            notices.extend(self.depart(journal, &gid, author, names, at_ms)?);
-        }
-        Ok(notices)
+        self.change(journal, community, author, &Change::Remove(names.to_vec()), at_ms)
     }
 
     /// Whether the community of a group has room for those who come into the group.
@@ -254,13 +248,12 @@ impl Groups {
         let mut notices = Vec::new();
         match change {
             Change::Remove(names) if of_all => {
-                for twin in twins.iter().filter(|twin| *twin != gid) {
-                    notices.extend(self.depart(journal, twin, author, names, at_ms)?);
+                for place in self.everywhere(&community).iter().filter(|place| *place != gid) {
+                    notices.extend(self.depart(journal, place, author, names, at_ms)?);
                 }
             }
             Change::Leave if of_all => {
-                let linked: Vec<Jid> = self.linked_to(&community).map(Group::jid).collect();
-                for place in linked.iter().chain([&community]) {
+                for place in &self.everywhere(&community) {
                     if self.find(place)?.member(&author.name).is_some() {
                         notices.extend(self.carry_out(journal, place, author, change, at_ms)?);
                     }
@@ -303,6 +296,12 @@ impl Groups {
             return Ok(Vec::new());
         }
         self.carry_out(journal, gid, author, &Change::Remove(there), at_ms)
+    }
+
+    /// The groups of a community, and the community itself.
+    fn everywhere(&self, community: &Jid) -> Vec<Jid> {
+        let linked = self.linked_to(community).map(Group::jid);
+        linked.chain([community.clone()]).collect()
     }
 
     /// The community and its announcements.
