@@ -152,6 +152,22 @@ impl Journal {
         (entries, next)
     }
 
+    /// Whether an account has sent a message with this id to an object that is as wanted.
+    pub(crate) fn has_message(
+        &self,
+        account: &str,
+        id: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> bool {
+        // What is sent again was sent a short while ago.
+        self.entries.iter().rev().any(|entry| {
+            entry.operation == "message"
+                && entry.account == account
+                && entry.detail["id"] == id
+                && wanted(&entry.object)
+        })
+    }
+
     /// Follows the changes.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()

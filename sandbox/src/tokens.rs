@@ -20,7 +20,7 @@ use tracing::info;
 use wacore::iq::abprops::web;
 use wacore_binary::{Jid, Node};
 
-use crate::stanza::child_bytes;
+use crate::stanza::{attr, child_bytes};
 use crate::state::{AccountId, DeviceAddr, State};
 
 pub use levers::GivenToken;
@@ -137,13 +137,27 @@ impl fmt::Display for Flaw {
 /// Whether a device's message may go to a person. Baileys `messages-send.js`: a message that is sent once more brings no
 /// token, and neither does one to an account's own devices. The phones here need none: real ones bring theirs.
 pub(crate) fn admits(state: &State, from: DeviceAddr, to: &Jid, message: &Node) -> bool {
-    let again =
-        message.get_optional_child("enc").is_some_and(|enc| enc.attrs.contains_key("count"));
-    if from.is_phone() || again {
-        return true;
-    }
     let Some(you) = state.accounts.by_jid(to) else { return true };
-    passes(state, from.account, you.id, Shown::in_message(message))
+    from.is_phone()
+        || is_sent_again(state, from.account, you.id, message)
+        || passes(state, from.account, you.id, Shown::in_message(message))
+}
+
+/// Whether a message says that it is sent once more, and was sent before by this account to that one. Baileys sends a
+/// status once more as a message to the one who could not read it.
+fn is_sent_again(state: &State, from: AccountId, to: AccountId, message: &Node) -> bool {
+    let says_so =
+        message.get_optional_child("enc").is_some_and(|enc| enc.attrs.contains_key("count"));
+    let sender = state.accounts.get(from).filter(|_| says_so);
+    sender.zip(attr(message, "id")).is_some_and(|(sender, id)| {
+        let went_there = |object: &str| {
+            object.parse::<Jid>().is_ok_and(|jid| {
+                let whom = state.accounts.by_jid(&jid);
+                jid == Jid::status_broadcast() || whom.is_some_and(|whom| whom.id == to)
+            })
+        };
+        state.journal.has_message(&sender.name, &id, went_there)
+    })
 }
 
 /// Whether what an account shows is enough for another one; if not, the log says why.

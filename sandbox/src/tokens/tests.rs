@@ -11,7 +11,6 @@ use super::salt::customer_token;
 use super::*;
 use crate::random::Stream;
 use crate::relay;
-use crate::stanza::attr;
 
 /// Accounts `shop`, which demands tokens, `mia` and `bob`, each with a device 1 that is away.
 fn three() -> (State, [AccountId; 3]) {
@@ -138,16 +137,47 @@ fn an_account_takes_the_kinds_of_tokens_that_it_takes() {
 }
 
 #[test]
-fn nobody_needs_a_token_for_themselves_a_phone_or_a_message_that_is_sent_again() {
+fn nobody_needs_a_token_for_themselves_or_a_phone() {
     let (state, [shop, mia, _]) = three();
     let lid = state.accounts.get(shop).expect("known").lid();
-    let message = |enc: NodeBuilder| NodeBuilder::new("message").children([enc.build()]).build();
+    let first = NodeBuilder::new("message").children([NodeBuilder::new("enc").build()]).build();
     let device = |account| DeviceAddr { account, device: 1 };
-    let first = message(NodeBuilder::new("enc"));
     assert!(!admits(&state, device(mia), &lid, &first));
     assert!(admits(&state, device(shop), &lid, &first));
     assert!(admits(&state, DeviceAddr::phone(mia), &lid, &first));
-    assert!(admits(&state, device(mia), &lid, &message(NodeBuilder::new("enc").attr("count", 1))));
+}
+
+#[test]
+fn a_message_is_sent_again_only_to_whom_it_was_sent_and_by_whom() {
+    let (mut state, [shop, mia, bob]) = three();
+    flags(&mut state, bob, "restricted");
+    let person = |state: &State, id| state.accounts.get(id).expect("known").lid();
+    let (to_shop, to_bob) = (person(&state, shop).with_device(1), person(&state, bob));
+    let admitted = |state: &State, from, to: &Jid, id: &'static str, count: bool| {
+        let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", "msg").bytes(*b"sealed");
+        let enc = if count { enc.attr("count", 1) } else { enc };
+        let message = NodeBuilder::new("message").attr("id", id).children([enc.build()]).build();
+        admits(state, DeviceAddr { account: from, device: 1 }, to, &message)
+    };
+    assert!(!admitted(&state, mia, &to_shop, "M", true), "it was never sent");
+    // By number at first, and by LID when it is sent again.
+    let number = state.accounts.get(shop).expect("known").pn().to_string();
+    for (id, operation, to) in [
+        ("M", "message", number.as_str()),
+        ("N", "group.subject", &number),
+        ("S", "message", "status@broadcast"),
+        ("G", "message", "120363000000000001@g.us"),
+    ] {
+        let detail = serde_json::json!({ "id": id });
+        state.journal.record(7, "mia", operation, to, detail);
+    }
+    assert!(admitted(&state, mia, &to_shop, "M", true));
+    assert!(!admitted(&state, mia, &to_shop, "M", false), "it is not sent again");
+    assert!(!admitted(&state, mia, &to_shop, "N", true), "that was no message");
+    assert!(admitted(&state, mia, &to_shop, "S", true), "it was a status");
+    assert!(!admitted(&state, mia, &to_shop, "G", true), "a group's goes to the group again");
+    assert!(!admitted(&state, mia, &to_bob, "M", true), "it went to somebody else");
+    assert!(!admitted(&state, bob, &to_shop, "M", true), "it was somebody else's");
 }
 
 fn missed(state: &mut State, account: AccountId) -> Vec<String> {
