@@ -97,6 +97,33 @@ async fn messages_are_read_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_holds_no_more_than_one_stanza_can() {
+    let (sandbox, paper) = paper().await;
+    let bob = links(&sandbox, "bob").await;
+    // Two of them fit, three do not.
+    let long = "x".repeat(6 << 20);
+    let numbers: Vec<u64> = (0..5).map(|_| paper.posts(&long)).collect();
+    let listed = |page: &Node| -> Vec<u64> {
+        let messages = page.get_optional_child("message_updates").unwrap_or(page);
+        let messages = messages.get_optional_child("messages").unwrap().children().unwrap();
+        messages.iter().filter_map(|one| one.attrs().optional_u64("server_id")).collect()
+    };
+    let asks = async |tag: &'static str, bounds: &[(&'static str, u64)]| {
+        let asked = NodeBuilder::new(tag).attr("count", 100);
+        let asked = bounds.iter().fold(asked, |asked, (name, bound)| asked.attr(name, *bound));
+        listed(&query(&bob, &paper, asked.build()).await)
+    };
+    // The newest, those before them, and those after one; each page ends where the next begins.
+    assert_eq!(asks("messages", &[]).await, numbers[3..]);
+    assert_eq!(asks("messages", &[("before", numbers[3])]).await, numbers[1..3]);
+    assert_eq!(asks("messages", &[("before", numbers[1])]).await, numbers[..1]);
+    assert_eq!(asks("messages", &[("after", numbers[0])]).await, numbers[1..3]);
+    assert_eq!(asks("message_updates", &[]).await, numbers[..2]);
+    assert_eq!(asks("message_updates", &[("after", numbers[1])]).await, numbers[2..4]);
+    assert_eq!(sandbox.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn messages_are_edited_and_taken_back_by_their_owner() {
     let (sandbox, paper) = paper().await;
     let (boss, shop) = (links(&sandbox, "boss").await, links(&sandbox, "shop").await);

@@ -1,7 +1,7 @@
 //! IQs of namespace `newsletter`: the messages of one, what has changed among them, and to hear of that at once.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, Server};
+use wacore_binary::{Jid, Node, Server, marshal_auto};
 
 use super::change::LIVE;
 use super::channel::Post;
@@ -12,6 +12,9 @@ use crate::state::{DeviceAddr, State};
 
 /// Messages that one request may ask for.
 const MOST: usize = 100;
+
+/// What the messages of one answer may have together, in bytes: a frame has less than 16 MiB, and there is more in it.
+const ROOM: usize = (1 << 24) - (256 << 10);
 
 /// Answers a request; `None` for what the server does not know.
 pub(crate) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<Node> {
@@ -39,15 +42,15 @@ fn messages(state: &State, from: DeviceAddr, jid: &Jid, asked: &Node) -> Result<
         before.is_none_or(|before| post.server_id < before)
             && after.is_none_or(|after| post.server_id > after)
     };
-    let fitting: Vec<&Post> = channel.posts.iter().filter(fits).collect();
-    let surplus = fitting.len().saturating_sub(count);
-    let page = if after.is_some() && before.is_none() {
-        &fitting[..fitting.len() - surplus]
-    } else {
-        &fitting[surplus..]
-    };
+    let fitting = channel.posts.iter().filter(fits);
     let own = is_owner(state, from, &channel.owner);
-    let page = page.iter().map(|post| node::listed(post, own)).collect();
+    let page = if after.is_some() && before.is_none() {
+        page(fitting.take(count), own)
+    } else {
+        let mut newest = page(fitting.rev().take(count), own);
+        newest.reverse();
+        newest
+    };
     Ok(node::messages(jid, page, state.clock.now()))
 }
 
@@ -62,9 +65,24 @@ fn updates(state: &State, from: DeviceAddr, jid: &Jid, asked: &Node) -> Result<N
         since.is_none_or(|since| post.changed >= since)
             && after.is_none_or(|after| post.server_id > after)
     });
-    let changed = changed.take(count).map(|post| node::listed(post, own)).collect();
-    let messages = node::messages(jid, changed, state.clock.now());
+    let messages = node::messages(jid, page(changed.take(count), own), state.clock.now());
     Ok(NodeBuilder::new("message_updates").children([messages]).build())
+}
+
+/// The first of these messages that fit into one stanza together, and one at least; the others are on the next page.
+fn page<'a>(posts: impl Iterator<Item = &'a Post>, own: bool) -> Vec<Node> {
+    let mut room = ROOM;
+    let mut page = Vec::new();
+    for post in posts {
+        let node = node::listed(post, own);
+        let size = marshal_auto(&node).map_or(0, |bytes| bytes.len());
+        if size > room && !page.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(size);
+        page.push(node);
+    }
+    page
 }
 
 /// The device hears of changes for a while.
