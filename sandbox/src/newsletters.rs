@@ -71,3 +71,40 @@ impl Newsletters {
         self.by_id.remove(jid.user.as_str());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::change::{self, LIVE};
+    use crate::Fault;
+    use crate::faults::{Operation, Rule};
+    use crate::newsletters::levers::post_text;
+    use crate::state::{Device, DeviceAddr, State};
+
+    #[test]
+    fn devices_that_listen_hear_of_a_change_in_the_same_order_each_time() {
+        let mut state = State::default();
+        let account = state.accounts.add("shop").expect("a free name");
+        let addrs: Vec<DeviceAddr> = (1..=8).map(|device| DeviceAddr { account, device }).collect();
+        let new = change::Update { name: Some("Paper".to_owned()), ..Default::default() };
+        let jid = change::create(&mut state, "shop", new).expect("a newsletter");
+        let number = post_text(&mut state, &jid, None, Some("news")).expect("a message");
+        let now = state.clock.now();
+        let mut heard = Vec::new();
+        for addr in &addrs {
+            let opened = state.links.open(false);
+            let mut device = Device::new(addr.device, 1, 7);
+            device.log_in(opened.link);
+            device.queue.start();
+            state.accounts.get_mut(account).expect("known").devices.push(device);
+            state.links.log_in(opened.link, *addr);
+            state.newsletters.find_mut(&jid).expect("known").live.insert(*addr, now + LIVE);
+            heard.push(opened.queue);
+        }
+        // The first four are told nothing.
+        let operation = Operation::named("deliver.notification").expect("known");
+        state.faults.order(Rule::next(operation, 4, Fault::silence_before()));
+        change::react(&mut state, "shop", &jid, number, Some("👍".to_owned())).expect("taken");
+        let heard: Vec<bool> = heard.iter_mut().map(|queue| queue.try_recv().is_ok()).collect();
+        assert_eq!(heard, [false, false, false, false, true, true, true, true]);
+    }
+}

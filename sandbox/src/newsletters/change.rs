@@ -1,6 +1,6 @@
 //! What may be done to a newsletter, by whom, and who hears of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ pub(crate) fn create(state: &mut State, owner: &str, new: Update) -> Result<Jid,
         followers: Vec::new(),
         mutes: BTreeSet::new(),
         posts: Vec::new(),
-        live: HashMap::new(),
+        live: BTreeMap::new(),
     };
     let jid = channel.jid();
     record(state, owner, "newsletter.create", &jid, json!({ "name": name }));

@@ -1,6 +1,6 @@
 //! A newsletter as the server keeps it: plain data, no protocol.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wacore_binary::{Jid, Server};
@@ -119,7 +119,7 @@ pub(crate) struct Channel {
     /// By `server_id`.
     pub(crate) posts: Vec<Post>,
     /// Devices that hear of changes as they happen, and until when in epoch seconds.
-    pub(crate) live: HashMap<DeviceAddr, i64>,
+    pub(crate) live: BTreeMap<DeviceAddr, i64>,
 }
 
 impl Channel {
