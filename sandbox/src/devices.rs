@@ -53,13 +53,18 @@ pub(crate) fn unlinked(state: &mut State, addr: DeviceAddr) {
 pub(crate) fn reinstall(state: &mut State, id: AccountId) {
     state.accounts.renew_keys(id);
     let Some(account) = state.accounts.get_mut(id) else { return };
-    // Sessions and chats were the old phone's.
-    account.handset = None;
+    // Sessions and chats were the old phone's; the numbers of what it has read go on.
+    let chats = account.handset.take().map(|old| old.chats.emptied());
     account.app_state = Collections::default();
     account.settings = Settings::default();
     account.history = None;
     account.tokens.forget_salt();
     account.relist();
+    if let Some(chats) = chats
+        && let Some(handset) = state.handset(id)
+    {
+        handset.chats = chats;
+    }
     tokens::restore(state, id);
     tell_peers(state, id, |account, stamp| Some(stanza::identity(account, stamp)));
 }

@@ -147,3 +147,29 @@ async fn a_phone_that_is_set_up_anew_is_written_to_anew() {
     assert_eq!(text(&message), Some("it is me"));
     assert!(boss.undecrypted().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_phone_reads_is_numbered_on_when_it_is_set_up_anew() {
+    let (sandbox, _shop) = boss_and_shop().await;
+    let (boss, shop) = (sandbox.phone("boss"), sandbox.phone("shop"));
+    let id = boss.sends("shop", "one").await.unwrap();
+    shop.receives(says("one")).await.unwrap();
+    shop.reads(&[&id]).unwrap();
+    let read = boss.hears(|receipt| receipt.kind == "read").await.unwrap().sequence;
+    for number in ["two", "three"] {
+        shop.sends("boss", number).await.unwrap();
+        boss.receives(says(number)).await.unwrap();
+    }
+    boss.reinstalls();
+    assert!(boss.messages(0).is_empty() && boss.receipts().is_empty());
+    shop.sends("boss", "four").await.unwrap();
+    boss.receives(says("four")).await.unwrap();
+    // Who has read up to the second message misses nothing.
+    let new: Vec<u64> = boss.messages(2).iter().map(|message| message.sequence).collect();
+    assert_eq!(new, [3]);
+    let id = boss.sends("shop", "five").await.unwrap();
+    shop.receives(says("five")).await.unwrap();
+    shop.reads(&[&id]).unwrap();
+    let again = boss.hears(|receipt| receipt.kind == "read").await.unwrap();
+    assert!(again.ids == [id] && again.sequence > read, "{again:?}");
+}

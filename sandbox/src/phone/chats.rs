@@ -171,6 +171,11 @@ impl<T> Log<T> {
         (entries, if next > self.written { after } else { next })
     }
 
+    /// Nothing, numbered on from here.
+    fn emptied(self) -> Self {
+        Self { written: self.written, ..Self::default() }
+    }
+
     /// How many are gone.
     fn dropped(&self) -> u64 {
         self.written - self.entries.len() as u64
@@ -203,6 +208,17 @@ impl Chats {
     /// The message with this id.
     pub(super) fn message(&self, id: &str) -> Option<&ReceivedMessage> {
         self.messages.entries.iter().rev().find(|message| message.id == id)
+    }
+
+    /// Those of a new phone of the same account: nothing, and numbers go on, so that a reader misses nothing.
+    pub(crate) fn emptied(self) -> Self {
+        Self {
+            messages: self.messages.emptied(),
+            receipts: self.receipts.emptied(),
+            requests: self.requests.emptied(),
+            undecrypted: self.undecrypted.emptied(),
+            changed: self.changed,
+        }
     }
 }
 
