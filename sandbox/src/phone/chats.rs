@@ -205,6 +205,14 @@ impl Chats {
         self.changed.subscribe()
     }
 
+    /// Every message with this id, as others may have chosen the same; the newest first.
+    pub(super) fn messages_called<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> impl Iterator<Item = &'a ReceivedMessage> {
+        self.messages.entries.iter().rev().filter(move |message| message.id == id)
+    }
+
     /// The message with this id.
     pub(super) fn message(&self, id: &str) -> Option<&ReceivedMessage> {
         self.messages.entries.iter().rev().find(|message| message.id == id)
@@ -288,8 +296,36 @@ mod placed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// The message `M` of another account.
+    pub(in crate::phone) fn received(
+        sequence: u64,
+        sender: &str,
+        place: Recipient,
+        message: &Message,
+    ) -> ReceivedMessage {
+        ReceivedMessage {
+            sequence,
+            id: "M".to_owned(),
+            chat: String::new(),
+            sender: sender.to_owned(),
+            sender_jid: String::new(),
+            sender_device: 0,
+            from_me: false,
+            timestamp: 0,
+            push_name: None,
+            kind: MessageKind::Other,
+            text: None,
+            target: None,
+            view_once: false,
+            bytes: message.encode_to_vec(),
+            place,
+            from: Jid::default(),
+            participant: None,
+        }
+    }
 
     #[test]
     fn a_log_is_read_from_any_number_and_keeps_the_newest() {

@@ -64,7 +64,10 @@ fn asked(
     let chat = stanza::attr(about, "jid").ok_or(Failure::NotFound)?;
     let chat = Recipient::find(state, &chat).map_err(|_| Failure::NotFound)?;
     let own = stanza::attr(about, "from_me").as_deref() == Some("true");
-    let message = message(state, account, id, (&chat, own)).ok_or(Failure::NotFound)?;
+    let author = stanza::jid(about, "participant");
+    let author = author.and_then(|jid| Some(state.accounts.by_jid(&jid)?.name.clone()));
+    let place = (&chat, own, author.as_deref());
+    let message = message(state, account, id, place).ok_or(Failure::NotFound)?;
     let file = file(&message).ok_or(Failure::NotFound)?;
     let request = receipt.get_optional_child("encrypt").ok_or(Failure::Sealed)?;
     let part = |tag| child_bytes(request, tag).ok_or(Failure::Sealed);
@@ -74,16 +77,19 @@ fn asked(
     if meant { Ok(file) } else { Err(Failure::Sealed) }
 }
 
-/// A message of this chat that the phone has.
+/// A message of this chat, and of this author if one is named, that the phone has.
 fn message(
     state: &mut State,
     account: AccountId,
     id: &str,
-    (chat, own): (&Recipient, bool),
+    (chat, own, author): (&Recipient, bool, Option<&str>),
 ) -> Option<Message> {
     let handset = state.handset(account)?;
-    let received = handset.chats.message(id);
-    let received = received.filter(|one| one.place.is(chat) && one.from_me == own);
+    let mut received = handset.chats.messages_called(id);
+    let received = received.find(|one| {
+        let of_author = author.is_none_or(|author| one.sender == author);
+        one.place.is(chat) && one.from_me == own && of_author
+    });
     if let Some(message) = received {
         return Some(message.message());
     }
@@ -144,6 +150,9 @@ mod tests {
     use wacore::media_retry::encrypt_media_retry_receipt as seal;
     use waproto::whatsapp::message::{FutureProofMessage, ImageMessage};
 
+    use wacore_binary::Jid;
+
+    use super::super::chats::tests::received;
     use super::super::handset::Sent;
     use super::*;
     use crate::relay::Addressing;
@@ -197,6 +206,46 @@ mod tests {
         assert_eq!(answered(&KEY, "M", "100000000000001@lid", "true"), Err(Failure::NotFound));
         assert_eq!(answered(&KEY, "M", "100000000000009@lid", "true"), Err(Failure::NotFound));
         assert_eq!(answered(&[8; 32], "M", lid, "true"), Err(Failure::Sealed));
+    }
+
+    #[test]
+    fn of_messages_with_one_id_that_of_the_chat_and_the_author_is_meant() {
+        let mut state = State::default();
+        let [boss, shop, mia] =
+            ["boss", "shop", "mia"].map(|name| state.accounts.add(name).expect("free"));
+        let status = || Recipient::Group(Jid::status_broadcast());
+        let person = |account| Recipient::Person { account, way: Addressing::Lid };
+        for (sender, place, path) in [
+            ("shop", status(), "/v/shop"),
+            ("mia", status(), "/v/mia"),
+            ("mia", person(mia), "/v/chat"),
+        ] {
+            let image = ImageMessage {
+                media_key: Some(KEY.to_vec()),
+                direct_path: Some(path.to_owned()),
+                ..Default::default()
+            };
+            let image = Message { image_message: MessageField::some(image), ..Default::default() };
+            let handset = state.handset(boss).expect("a handset");
+            handset.chats.messages.add(|sequence| received(sequence, sender, place, &image));
+        }
+        let mut found = |jid: &'static str, participant: Option<Jid>| {
+            let mut receipt = asks(&KEY, "M", jid, "false");
+            let mut about = receipt.get_optional_child("rmr").expect("it is there").clone();
+            if let Some(participant) = participant {
+                about.attrs.insert("participant", participant);
+            }
+            receipt.attrs.insert("type", "server-error");
+            let found = asked(&mut state, boss, "M", &about, &receipt);
+            found.map(|file| file.direct_path)
+        };
+        let lid = |id: AccountId| Jid::lid(format!("1{:014}", id.0 + 1));
+        let said = |path: &str| Ok(path.to_owned());
+        assert_eq!(found("status@broadcast", Some(lid(shop))), said("/v/shop"));
+        assert_eq!(found("status@broadcast", Some(Jid::pn("15550000003"))), said("/v/mia"));
+        assert_eq!(found("status@broadcast", None), said("/v/mia"));
+        assert_eq!(found("status@broadcast", Some(lid(boss))), Err(Failure::NotFound));
+        assert_eq!(found("100000000000003@lid", None), said("/v/chat"));
     }
 
     #[test]

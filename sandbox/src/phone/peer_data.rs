@@ -106,12 +106,19 @@ fn before(infos: &[WebMessageInfo], wanted: &HistorySyncOnDemandRequest) -> usiz
 /// if the phone does not have it.
 fn resent(state: &State, account: AccountId, key: &MessageKey) -> WebMessageInfo {
     let chat = key.remote_jid.as_deref().and_then(|jid| Recipient::find(state, jid).ok());
+    // By either address, and only if one is named.
+    let author = |key: &MessageKey| {
+        let jid = key.participant.as_deref()?.parse().ok()?;
+        state.accounts.by_jid(&jid).map(|author| author.id)
+    };
     let found = chat.and_then(|chat| {
         let infos = archive::of_chat(state, account, &chat, &chat.name(state));
         infos.into_iter().find(|info| {
             let own = info.key.as_option();
             own.is_some_and(|own| {
-                own.id == key.id && own.from_me.unwrap_or(false) == key.from_me.unwrap_or(false)
+                own.id == key.id
+                    && own.from_me.unwrap_or(false) == key.from_me.unwrap_or(false)
+                    && author(own).zip(author(key)).is_none_or(|(own, key)| own == key)
             })
         })
     });
@@ -143,6 +150,7 @@ fn response(id: &str, found: Vec<WebMessageInfo>) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chats::tests::received;
     use super::super::history::{History, HistoryChat, HistoryMessage, remember};
     use super::*;
 
@@ -224,5 +232,32 @@ mod tests {
         assert_eq!(asked(lid, "M2", false), (some(lid), None));
         assert_eq!(asked(lid, "N", false), (some(lid), None));
         assert_eq!(asked("nowhere", "M1", false), (some("nowhere"), None));
+    }
+
+    #[test]
+    fn of_messages_with_one_id_that_of_the_author_is_meant() {
+        let mut state = State::default();
+        let [boss, ..] =
+            ["boss", "shop", "mia"].map(|name| state.accounts.add(name).expect("free"));
+        for text in ["shop", "mia"] {
+            let said = Message { conversation: Some(text.to_owned()), ..Default::default() };
+            let place = Recipient::Group(Jid::status_broadcast());
+            let handset = state.handset(boss).expect("a handset");
+            handset.chats.messages.add(|sequence| received(sequence, text, place, &said));
+        }
+        let asked = |participant: Option<&str>| {
+            let key = MessageKey {
+                remote_jid: Some("status@broadcast".to_owned()),
+                from_me: Some(false),
+                id: Some("M".to_owned()),
+                participant: participant.map(str::to_owned),
+            };
+            resent(&state, boss, &key).message.into_option()?.conversation
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(asked(Some("100000000000003@lid")), some("mia"));
+        assert_eq!(asked(Some("15550000002:3@s.whatsapp.net")), some("shop"));
+        assert_eq!(asked(Some("100000000000001@lid")), None);
+        assert!(asked(None).is_some() && asked(Some("")).is_some());
     }
 }
