@@ -200,6 +200,9 @@ impl Rule {
             Effect::WrongOrder | Effect::Duplicate if self.operation.is_http() => {
                 Some(("kind", "a request over HTTP is answered once, and in order"))
             }
+            _ if self.account.is_some() && self.operation.is_before_login() => {
+                Some(("phone", "who asks for it is nobody's device yet"))
+            }
             _ => None,
         }
     }

@@ -125,7 +125,7 @@ impl Sandbox {
     /// # Panics
     /// If there is no such operation, or the fault makes no sense for it: nobody refuses a delivery with a code.
     pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
-        let rule = known(operation, count, fault);
+        let rule = known(operation, None, count, fault);
         state::lock(self.state()).faults.order(rule);
     }
 
@@ -135,7 +135,7 @@ impl Sandbox {
     /// If there is no such operation, the fault makes no sense for it, or the probability is not between 0 and 1.
     pub fn fails_sometimes(&self, operation: &str, probability: f64, fault: Fault) {
         assert!((0.0..=1.0).contains(&probability), "a probability is between 0 and 1");
-        let rule = known(operation, 1, fault);
+        let rule = known(operation, None, 1, fault);
         let rule = Rule { left: None, chance: probability, ..rule };
         state::lock(self.state()).faults.order(rule);
     }
@@ -193,11 +193,11 @@ impl Sandbox {
 }
 
 /// The rule for the operation of this name; its users have written it down, so a wrong one is theirs to mend.
-fn known(name: &str, count: usize, fault: Fault) -> Rule {
+fn known(name: &str, account: Option<AccountId>, count: usize, fault: Fault) -> Rule {
     let operation = Operation::named(name).unwrap_or_else(|| {
         panic!("there is no operation `{name}`: it is one of {:?}", Operation::NAMES)
     });
-    let rule = Rule::next(operation, count, fault);
+    let rule = Rule { account, ..Rule::next(operation, count, fault) };
     if let Some((_, folly)) = rule.folly() {
         panic!("a fault of `{name}`: {folly}");
     }

@@ -55,6 +55,7 @@ async fn every_kind_of_fault_can_be_ordered() {
 #[tokio::test]
 async fn a_fault_that_makes_no_sense_is_refused() {
     let control = Control::start().await;
+    control.crew().await;
     for (order, field) in [
         (json!({ "code": 500 }), "operation"),
         (json!({ "operation": "group.colour", "code": 500 }), "operation"),
@@ -66,6 +67,8 @@ async fn a_fault_that_makes_no_sense_is_refused() {
         (json!({ "operation": "deliver.iq", "kind": "duplicate" }), "operation"),
         (json!({ "operation": "media.download", "kind": "duplicate" }), "kind"),
         (json!({ "operation": "media.upload", "kind": "wrong_order" }), "kind"),
+        (json!({ "operation": "pairing.code", "code": 429, "phone": "shop" }), "phone"),
+        (json!({ "operation": "pairing.finish", "kind": "duplicate", "phone": "shop" }), "phone"),
         (json!({ "operation": "any", "code": 200 }), "code"),
         (json!({ "operation": "any", "code": 70_000 }), "code"),
         (json!({ "operation": "any", "delayMs": 600_001 }), "delayMs"),

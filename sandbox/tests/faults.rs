@@ -222,3 +222,10 @@ async fn an_unknown_operation_is_a_mistake_of_the_test() {
     let (sandbox, _) = crew().await;
     sandbox.fails_next("group.colour", 1, Fault::silence_before());
 }
+
+#[tokio::test]
+#[should_panic(expected = "a fault of `pairing.code`: who asks for it is nobody's device yet")]
+async fn a_client_that_is_to_be_linked_is_no_phones() {
+    let (sandbox, _) = crew().await;
+    sandbox.phone("shop").fails_next("pairing.code", 1, Fault::code(429));
+}

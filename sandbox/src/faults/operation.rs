@@ -62,6 +62,11 @@ impl Operation {
         ["media.upload", "media.download"].contains(&self.0)
     }
 
+    /// Whether this is a kind of request that only a client makes which is to be linked.
+    pub(crate) fn is_before_login(self) -> bool {
+        ["pairing.code", "pairing.finish"].contains(&self.0)
+    }
+
     /// Whether this is a kind of stanza on its way to a device.
     pub(crate) fn is_delivery(self) -> bool {
         self.0.starts_with(DELIVERY)

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{drop_connections, of_account, unlink_all};
-use crate::faults::Rule;
 use crate::iq::privacy;
 use crate::logins::Ban;
 use crate::state::{self, AccountId, LinkId, Locked, State};
@@ -98,9 +97,8 @@ impl Phone {
     /// # Panics
     /// If there is no such account or no such operation, or the fault makes no sense for it.
     pub fn fails_next(&self, operation: &str, count: usize, fault: Fault) {
-        let rule = super::known(operation, count, fault);
         let (mut state, account) = self.known();
-        state.faults.order(Rule { account: Some(account), ..rule });
+        state.faults.order(super::known(operation, Some(account), count, fault));
     }
 
     /// Refuses the next `count` logins of the account's devices.
