@@ -1,5 +1,6 @@
 //! What an account lets others see and do, and whom it has blocked.
 
+use wacore_binary::builder::NodeBuilder;
 use wharf_sandbox::Sandbox;
 use whatsapp_rust::Jid;
 use whatsapp_rust::types::events::Event;
@@ -23,6 +24,19 @@ async fn a_setting_is_kept_and_one_that_makes_no_sense_is_refused() {
     assert_eq!(setting(&shop, &PrivacyCategory::Last).await, PrivacyValue::None);
     let nonsense = set(PrivacyCategory::Other("hair".into()), PrivacyValue::All).await;
     assert_eq!(refusal(&nonsense.unwrap_err()), Some(400));
+    for (id, category) in [
+        ("P1", None),
+        ("P2", Some(NodeBuilder::new("category").attr("name", "last"))),
+        ("P3", Some(NodeBuilder::new("category").attr("value", "all"))),
+    ] {
+        let categories = category.map(NodeBuilder::build);
+        let privacy = NodeBuilder::new("privacy").children(categories).build();
+        let iq = NodeBuilder::new("iq").attr("type", "set").attr("xmlns", "privacy").attr("id", id);
+        let iq = iq.attr("to", wacore_binary::SERVER_JID).children([privacy]).build();
+        let refused = shop.client.send_iq_node(iq, None).await.unwrap_err();
+        assert_eq!(refusal(&refused), Some(400), "{id}");
+    }
+    assert_eq!(sandbox.unknown_iqs(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,15 +107,15 @@ pub(super) fn answer(state: &mut State, from: DeviceAddr, iq: &Node) -> Option<N
             Some(stanza::result_with(iq, settings))
         }
         ("set", "privacy") => {
-            let asked: Vec<(String, String)> = child
-                .get_children_by_tag("category")
-                .map(|node| Some((attr(node, "name")?, attr(node, "value")?)))
-                .collect::<Option<_>>()?;
             // All of them or none.
-            let fine = asked.iter().all(|(name, value)| allowed(name, value).is_some());
-            if asked.is_empty() || !fine {
+            let asked = child.get_children_by_tag("category").map(|node| {
+                let asked = (attr(node, "name")?, attr(node, "value")?);
+                allowed(&asked.0, &asked.1).is_some().then_some(asked)
+            });
+            let asked = asked.collect::<Option<Vec<_>>>().filter(|asked| !asked.is_empty());
+            let Some(asked) = asked else {
                 return Some(stanza::error(iq, 400, "bad-request"));
-            }
+            };
             for (name, value) in &asked {
                 account.privacy.set(name, value);
             }
