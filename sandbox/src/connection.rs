@@ -188,7 +188,7 @@ impl Connection {
                     return Err(Ended::TooLarge);
                 }
                 let node = OwnedNodeRef::new(plain)?.to_owned_node();
-                while !dispatch::stanza(&self.line.shared, self.line.link, &node).await {
+                while !dispatch::stanza(&self.line.shared, self.line.link, &node) {
                     self.goes_on().await;
                 }
             }

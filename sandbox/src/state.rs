@@ -95,6 +95,11 @@ impl Locked<'_> {
         self.0.changed = true;
     }
 
+    /// The state, for who changes nothing in it that outlives the process.
+    pub(crate) fn unmarked(&mut self) -> &mut State {
+        &mut self.0
+    }
+
     /// Whether the state may have changed since this was asked before.
     pub(crate) fn has_changed(&mut self) -> bool {
         std::mem::take(&mut self.0.changed)

@@ -8,17 +8,22 @@ use crate::state::{DeviceAddr, LinkId, Shared, State, lock};
 use crate::{calls, pairing, phone, presence, relay, stanza};
 
 /// Acts on one stanza of this connection; says no if it has to wait, because the connection hangs.
-pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
+pub(super) fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
     let later = {
         let mut state = lock(shared);
         let node = state.links.understood(link, node);
-        act(&mut state, link, &node)
+        // Every client says it all the time, and nothing of what is kept changes.
+        let state = if is_ping(&node) { state.unmarked() } else { &mut *state };
+        act(state, link, &node)
     };
     let Some(later) = later else { return false };
     for later in later {
         match later {
-            // Boxed, as every connection would have room for it as long as it lives.
-            Later::Share(device) => Box::pin(phone::welcome(shared, device)).await,
+            // Whether or not the connection lasts as long: it happens once in the life of a device.
+            Later::Share(device) => {
+                let shared = shared.clone();
+                tokio::spawn(async move { phone::welcome(&shared, device).await });
+            }
             Later::Restart(link) => {
                 let shared = shared.clone();
                 tokio::spawn(async move {
@@ -40,6 +45,11 @@ pub(super) async fn stanza(shared: &Shared, link: LinkId, node: &Node) -> bool {
         }
     }
     true
+}
+
+/// Whether a stanza only keeps the connection alive.
+fn is_ping(node: &Node) -> bool {
+    node.tag == "iq" && stanza::attr(node, "xmlns").as_deref() == Some("w:p")
 }
 
 /// The connection's task has ended.
@@ -97,7 +107,7 @@ fn unlinked(state: &mut State, link: LinkId, node: &Node) -> Vec<Later> {
                 return vec![Later::Restart(link)];
             }
         }
-        ("iq", _) if stanza::attr(node, "xmlns").as_deref() == Some("w:p") => {
+        ("iq", _) if is_ping(node) => {
             state.links.send(link, stanza::result(node));
         }
         _ if state.links.is_orphaned(link) => {}
@@ -114,5 +124,88 @@ fn information(state: &mut State, from: DeviceAddr, node: &Node) {
         .and_then(|batch| stanza::attr(batch, "count")?.parse().ok());
     if let Some(count) = count {
         state.more(from, count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+    use crate::key_nodes;
+    use crate::phone::Keys;
+    use crate::random::Stream;
+    use crate::stanza::leaf;
+    use crate::state::{Device, DeviceAddr, Opened};
+
+    /// A device of `shop` on an open connection, and its keys.
+    fn logged_in() -> (Shared, DeviceAddr, Opened, Keys) {
+        let keys = Keys::generate(&mut Stream::default());
+        let mut state = State::default();
+        let account = state.accounts.add("shop").expect("a free name");
+        let opened = state.links.open(false);
+        let mut device = Device::new(1, 1, keys.registration);
+        device.identity = keys.public();
+        device.log_in(opened.link);
+        state.accounts.get_mut(account).expect("just made").devices.push(device);
+        let addr = DeviceAddr { account, device: 1 };
+        state.links.log_in(opened.link, addr);
+        (Arc::new(std::sync::Mutex::new(state)), addr, opened, keys)
+    }
+
+    fn iq(namespace: &'static str, kind: &'static str, children: Vec<Node>) -> Node {
+        let iq = NodeBuilder::new("iq").attr("id", "1").attr("xmlns", namespace).attr("type", kind);
+        iq.children(children).build()
+    }
+
+    fn upload(keys: &Keys) -> Node {
+        iq(
+            "encrypt",
+            "set",
+            vec![
+                leaf("registration", keys.registration.to_be_bytes()),
+                leaf("type", [5]),
+                leaf("identity", keys.public()),
+                NodeBuilder::new("list").build(),
+                key_nodes::signed(&keys.signed_key),
+            ],
+        )
+    }
+
+    #[tokio::test]
+    async fn a_device_is_welcomed_though_its_connection_breaks_while_the_phone_is_held() {
+        let (shared, addr, opened, keys) = logged_in();
+        let signal = {
+            let mut state = lock(&shared);
+            state.handset(addr.account).expect("a phone");
+            state.signals().map(|(_, signal)| Arc::clone(signal)).next().expect("its sessions")
+        };
+        let held = signal.lock_owned().await;
+        assert!(stanza(&shared, opened.link, &upload(&keys)));
+        gone(&mut lock(&shared), opened.link);
+        drop(held);
+        let waits = || {
+            let state = lock(&shared);
+            state.accounts.device(addr).expect("linked").queue.missed().messages
+        };
+        let welcomed = async {
+            while waits() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), welcomed).await.expect("a key");
+    }
+
+    #[tokio::test]
+    async fn a_keepalive_ping_changes_nothing_that_is_kept() {
+        let (shared, _, mut opened, _) = logged_in();
+        lock(&shared).has_changed();
+        assert!(stanza(&shared, opened.link, &iq("w:p", "get", Vec::new())));
+        assert!(opened.queue.try_recv().is_ok(), "it is answered");
+        assert!(!lock(&shared).has_changed());
+        assert!(stanza(&shared, opened.link, &iq("privacy", "get", Vec::new())));
+        assert!(lock(&shared).has_changed());
     }
 }
