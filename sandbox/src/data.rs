@@ -43,12 +43,13 @@ impl Data {
     /// Takes a directory, made if there is none, and reads the state that it keeps. A state that begins draws from the source,
     /// one that goes on from the operating system, lest anything be drawn twice.
     pub(crate) async fn open(path: PathBuf, source: Source) -> Result<(Self, State)> {
+        let here = path.clone();
         let opened = spawn_blocking(move || {
             let mut directory = Directory::open(path.clone())?;
             let state = directory.read()?.unwrap_or_else(|| State::new(source));
             Ok((Self { path, directory: Arc::new(Mutex::new(Some(directory))) }, state))
         });
-        done(opened.await)
+        done(&here, opened.await)
     }
 
     /// Writes the state as it is now, and returns when it is there to stay; says how many bytes it has, files and pictures
@@ -60,12 +61,12 @@ impl Data {
             let (path, shared) = (self.path.clone(), Arc::clone(shared));
             let saved = spawn_blocking(move || {
                 let directory = directory.as_mut().ok_or_else(|| problem(&path, "is closed"))?;
-                let taken = snapshot::take(&shared, held);
+                let taken = snapshot::take(&shared, held, directory.size());
                 let taken = taken
                     .map_err(|why| problem(&path, format_args!("does not get the state: {why}")))?;
                 taken.map(|snapshot| directory.write(&snapshot)).transpose()
             });
-            if let Some(bytes) = done(saved.await)? {
+            if let Some(bytes) = done(&self.path, saved.await)? {
                 return Ok(bytes);
             }
         }
@@ -77,9 +78,12 @@ impl Data {
     }
 }
 
-/// What a task made that nobody aborts.
-fn done<T>(joined: Result<T, JoinError>) -> T {
-    joined.unwrap_or_else(|crash| std::panic::resume_unwind(crash.into_panic()))
+/// What a task made that nobody aborts: only the end of the runtime keeps it from beginning.
+fn done<T>(path: &Path, joined: Result<Result<T>, JoinError>) -> Result<T> {
+    joined.unwrap_or_else(|left| match left.try_into_panic() {
+        Ok(crash) => std::panic::resume_unwind(crash),
+        Err(_) => Err(problem(path, "is left: the runtime ends")),
+    })
 }
 
 /// Saves soon after every change, until the server ends.
@@ -108,4 +112,17 @@ pub(crate) async fn keep(
 /// Something about a file of the directory.
 fn problem(path: &Path, what: impl Display) -> Error {
     Error::Data { path: path.to_owned(), problem: what.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_save_that_the_end_of_the_runtime_cuts_off_is_a_failure_and_no_panic() {
+        let task = tokio::spawn(std::future::pending::<Result<()>>());
+        task.abort();
+        let left = done(Path::new("here"), task.await).expect_err("it was cut off");
+        assert_eq!(left.to_string(), "`here` is left: the runtime ends");
+    }
 }

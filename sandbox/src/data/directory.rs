@@ -29,6 +29,8 @@ pub(super) struct Directory {
     _lock: File,
     /// SHA-256 of the state that is there.
     written: Option<[u8; 32]>,
+    /// How many bytes it has.
+    size: usize,
     blobs: HashSet<[u8; 32]>,
 }
 
@@ -46,7 +48,7 @@ impl Directory {
             TryLockError::WouldBlock => problem(&path, "is in use by another sandbox"),
             TryLockError::Error(error) => failed(error),
         })?;
-        Ok(Self { path, _lock: file, written: None, blobs: HashSet::new() })
+        Ok(Self { path, _lock: file, written: None, size: 0, blobs: HashSet::new() })
     }
 
     /// Reads what is kept; `None` if nothing was ever.
@@ -74,9 +76,15 @@ impl Directory {
             Ok(bytes)
         })?;
         self.written = Some(written);
+        self.size = body.len();
         self.blobs = blobs.into_keys().collect();
         self.tidy()?;
         Ok(Some(state))
+    }
+
+    /// How many bytes the state has that is there.
+    pub(super) fn size(&self) -> usize {
+        self.size
     }
 
     /// Writes what is not there yet, and returns when it is there to stay; says how many bytes the state has. Files come
@@ -94,6 +102,7 @@ impl Directory {
             let line = format!("{MARK} {VERSION} {}\n", hex(&sha256));
             self.replace(&self.path.join("state"), &[line.as_bytes(), state])?;
             self.written = Some(sha256);
+            self.size = state.len();
         }
         let gone = self.blobs.extract_if(|sha256| !blobs.contains_key(sha256));
         for gone in gone.collect::<Vec<_>>() {

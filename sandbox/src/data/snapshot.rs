@@ -36,12 +36,19 @@ pub(super) async fn hold(shared: &Shared) -> Held {
 
 /// Takes the state, with the phones that are held. `None` if there is a phone among those that came meanwhile that reads
 /// or writes: then they have to be held once more.
-pub(super) fn take(shared: &Shared, mut held: Held) -> Result<Option<Snapshot>, Unwritten> {
+/// As many bytes as it had before are made room for.
+pub(super) fn take(
+    shared: &Shared,
+    mut held: Held,
+    before: usize,
+) -> Result<Option<Snapshot>, Unwritten> {
+    let mut bytes = Vec::with_capacity(before + before / 8);
     let state = lock(shared);
     if hold_others(&state, &mut held).is_none() {
         return Ok(None);
     }
-    Ok(Some(Snapshot { state: encode(&state, &held)?, blobs: state.blobs().collect() }))
+    encode(&state, &held, &mut bytes)?;
+    Ok(Some(Snapshot { state: bytes, blobs: state.blobs().collect() }))
 }
 
 /// Holds the phones that are new, or were set up anew.
@@ -57,10 +64,8 @@ fn hold_others(state: &State, held: &mut Held) -> Option<()> {
     Some(())
 }
 
-fn encode(state: &State, held: &Held) -> Result<Vec<u8>, Unwritten> {
-    let mut bytes = Vec::new();
-    ciborium::into_writer(&state.keeping(held), &mut bytes)?;
-    Ok(bytes)
+fn encode(state: &State, held: &Held, bytes: &mut Vec<u8>) -> Result<(), Unwritten> {
+    ciborium::into_writer(&state.keeping(held), bytes)
 }
 
 #[cfg(test)]
@@ -136,7 +141,9 @@ mod tests {
     fn written(state: &State) -> Vec<u8> {
         let mut held = Held::new();
         hold_others(state, &mut held).expect("nobody reads or writes");
-        encode(state, &held).expect("a state")
+        let mut bytes = Vec::new();
+        encode(state, &held, &mut bytes).expect("a state");
+        bytes
     }
 
     /// Maps and sets have no order that would be the same twice. Sessions and sender keys go on beyond what they may have
@@ -189,7 +196,7 @@ mod tests {
         let sandbox = eventful().await;
         let held = hold(sandbox.state()).await;
         let Snapshot { state: first, blobs } =
-            take(sandbox.state(), held).expect("a state").expect("nobody reads or writes");
+            take(sandbox.state(), held, 0).expect("a state").expect("nobody reads or writes");
         let kept: Kept = ciborium::from_reader(&first[..]).expect("a state");
         let blob = |sha256| blobs.get(&sha256).cloned().ok_or("a blob is missing");
         let state = kept.into_state(blob).expect("a state");
