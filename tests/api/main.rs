@@ -32,6 +32,7 @@ mod metrics;
 mod offline;
 mod openapi;
 mod operations;
+mod order;
 mod paging;
 mod pairing_codes;
 mod process;
