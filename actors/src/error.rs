@@ -144,12 +144,19 @@ impl Field {
 /// How far a change of settings came.
 #[derive(Debug)]
 pub struct SettingsFailure {
-    /// Fields that took effect.
+    /// Fields that took effect at WhatsApp.
     pub applied: Vec<Field>,
-    /// The field at which it stopped.
+    /// The field at which it stopped. When it is among the `applied` too, it took effect and was not stored.
     pub failed: Field,
     /// Fields that were not tried.
     pub not_attempted: Vec<Field>,
     /// Why `failed` failed.
     pub cause: Error,
+}
+
+impl SettingsFailure {
+    /// Whether the field at which it stopped took effect at WhatsApp all the same, and only the store did not take it.
+    pub fn took_effect(&self) -> bool {
+        self.applied.contains(&self.failed)
+    }
 }

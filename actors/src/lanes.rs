@@ -52,9 +52,9 @@ impl<K: Clone + Eq + std::hash::Hash, J> Lanes<K, J> {
         self.busy.contains(lane)
     }
 
-    /// The lanes in which a job runs.
-    pub(crate) fn busy(&self) -> impl Iterator<Item = &K> {
-        self.busy.iter()
+    /// The lanes in which a job runs or waits; one may come more than once.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &K> {
+        self.busy.iter().chain(self.waiting.iter().map(|(lane, _)| lane))
     }
 
     /// How many jobs run, and how many wait.
@@ -106,5 +106,8 @@ mod tests {
         assert_eq!(lanes.submit(WAITING, WAITING), Err(WAITING));
         let running = std::iter::from_fn(|| lanes.next()).count();
         assert_eq!(running, RUNNING);
+        let mut taken: Vec<_> = lanes.taken().copied().collect();
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..WAITING), "those that wait are taken, too");
     }
 }

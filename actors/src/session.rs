@@ -52,10 +52,12 @@ pub(crate) enum SessionMessage {
     Answered { generation: u64 },
     /// Time has passed.
     Tick,
-    /// Answer, so that it shows how long a message waits.
+    /// Answer: it shows how long a message waits, and that all that came before is done.
     Call(RpcReplyPort<()>),
     /// Read a group for the store.
     ReadGroup { group: wharf_storage::GroupJid },
+    /// Read a group for the store that could not be read before.
+    ReadPostponed { group: wharf_storage::GroupJid },
     /// A group was read back.
     GroupRead {
         group: wharf_storage::GroupJid,
@@ -178,6 +180,7 @@ impl SessionState {
             SessionMessage::Tick => self.tick().await?,
             SessionMessage::Call(reply) => drop(reply.send(())),
             SessionMessage::ReadGroup { group } => self.read_group(group),
+            SessionMessage::ReadPostponed { group } => self.read_postponed(group),
             SessionMessage::GroupRead { group, outcome } => {
                 self.group_read(&group, outcome).await?;
             }

@@ -19,8 +19,9 @@ pub(crate) async fn measured(folder: &Path, reads: u32, rounds: usize) -> Value 
     for (name, key) in [("plain", None), ("encrypted", Some(crate::key()))] {
         let mut opened = crate::opened(folder, &format!("reads-{name}"), 1, key);
         let store = opened.remove(0);
-        let groups = (0..GROUPS).map(group).collect();
-        store.sync_groups(session, groups, 1, |_| Vec::new()).await.expect("the groups are stored");
+        for group in (0..GROUPS).map(group) {
+            store.put_group(session, group, 1, |_| Vec::new()).await.expect("the group is stored");
+        }
         stores.push(store);
     }
     let (mut groups, mut members) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);

@@ -75,11 +75,18 @@ fn unexpected(code: u16) -> ApiError {
 /// The cause decides the status; how far the change came is added to its details.
 impl From<SettingsFailure> for ApiError {
     fn from(failure: SettingsFailure) -> Self {
+        let took_effect = failure.took_effect();
         let never_sent = matches!(failure.cause, Error::Timeout { read_back: None });
         let mut error = Self::from(failure.cause);
         let field = failure.failed.as_str();
         error.message = match error.code {
             Code::Internal => error.message,
+            _ if took_effect => {
+                format!(
+                    "`{field}` was changed at WhatsApp and is not stored yet: {}",
+                    error.message
+                )
+            }
             // Nobody knows: WhatsApp may still carry it out, or its answer was lost with the connection.
             Code::UpstreamTimeout | Code::NotImplemented if !never_sent => {
                 format!("`{field}` may not have been changed: {}", error.message)

@@ -146,7 +146,7 @@ async fn a_writer_that_panics_ends_the_process_and_the_next_one_starts_whole() {
             members: Vec::new(),
         };
         // The closure runs inside of the writer's transaction.
-        let outcome = store.sync_groups(session, vec![group], 1, |_| panic!("in the writer")).await;
+        let outcome = store.put_group(session, group, 1, |_| panic!("in the writer")).await;
         panic!("the writer survived: {outcome:?}");
     }
     let folder = tempfile::tempdir().unwrap();

@@ -247,7 +247,9 @@ async fn a_full_disk_is_told_to_callers_and_no_session_is_given_up_for_it() {
     let refused = eventually("the disk is full", async || {
         for number in 0..100 {
             let (status, body) = change(format!("{number} {}", "x".repeat(2_000))).await;
-            if status == 503 && body["error"]["details"]["reason"] == "store" {
+            if status != 204 {
+                let reason = &body["error"]["details"]["reason"];
+                assert_eq!((status, reason), (503, &json!("store")), "{body}");
                 return Ok(body);
             }
         }
@@ -294,4 +296,53 @@ async fn a_full_disk_is_told_to_callers_and_no_session_is_given_up_for_it() {
     let checked = done(&fleet.data.command(&["check"]).await);
     assert!(checked.contains(" 0 findings"), "{checked}");
     fleet.was_never_paired_again(&sandbox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_a_full_disk_did_not_take_is_said_to_be_made_and_is_stored_later() {
+    let sandbox = Sandbox::start(Config::default()).await.unwrap();
+    let fleet = Fleet::new(&sandbox, 1, 1).await;
+    let gateway = fleet.data.serve_after("trap '' XFSZ", &sandbox.ws_url(), &[]).await;
+    all_work(&gateway, |_| true).await;
+    let (path, truth) = (group(&fleet), sandbox.group(&fleet.groups[0].1));
+    let refused = eventually("a change is made and not stored", async || {
+        eventually("writes are taken", async || {
+            let ready = gateway.get("/readyz").await;
+            if ready["writable"] == true { Ok(()) } else { Err(ready.to_string()) }
+        })
+        .await;
+        let size = fleet.data.path("wharf.redb").metadata().unwrap().len();
+        gateway.may_write_up_to(Some(size));
+        for number in 0..1_000 {
+            let text = format!("{number} {}", "x".repeat(2_000));
+            let body = json!({"description": text});
+            let (status, body) = gateway.call("PATCH", &path, Some(&body)).await.unwrap();
+            let made = truth.description().as_deref() == Some(&text);
+            if status == 204 {
+                assert!(made, "{number}");
+                continue;
+            }
+            let details = &body["error"]["details"];
+            assert_eq!((status, &details["reason"]), (503, &json!("store")), "{body}");
+            let applied = if made { json!(["description"]) } else { json!([]) };
+            assert_eq!(details["applied"], applied, "{body}");
+            gateway.may_write_up_to(None);
+            // Something else met the full disk first: then nothing is asked of WhatsApp.
+            return if made { Ok(body) } else { Err(body.to_string()) };
+        }
+        Err("every change was stored".to_owned())
+    });
+    let error = refused.await["error"].take();
+    let said = error["message"].as_str().unwrap();
+    assert!(said.contains("was changed at WhatsApp and is not stored yet"), "{said}");
+    assert_eq!(error["details"]["failed"], "description");
+    let text = truth.description().unwrap();
+    eventually("the store follows", async || {
+        let (status, body) = gateway.call("GET", &path, None).await.unwrap();
+        if body["description"] == text.as_str() { Ok(()) } else { Err(format!("{status} {body}")) }
+    })
+    .await;
+    let log = fleet.data.logged();
+    assert!(!log.contains("crashed: "), "{log}");
+    assert!(gateway.terminate().await.success());
 }

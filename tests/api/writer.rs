@@ -41,7 +41,7 @@ async fn dies(file: &Path, whatsapp: &str) {
         members: Vec::new(),
     };
     // The closure runs inside of the writer's transaction.
-    let outcome = store.sync_groups(session, vec![snapshot], 1, |_| panic!("on purpose")).await;
+    let outcome = store.put_group(session, snapshot, 1, |_| panic!("on purpose")).await;
     panic!("the writer survived: {outcome:?}");
 }
 

@@ -29,8 +29,6 @@ use crate::{
 const GATE_RETRY: Duration = Duration::from_millis(50);
 /// How long the first question of a connection may take.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a session whose first sync was refused waits before it asks again.
-const RESYNC_DELAY: Duration = Duration::from_mins(1);
 
 /// The way of a client's word into the actor.
 struct Mailbox {
@@ -189,7 +187,7 @@ impl SessionState {
             return;
         }
         let Some(client) = &self.client else { return };
-        self.syncing = Some(self.lanes.busy().filter_map(Lane::group).cloned().collect());
+        self.syncing = Some(self.lanes.taken().filter_map(Lane::group).cloned().collect());
         let link = client.link();
         let actor = self.myself.clone();
         tokio::spawn(self.vitals.meter.timed(async move {
@@ -210,7 +208,7 @@ impl SessionState {
         }
         let touched = self.syncing.take().unwrap_or_default();
         match outcome {
-            Ok(groups) => self.store_groups(groups).await?,
+            Ok(groups) => self.store_groups(groups, touched.clone()).await?,
             Err(Failure::Refused(refusal)) => {
                 tracing::warn!(session.id = %self.id, "session `{}` could not read its groups: {refusal}", self.id);
                 self.store.mark_groups_stale(self.id, now_ms()).await?;
@@ -232,15 +230,17 @@ impl SessionState {
         }
         self.vitals.pulse.answered();
         self.heard(generation, Word::Proven).await?;
+        // What the list says of these may be older than what is stored, or newer.
         for group in touched {
             self.read_group(group);
         }
         Ok(())
     }
 
+    /// Asks for the list again, as late as a connection that failed often would be tried again.
     fn resync_later(&self, generation: u64) {
         let again = move || SessionMessage::Signal { generation, signal: Signal::Connected };
-        self.myself.send_after(RESYNC_DELAY, again);
+        self.myself.send_after(self.config.backoff_max, again);
     }
 
     /// The connection is over.

@@ -1,6 +1,6 @@
 //! The stored groups follow WhatsApp: a whole sync on connect, notifications after it.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde_json::{Map, Value, json};
 use wharf_storage::{GroupJid, GroupSnapshot, MemberChange};
@@ -14,14 +14,21 @@ use crate::{
 
 /// How long a group that could not be read waits for the next attempt.
 const READ_AGAIN: Duration = Duration::from_secs(10);
+/// How long it waits while the store takes no writes, which is a question to nobody.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
 
 impl SessionState {
-    /// Replaces the stored groups by the list that WhatsApp gave.
-    pub(super) async fn store_groups(&self, groups: Vec<GroupSnapshot>) -> Result<()> {
+    /// Replaces the stored groups by the list that WhatsApp gave, but for those that were `touched` while it was on its
+    /// way: they are read one by one.
+    pub(super) async fn store_groups(
+        &self,
+        groups: Vec<GroupSnapshot>,
+        touched: HashSet<GroupJid>,
+    ) -> Result<()> {
         let at = now_ms();
         let events = self.events.clone();
         self.store
-            .sync_groups(self.id, groups, at, move |diff| events.group_diff(diff, at))
+            .sync_groups(self.id, groups, touched, at, move |diff| events.group_diff(diff, at))
             .await?;
         Ok(())
     }
@@ -36,8 +43,7 @@ impl SessionState {
         }
         if let Some(touched) = self.reading.get_mut(&group) {
             *touched = true;
-        }
-        if self.lanes.is_busy(&Lane::Group(group.clone())) {
+        } else if self.lanes.is_busy(&Lane::Group(group.clone())) {
             // A change of ours is under way: its answer may be stored after this, though WhatsApp made it before.
             self.disturbed.insert(group.clone());
         }
@@ -66,35 +72,44 @@ impl SessionState {
         Ok(())
     }
 
-    /// A group was read back. A refusal says that this account is not in it.
+    /// A group was read back. A refusal says that this account is not in it. When it changed meanwhile, what was read may be
+    /// older than what is stored, and it is read once more.
     pub(super) async fn group_read(
         &mut self,
         group: &GroupJid,
         outcome: Result<GroupSnapshot, Failure>,
     ) -> Result<()> {
         let at = now_ms();
-        let touched = self.reading.remove(group).unwrap_or_default();
-        match outcome {
+        // Of one that nobody asked for since the connection began, the sync knows more.
+        let Some(touched) = self.reading.remove(group) else { return Ok(()) };
+        if touched {
+            self.read_group(group.clone());
+            return Ok(());
+        }
+        let stored = match outcome {
             Ok(found) => {
                 let events = self.events.clone();
-                self.store
-                    .put_group(self.id, found, at, move |diff| events.group_diff(diff, at))
-                    .await?;
+                let put = self
+                    .store
+                    .put_group(self.id, found, at, move |diff| events.group_diff(diff, at));
+                put.await.map(drop)
             }
             Err(Failure::Refused(Refusal::Forbidden { .. } | Refusal::NotFound { .. })) => {
                 let reason = Map::from_iter([("reason".to_owned(), json!("left"))]);
                 let event = self.events.group(group, reason, None, at);
-                self.store.leave_group(self.id, group, at, vec![event]).await?;
+                self.store.leave_group(self.id, group, at, vec![event]).await.map(drop)
             }
             // The sync after the reconnect reads it.
-            Err(Failure::Disconnected) => {}
+            Err(Failure::Disconnected) => Ok(()),
             Err(_) => {
                 tracing::debug!(session.id = %self.id, "a group was not read back, and is asked for again");
                 self.read_later(group.clone());
+                Ok(())
             }
-        }
-        if touched {
-            self.read_group(group.clone());
+        };
+        match stored {
+            Err(wharf_storage::Error::Unavailable { .. }) => self.read_once_writable(group.clone()),
+            stored => stored?,
         }
         Ok(())
     }
@@ -102,8 +117,25 @@ impl SessionState {
 
 impl SessionState {
     /// Reads a group for the store after a while.
-    pub(super) fn read_later(&self, group: GroupJid) {
-        self.myself.send_after(READ_AGAIN, move || SessionMessage::ReadGroup { group });
+    pub(super) fn read_later(&mut self, group: GroupJid) {
+        self.postpone(group, READ_AGAIN);
+    }
+
+    /// The same for one that the store does not take now.
+    pub(super) fn read_once_writable(&mut self, group: GroupJid) {
+        self.postpone(group, STORE_AGAIN);
+    }
+
+    fn postpone(&mut self, group: GroupJid, delay: Duration) {
+        if self.postponed.insert(group.clone()) {
+            self.myself.send_after(delay, move || SessionMessage::ReadPostponed { group });
+        }
+    }
+
+    /// The while is over.
+    pub(super) fn read_postponed(&mut self, group: GroupJid) {
+        self.postponed.remove(&group);
+        self.read_group(group);
     }
 }
 

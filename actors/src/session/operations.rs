@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{ActorRef, RpcReplyPort};
+use ractor::{ActorRef, RpcReplyPort, concurrency};
 use tokio::time::Instant;
 use wharf_storage::{GroupJid, SessionId, Status, Store};
 
@@ -83,8 +83,9 @@ impl Job {
 /// question that is pending then would look like one that a lost connection took along.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What an operation works with; the actor is not among it.
+/// What an operation works with; of the actor only its mailbox.
 pub(super) struct Operation {
+    pub(super) actor: ActorRef<SessionMessage>,
     pub(super) link: Link,
     pub(super) store: Store,
     pub(super) id: SessionId,
@@ -104,6 +105,21 @@ impl Operation {
             Failure::Refused(refusal) => Error::Refused(refusal),
             Failure::Broken(text) => Error::Refused(crate::error::Refusal::Other { code: 0, text }),
         }
+    }
+
+    /// Waits, but not beyond `limit`, until the actor has stored what came before WhatsApp's answer, so that it is told in
+    /// that order.
+    pub(super) async fn follow_news(&self, limit: Instant) {
+        let (reply, done) = concurrency::oneshot();
+        if self.actor.cast(SessionMessage::Call(reply.into())).is_ok() {
+            // An actor that fails meanwhile has lost the news, and the next sync finds what they were about.
+            drop(tokio::time::timeout_at(limit, done).await);
+        }
+    }
+
+    /// Has a group read for the store, behind this operation.
+    pub(super) fn read_afterwards(&self, group: &GroupJid) {
+        drop(self.actor.cast(SessionMessage::ReadGroup { group: group.clone() }));
     }
 
     async fn invite(&self, group: &GroupJid, renew: bool) -> Result<String> {
@@ -134,9 +150,6 @@ impl SessionState {
             drop(reply.send(Ok(())));
             return;
         }
-        if let Some(touched) = &mut self.syncing {
-            touched.insert(command.group.clone());
-        }
         let lane = Lane::Group(command.group.clone());
         let deadline = Instant::now() + self.config.operation_timeout;
         self.submit(lane, Job::Settings { command, reply, deadline });
@@ -165,14 +178,23 @@ impl SessionState {
             *touched = true;
             return;
         }
-        if self.status() == Status::Working {
+        if self.status() != Status::Working {
+            return;
+        }
+        if self.store.takes_writes() {
             self.reading.insert(group.clone(), false);
             let deadline = Instant::now() + self.config.operation_timeout;
             self.submit(Lane::Group(group.clone()), Job::Read { group, deadline });
+        } else {
+            self.read_once_writable(group);
         }
     }
 
     fn submit(&mut self, lane: Lane, job: Job) {
+        // What it does or finds may be newer than the list of groups that is on its way.
+        if let (Some(touched), Some(group)) = (&mut self.syncing, lane.group()) {
+            touched.insert(group.clone());
+        }
         if self.status() != Status::Working {
             self.refuse(job, not_connected(&self.vitals));
         } else if let Err(job) = self.lanes.submit(lane, job) {
@@ -214,6 +236,7 @@ impl SessionState {
         self.run_next();
         if let Some(group) = lane.group()
             && self.disturbed.remove(group)
+            && !self.reading.contains_key(group)
         {
             // Which of the two changes WhatsApp made last, only WhatsApp knows.
             self.read_group(group.clone());
@@ -230,7 +253,12 @@ impl SessionState {
                 self.refuse(job, not_connected(&self.vitals));
                 continue;
             };
+            if let Job::Read { group, .. } = &job {
+                // What happened before it is asked for is in the answer.
+                self.reading.insert(group.clone(), false);
+            }
             let operation = Operation {
+                actor: self.myself.clone(),
                 link,
                 store: self.store.clone(),
                 id: self.id,
@@ -242,8 +270,8 @@ impl SessionState {
             let ended = Ended { actor: self.myself.clone(), lane: Some(lane) };
             tokio::spawn(self.vitals.meter.timed(async move {
                 // Lives in the task, so that its end is told however it comes.
-                let ended = ended;
-                run(operation, job, &ended.actor).await;
+                let _ended = ended;
+                run(operation, job).await;
             }));
         }
     }
@@ -272,15 +300,14 @@ impl Drop for Ended {
 }
 
 /// Carries a job out and answers it, whether or not the caller still listens.
-async fn run(operation: Operation, job: Job, actor: &ActorRef<SessionMessage>) {
+async fn run(operation: Operation, job: Job) {
     match job {
         Job::Settings { command, reply, .. } => {
             let outcome = settings::apply(&operation, &command).await;
-            let doubtful = matches!(&outcome, Err(Error::Settings(failure)) if matches!(failure.cause, Error::Timeout { .. }));
+            let doubtful = settings::leaves_store_behind(&outcome);
             drop(reply.send(outcome));
             if doubtful {
-                // WhatsApp may still carry it out: the store follows once the group can be read.
-                drop(actor.cast(SessionMessage::ReadGroup { group: command.group }));
+                operation.read_afterwards(&command.group);
             }
         }
         Job::Invite { group, renew, reply, .. } => {
@@ -289,7 +316,7 @@ async fn run(operation: Operation, job: Job, actor: &ActorRef<SessionMessage>) {
         Job::Read { group, deadline } => {
             let outcome = tokio::time::timeout_at(deadline, operation.link.group(&group)).await;
             let outcome = outcome.unwrap_or(Err(Failure::Timeout));
-            drop(actor.cast(SessionMessage::GroupRead { group, outcome }));
+            drop(operation.actor.cast(SessionMessage::GroupRead { group, outcome }));
         }
         #[cfg(feature = "sandbox")]
         Job::Crash { .. } => panic!("a test asked for this panic"),

@@ -2,70 +2,102 @@
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use wharf_storage::{Description, GroupChange, GroupJid, GroupSnapshot};
+use wharf_storage::{Description, Group, GroupChange, GroupJid, GroupSnapshot};
 
 use super::operations::{Operation, PATIENCE};
 use crate::{
     clock::now_ms,
     command::ApplySettings,
     error::{Error, Field, Refusal, Result, SettingsFailure},
-    whatsapp::{DescriptionOutcome, Failure},
+    whatsapp::{DescriptionOutcome, Failure, Link},
 };
 
 /// Applies the present fields in order; stops at the first that fails.
 pub(super) async fn apply(operation: &Operation, command: &ApplySettings) -> Result<()> {
     let fields = command.fields();
     for (index, field) in fields.iter().enumerate() {
-        let later = fields.len() - index - 1;
-        if let Err(cause) = apply_field(operation, command, *field, later).await {
-            return Err(Error::Settings(Box::new(SettingsFailure {
-                applied: fields[..index].to_vec(),
-                failed: *field,
-                not_attempted: fields[index + 1..].to_vec(),
-                cause,
-            })));
-        }
+        // It may take what the later ones do not need at the least, each a question and its read-back.
+        let later = u32::try_from(fields.len() - index - 1).unwrap_or(u32::MAX);
+        let known_by = operation.deadline - operation.least * 2 * later;
+        let (took_effect, cause) = match carry_out(operation, command, *field, known_by).await {
+            Ok(change) => match keep(operation, &command.group, change, known_by).await {
+                Ok(()) => continue,
+                Err(cause) => (true, cause),
+            },
+            Err(cause) => (false, cause),
+        };
+        return Err(Error::Settings(Box::new(SettingsFailure {
+            applied: fields[..index + usize::from(took_effect)].to_vec(),
+            failed: *field,
+            not_attempted: fields[index + 1..].to_vec(),
+            cause,
+        })));
     }
     Ok(())
 }
 
-/// One field. It may take what the `later` ones do not need at the least, each a question and its read-back.
-async fn apply_field(
+/// Whether WhatsApp may have changed what the store does not know, and a reading of the group can tell.
+pub(super) fn leaves_store_behind(outcome: &Result<()>) -> bool {
+    let Err(Error::Settings(failure)) = outcome else { return false };
+    match failure.cause {
+        // WhatsApp may still carry it out.
+        Error::Timeout { .. } => true,
+        Error::Storage(wharf_storage::Error::Unavailable { .. }) => failure.took_effect(),
+        _ => false,
+    }
+}
+
+/// One field at WhatsApp, and what it changed there.
+async fn carry_out(
     operation: &Operation,
     command: &ApplySettings,
     field: Field,
-    later: usize,
-) -> Result<()> {
-    let group = &command.group;
-    let later = u32::try_from(later).unwrap_or(u32::MAX);
-    let known_by = operation.deadline - operation.least * 2 * later;
+    known_by: Instant,
+) -> Result<GroupChange> {
+    if !operation.store.takes_writes() {
+        let reason = "what is changed could not be stored".to_owned();
+        return Err(wharf_storage::Error::Unavailable { reason }.into());
+    }
+    let stored = match field {
+        Field::Description => operation.store.group(operation.id, &command.group)?,
+        _ => None,
+    };
     let now = Instant::now();
     if now + operation.least > known_by {
         // Never sent, so there is no effect to look for.
         return Err(Error::Timeout { read_back: None });
     }
     let limit = (known_by - operation.least).min(now + PATIENCE);
-    let change = match tokio::time::timeout_at(limit, send(operation, command, field)).await {
-        Ok(Ok(change)) => change,
-        Ok(Err(Failure::Timeout)) | Err(_) => {
-            read_back(operation, command, field, known_by).await?
-        }
-        Ok(Err(failure)) => return Err(operation.error(failure)),
-    };
+    match tokio::time::timeout_at(limit, send(operation, command, field, stored)).await {
+        Ok(Ok(change)) => Ok(change),
+        Ok(Err(Failure::Timeout)) | Err(_) => read_back(operation, command, field, known_by).await,
+        Ok(Err(failure)) => Err(operation.error(failure)),
+    }
+}
+
+/// Stores what WhatsApp has changed, and tells of it.
+async fn keep(
+    operation: &Operation,
+    group: &GroupJid,
+    change: GroupChange,
+    known_by: Instant,
+) -> Result<()> {
+    operation.follow_news(known_by).await;
     let at = now_ms();
     let sender = operation.link.own_addresses().pop();
     let event = operation.events.group(group, event_fields(&change), sender.as_deref(), at);
     if !operation.store.change_group(operation.id, group, change, at, vec![event]).await? {
-        fill_in(operation, group).await;
+        fill_in(operation, group, known_by).await?;
     }
     Ok(())
 }
 
-/// One operation at WhatsApp, and what it changes in the store.
+/// One operation at WhatsApp, and what it changes in the store. `stored`: the group, where the field needs it.
 async fn send(
     operation: &Operation,
     command: &ApplySettings,
     field: Field,
+    stored: Option<Group>,
 ) -> Result<GroupChange, Failure> {
     let (group, link) = (&command.group, &operation.link);
     let mut change = GroupChange::default();
@@ -77,7 +109,7 @@ async fn send(
         }
         Field::Description => {
             let text = command.description.clone().unwrap_or_default();
-            change.description = Some(set_description(operation, group, text).await?);
+            change.description = Some(set_description(link, group, text, stored).await?);
         }
         Field::Announce => {
             link.set_announce(group, command.announce.unwrap_or_default()).await?;
@@ -94,15 +126,11 @@ async fn send(
 /// Replaces the description whose id is stored. When somebody else replaced it meanwhile, the current id is fetched
 /// once and the change tried once more.
 async fn set_description(
-    operation: &Operation,
+    link: &Link,
     group: &GroupJid,
     text: String,
+    stored: Option<Group>,
 ) -> Result<Description, Failure> {
-    let link = &operation.link;
-    let stored = operation
-        .store
-        .group(operation.id, group)
-        .map_err(|error| Failure::Broken(error.to_string()))?;
     let previous = match stored {
         Some(stored) if !stored.stale => stored.description_id,
         _ => link.group(group).await?.description_id,
@@ -167,22 +195,20 @@ fn effect(group: &GroupSnapshot, command: &ApplySettings, field: Field) -> Optio
     Some(change)
 }
 
-/// The group was not stored: WhatsApp knows it, so it is read and stored whole. A failure leaves it to the next sync.
-async fn fill_in(operation: &Operation, group: &GroupJid) {
-    let Ok(Ok(found)) =
-        tokio::time::timeout_at(operation.deadline, operation.link.group(group)).await
-    else {
-        return;
+/// The group was not stored: WhatsApp knows it, so it is read and stored whole. What cannot be read now is read afterwards.
+async fn fill_in(operation: &Operation, group: &GroupJid, known_by: Instant) -> Result<()> {
+    let Ok(Ok(found)) = tokio::time::timeout_at(known_by, operation.link.group(group)).await else {
+        operation.read_afterwards(group);
+        return Ok(());
     };
+    operation.follow_news(known_by).await;
     let at = now_ms();
     let events = operation.events.clone();
-    let stored = operation
+    operation
         .store
         .put_group(operation.id, found, at, move |diff| events.group_diff(diff, at))
-        .await;
-    if let Err(error) = stored {
-        tracing::error!(session.id = %operation.id, "a group could not be stored: {error}");
-    }
+        .await?;
+    Ok(())
 }
 
 /// The payload of a change.

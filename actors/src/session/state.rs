@@ -61,10 +61,12 @@ pub(crate) struct SessionState {
     pub(super) pairing_code: Option<PairingCode>,
     pub(super) code_requests: u64,
     pub(super) lanes: Lanes<Lane, Job>,
-    /// Groups that changed while the list of all groups is on its way; absent when none is.
+    /// Groups that changed, or may have, while the list of all groups is on its way; absent when none is.
     pub(super) syncing: Option<HashSet<GroupJid>>,
-    /// Groups that are being read back, and whether they changed meanwhile.
+    /// Groups that are being read back, and whether they changed since they were asked for.
     pub(super) reading: HashMap<GroupJid, bool>,
+    /// Groups that are read after a while.
+    pub(super) postponed: HashSet<GroupJid>,
     /// Groups that somebody else changed while a change of ours was under way.
     pub(super) disturbed: HashSet<GroupJid>,
     /// Set while the device is being unlinked at a caller's word.
@@ -116,6 +118,7 @@ impl SessionState {
             lanes: Lanes::default(),
             syncing: None,
             reading: HashMap::new(),
+            postponed: HashSet::new(),
             disturbed: HashSet::new(),
             unlinking: None,
             waiting: Vec::new(),

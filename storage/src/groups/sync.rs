@@ -1,7 +1,7 @@
 //! Bringing the stored groups in line with what WhatsApp lists.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,12 +14,14 @@ use crate::{
 };
 
 impl Store {
-    /// Takes over the full list of the groups the account is in. Groups that are not in it become left. `events` is
-    /// asked once for every group that really changed; it may be asked again should the write be repeated.
+    /// Takes over the full list of the groups the account is in. Groups that are not in it become left. What is stored
+    /// of the groups in `except` stays as it is, whatever the list says. `events` is asked once for every group that
+    /// really changed; it may be asked again should the write be repeated.
     pub async fn sync_groups<F>(
         &self,
         session: SessionId,
-        snapshots: Vec<GroupSnapshot>,
+        mut snapshots: Vec<GroupSnapshot>,
+        except: HashSet<GroupJid>,
         at: i64,
         events: F,
     ) -> Result<()>
@@ -28,6 +30,7 @@ impl Store {
     {
         // Most lists say what is stored, and a fleet that returns asks for all of them at once: the writer has no part
         // in that.
+        snapshots.retain(|snapshot| !except.contains(&snapshot.jid));
         let snapshots = Arc::new(snapshots);
         let listed = Arc::clone(&snapshots);
         let compare = move |txn: &Snapshot| is_as_listed(txn, session, &listed);
@@ -47,7 +50,8 @@ impl Store {
             }
             let listed: BTreeSet<&GroupJid> =
                 snapshots.iter().map(|snapshot| &snapshot.jid).collect();
-            for before in rows.present()?.into_iter().filter(|group| !listed.contains(&group.jid)) {
+            let gone = |group: &Group| !listed.contains(&group.jid) && !except.contains(&group.jid);
+            for before in rows.present()?.into_iter().filter(gone) {
                 let after = rows.leave(&before, at)?;
                 new.extend(events(&Members::default().into_diff(Some(before), after)));
             }

@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::json;
 
@@ -53,8 +56,32 @@ async fn sync(
         seen.lock().unwrap().push(diff.clone());
         vec![event(session, at)]
     };
-    store.sync_groups(session, snapshots, at, note).await.unwrap();
+    store.sync_groups(session, snapshots, HashSet::new(), at, note).await.unwrap();
     std::mem::take(&mut found.lock().unwrap())
+}
+
+#[tokio::test]
+async fn what_is_known_better_than_the_list_stays_as_it_is() {
+    let (store, session) = (Store::in_memory().unwrap(), SessionId::generate(1));
+    let crew = vec![listed("1", Role::Superadmin)];
+    let stored = [1, 2, 3].map(|number| snapshot(number, crew.clone()));
+    sync(&store, session, stored.to_vec(), 10).await;
+    let renamed =
+        |number| GroupSnapshot { subject: Some("Renamed".into()), ..snapshot(number, Vec::new()) };
+    // The third and the fifth are in no list, and the fourth and the fifth are not stored.
+    let list = vec![renamed(1), renamed(2), renamed(4)];
+    let except = [2, 3, 4, 5].map(jid).into();
+    store.sync_groups(session, list, except, 20, |_| Vec::new()).await.unwrap();
+    let subject = |number| store.group(session, &jid(number)).unwrap().map(|group| group.subject);
+    let known = |name: &str| Some(Some(name.to_owned()));
+    assert_eq!(
+        [1, 2, 3, 4, 5].map(subject),
+        [known("Renamed"), known("Crew 2"), known("Crew 3"), None, None]
+    );
+    assert_eq!(members(&store, session, 1).await, []);
+    for number in [2, 3] {
+        assert_eq!(members(&store, session, number).await.len(), 1, "{number}");
+    }
 }
 
 async fn members(store: &Store, session: SessionId, number: u32) -> Vec<Member> {

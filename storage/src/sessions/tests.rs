@@ -64,7 +64,7 @@ async fn full_session(store: &Store, at: i64) -> Session {
         lid_addressing: true,
         members: vec![MemberSnapshot { lid: "1@lid".into(), phone: None, role: Role::Member }],
     };
-    store.sync_groups(session.id, vec![group], at, |_: &GroupDiff| vec![]).await.unwrap();
+    store.put_group(session.id, group, at, |_: &GroupDiff| vec![]).await.unwrap();
     let ops = WA_ALL.map(|table| Op {
         table,
         key: [&session.id.bytes()[..], b"k"].concat(),

@@ -54,7 +54,7 @@ async fn fill(store: &Store) {
         }],
         ..filled::group(1)
     };
-    store.sync_groups(session(), vec![group], 2, |_| vec![event()]).await.unwrap();
+    store.put_group(session(), group, 2, |_| vec![event()]).await.unwrap();
     let key = ApiKey {
         id: "key_01HF7YAT00KEY1000000000000".parse::<KeyId>().unwrap(),
         organization: "acme".into(),

@@ -134,7 +134,7 @@ pub(crate) async fn fill(store: &Store, sessions: i64) -> Vec<SessionId> {
         let (id, organization) = (SessionId::generate(number), format!("org-{}", number % 3));
         let events = [1, 1_000, 2_000].map(|at| event(id, &organization, at));
         store.add_session(session(id, &organization), events.to_vec()).await.unwrap();
-        store.sync_groups(id, vec![group(number)], 1, |_| Vec::new()).await.unwrap();
+        store.put_group(id, group(number), 1, |_| Vec::new()).await.unwrap();
         key(store, &organization, number).await;
         whatsapp::tests::fill(store, id).await;
         ids.push(id);
