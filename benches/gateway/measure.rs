@@ -28,18 +28,7 @@ pub(crate) fn median_us(durations: &[Duration]) -> f64 {
 pub(crate) async fn commit(store: &Store, count: u32) -> f64 {
     let session = SessionId::generate(1);
     let group: GroupJid = "120363000000000001@g.us".parse().expect("an address");
-    let snapshot = GroupSnapshot {
-        jid: group.clone(),
-        subject: None,
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
-        members: Vec::new(),
-    };
+    let snapshot = GroupSnapshot::of(group.clone());
     store.put_group(session, snapshot, 1, |_| Vec::new()).await.expect("the write succeeds");
     let mut took: Vec<Duration> = Vec::new();
     for index in 0..count {

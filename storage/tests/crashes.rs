@@ -134,16 +134,8 @@ async fn a_writer_that_panics_ends_the_process_and_the_next_one_starts_whole() {
             store.record_events(vec![event(session, 0, number)]).await.unwrap();
         }
         let group = wharf_storage::GroupSnapshot {
-            jid: "120363000000000001@g.us".parse().unwrap(),
             subject: Some("Crew".to_owned()),
-            description: None,
-            description_id: None,
-            announce: false,
-            locked: false,
-            owner: None,
-            created_at: None,
-            lid_addressing: true,
-            members: Vec::new(),
+            ..wharf_storage::GroupSnapshot::of("120363000000000001@g.us".parse().unwrap())
         };
         // The closure runs inside of the writer's transaction.
         let outcome = store.put_group(session, group, 1, |_| panic!("in the writer")).await;

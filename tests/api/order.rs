@@ -247,18 +247,7 @@ async fn what_others_changed_before_us_is_told_before_ours_though_it_waits_to_be
 }
 
 fn another_group() -> GroupSnapshot {
-    GroupSnapshot {
-        jid: "120363111111111111@g.us".parse().unwrap(),
-        subject: None,
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
-        members: Vec::new(),
-    }
+    GroupSnapshot::of("120363111111111111@g.us".parse().unwrap())
 }
 
 /// A group that WhatsApp knows, and of which the session was never told.

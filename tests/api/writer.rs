@@ -28,18 +28,8 @@ async fn dies(file: &Path, whatsapp: &str) {
         (stored[0].id, store.groups(stored[0].id, None, 1).await.unwrap().remove(0));
     let path = format!("/api/v1/sessions/{session}/groups/{}", group.jid);
     running.patch(&path, json!({"subject": "Before"})).await.expect(204);
-    let snapshot = GroupSnapshot {
-        jid: group.jid,
-        subject: Some("In the panic".to_owned()),
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
-        members: Vec::new(),
-    };
+    let snapshot =
+        GroupSnapshot { subject: Some("In the panic".to_owned()), ..GroupSnapshot::of(group.jid) };
     // The closure runs inside of the writer's transaction.
     let outcome = store.put_group(session, snapshot, 1, |_| panic!("on purpose")).await;
     panic!("the writer survived: {outcome:?}");

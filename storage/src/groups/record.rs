@@ -97,6 +97,24 @@ pub struct GroupSnapshot {
     pub members: Vec<MemberSnapshot>,
 }
 
+impl GroupSnapshot {
+    /// A group of which no more is known than its address.
+    pub fn of(jid: GroupJid) -> Self {
+        Self {
+            jid,
+            subject: None,
+            description: None,
+            description_id: None,
+            announce: false,
+            locked: false,
+            owner: None,
+            created_at: None,
+            lid_addressing: true,
+            members: Vec::new(),
+        }
+    }
+}
+
 /// A member as WhatsApp lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSnapshot {

@@ -20,16 +20,10 @@ fn listed(lid: &str, role: Role) -> MemberSnapshot {
 
 fn snapshot(number: u32, members: Vec<MemberSnapshot>) -> GroupSnapshot {
     GroupSnapshot {
-        jid: jid(number),
         subject: Some(format!("Crew {number}")),
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
         created_at: Some(1_000),
-        lid_addressing: true,
         members,
+        ..GroupSnapshot::of(jid(number))
     }
 }
 

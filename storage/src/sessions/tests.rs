@@ -53,16 +53,8 @@ async fn full_session(store: &Store, at: i64) -> Session {
     store.add_session(session.clone(), vec![event(&session, at)]).await.unwrap();
     store.set_account(session.id, account(), at, vec![]).await.unwrap();
     let group = GroupSnapshot {
-        jid: "1203630@g.us".parse().unwrap(),
-        subject: None,
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
         members: vec![MemberSnapshot { lid: "1@lid".into(), phone: None, role: Role::Member }],
+        ..GroupSnapshot::of("1203630@g.us".parse().unwrap())
     };
     store.put_group(session.id, group, at, |_: &GroupDiff| vec![]).await.unwrap();
     let ops = WA_ALL.map(|table| Op {

@@ -86,16 +86,9 @@ pub(crate) fn group(number: i64) -> GroupSnapshot {
         role: Role::Member,
     });
     GroupSnapshot {
-        jid: format!("1203630000{number:08}@g.us").parse().unwrap(),
         subject: Some("Crew".to_owned()),
-        description: None,
-        description_id: None,
-        announce: false,
-        locked: false,
-        owner: None,
-        created_at: None,
-        lid_addressing: true,
         members: members.collect(),
+        ..GroupSnapshot::of(format!("1203630000{number:08}@g.us").parse().unwrap())
     }
 }
 
