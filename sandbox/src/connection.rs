@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::debug;
-use wacore_binary::{OwnedNodeRef, util};
+use wacore_binary::util;
 
 use crate::devices;
 use crate::noise::{self, Answered, Half, Session};
@@ -22,6 +22,7 @@ use crate::state::{DeviceAddr, LinkId, State, lock};
 use crate::streams::{self, StreamEnd};
 use crate::transport::Frames;
 use crate::websocket::{Received, Socket};
+use crate::wire;
 use aside::{Aside, Written};
 use framing::{Framing, Opened};
 pub(crate) use line::{Line, admit};
@@ -187,7 +188,7 @@ impl Connection {
                 if plain.len() > LARGEST {
                     return Err(Ended::TooLarge);
                 }
-                let node = OwnedNodeRef::new(plain)?.to_owned_node();
+                let node = wire::read(&plain)?;
                 while !dispatch::stanza(&self.line.shared, self.line.link, &node) {
                     self.goes_on().await;
                 }

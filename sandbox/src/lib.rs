@@ -42,6 +42,7 @@ mod strictness;
 mod tokens;
 mod transport;
 mod websocket;
+mod wire;
 
 pub use dirty::Dirty;
 pub use error::{Error, Result};

@@ -58,6 +58,7 @@ mod restarts;
 mod seed;
 mod streams;
 mod strictness;
+mod texts;
 mod tls;
 mod tokens;
 mod tokens_control;

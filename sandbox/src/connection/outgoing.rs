@@ -5,12 +5,13 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use wacore_binary::{Node, marshal_auto};
+use wacore_binary::Node;
 use wacore_noise::NoiseCipher;
 
 use super::Ended;
 use super::aside::Written;
 use crate::transport::Frames;
+use crate::wire;
 
 /// The first byte of a stanza whose rest is compressed (wacore-binary `util.rs`).
 const COMPRESSED: u8 = 2;
@@ -38,7 +39,7 @@ impl Outgoing {
 
     /// Adds the frame of a stanza; a damaged one does not decrypt.
     fn seal(&mut self, node: &Node, damaged: bool, out: &mut Vec<u8>) -> Result<(), Ended> {
-        let mut sealed = packed(marshal_auto(node)?, self.compress_over);
+        let mut sealed = packed(wire::write(node)?, self.compress_over);
         self.cipher.encrypt_in_place_with_counter(self.written, &mut sealed)?;
         self.written = self.written.checked_add(1).ok_or(Ended::Exhausted)?;
         if damaged && let Some(last) = sealed.last_mut() {
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn a_long_stanza_is_compressed_and_a_short_one_is_not() {
         let node = NodeBuilder::new("message").bytes(vec![7; 1000]).build();
-        let plain = marshal_auto(&node).expect("a stanza");
+        let plain = wire::write(&node).expect("a stanza");
         let packed_over = |over| packed(plain.clone(), over);
         assert_eq!(packed_over(None), plain);
         assert_eq!(packed_over(Some(plain.len())), plain);

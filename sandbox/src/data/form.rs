@@ -107,14 +107,17 @@ pub(crate) mod one_time_keys {
     }
 }
 
-/// Stanzas that wait, as they would be on the wire. One that cannot be there could never be delivered, and is left out.
+/// Stanzas that wait, as they would be on the wire. One that cannot be there, or not be read from there, could never be
+/// delivered, and is left out.
 pub(crate) mod nodes {
     use std::collections::VecDeque;
     use std::sync::Arc;
 
-    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use wacore_binary::{Node, OwnedNodeRef, marshal_auto, util};
+    use tracing::warn;
+    use wacore_binary::{Node, util};
+
+    use crate::wire;
 
     #[derive(Serialize, Deserialize)]
     struct Wire(#[serde(with = "super::bytes")] Vec<u8>);
@@ -123,7 +126,7 @@ pub(crate) mod nodes {
         nodes: &VecDeque<Arc<Node>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let wire = nodes.iter().filter_map(|node| marshal_auto(node).ok());
+        let wire = nodes.iter().filter_map(|node| wire::write(node).ok());
         serializer.collect_seq(wire.map(Wire))
     }
 
@@ -131,12 +134,12 @@ pub(crate) mod nodes {
     where
         D: Deserializer<'de>,
     {
-        let node = |Wire(wire): Wire| {
-            let node = OwnedNodeRef::new(util::unpack_bytes(wire.as_slice().into())?)?;
-            Ok::<_, wacore_binary::BinaryError>(Arc::new(node.to_owned_node()))
+        let node = |Wire(bytes): Wire| {
+            let node = util::unpack(&bytes).and_then(|bytes| wire::read(&bytes));
+            node.inspect_err(|error| warn!(%error, "a stanza that waited is left out")).ok()
         };
         let wire = Vec::<Wire>::deserialize(deserializer)?;
-        wire.into_iter().map(node).collect::<Result<_, _>>().map_err(D::Error::custom)
+        Ok(wire.into_iter().filter_map(node).map(Arc::new).collect())
     }
 }
 
@@ -261,5 +264,42 @@ pub(crate) mod records {
     {
         let read = HashMap::<K, Read<R>>::deserialize(deserializer)?;
         Ok(read.into_iter().map(|(at, Read(record))| (at, record)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Serialize};
+    use wacore_binary::builder::NodeBuilder;
+    use wacore_binary::{Node, marshal_auto};
+
+    #[derive(Deserialize)]
+    struct Waiting(#[serde(with = "super::nodes")] VecDeque<Arc<Node>>);
+
+    #[derive(Serialize)]
+    struct Written(#[serde(with = "super::bytes")] Vec<u8>);
+
+    #[test]
+    fn a_stanza_that_cannot_be_read_takes_no_other_with_it() {
+        let stanza = |name| NodeBuilder::new("message").attr("notify", name).build();
+        // As an earlier version wrote the second one.
+        let mut written =
+            ["mia", "mia@work", "leo"].map(|name| marshal_auto(&stanza(name)).expect("a stanza"));
+        let read = |written: &[Vec<u8>]| {
+            let mut bytes = Vec::new();
+            let all: Vec<_> = written.iter().cloned().map(Written).collect();
+            ciborium::into_writer(&all, &mut bytes).expect("stanzas");
+            let Waiting(read) = ciborium::from_reader(&bytes[..]).expect("stanzas");
+            let name = |node: &Arc<Node>| crate::stanza::attr(node, "notify");
+            read.iter().filter_map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&written), ["mia", "mia@work", "leo"]);
+        written[1].pop();
+        assert_eq!(read(&written), ["mia", "leo"]);
+        written[0].clear();
+        assert_eq!(read(&written), ["leo"]);
     }
 }
