@@ -1,6 +1,7 @@
 //! Group settings, to the letter of the contract.
 
 use serde_json::json;
+use wharf_sandbox::NewGroup;
 
 use crate::app::{TestApp, UNKNOWN_GROUP};
 
@@ -31,6 +32,45 @@ async fn the_four_fields_are_applied_in_order_and_stored() {
         (&json!("Day crew"), &json!("All hands"))
     );
     assert_eq!((&stored["isAnnounce"], &stored["isLocked"]), (&json!(true), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_text_with_an_at_is_no_address() {
+    let app = TestApp::start().await;
+    let linked = app.linked().await;
+    let truth = app.sandbox.group(&linked.crew);
+    for text in ["Crew @ 8", "@", "desk@lid", "a@b@c", "12:30@noon", "a_1@b", "5:7@s.whatsapp.net"]
+    {
+        let body = json!({"subject": text, "description": text});
+        app.running.patch(&linked.crew(), body).await.expect(204);
+        assert_eq!((truth.subject().as_str(), truth.description().as_deref()), (text, Some(text)));
+        let stored = app.running.get(&linked.crew()).await.expect(200).body;
+        assert_eq!((&stored["subject"], &stored["description"]), (&json!(text), &json!(text)));
+    }
+    // What others call it comes as it is, too.
+    truth.by("boss").sets_subject("Night @ 10");
+    truth.by("boss").sets_description("desk@night");
+    app.running.until(&linked.crew(), |answer| answer.body["description"] == "desk@night").await;
+    assert_eq!(app.running.get(&linked.crew()).await.expect(200).body["subject"], "Night @ 10");
+}
+
+#[tokio::test]
+async fn an_account_whose_own_name_has_an_at_stays_connected() {
+    let app = TestApp::start().await;
+    let shop = app.sandbox.add_phone("shop");
+    shop.sets_push_name("shop@work").unwrap();
+    let crew = app.sandbox.add_group(NewGroup::new("Crew").owner("shop")).gid();
+    let made = app.running.post("/api/v1/sessions", json!({"start": true})).await.expect(201);
+    let session = made.body["id"].as_str().unwrap();
+    let path = format!("/api/v1/sessions/{session}");
+    shop.scans(&app.code(session).await).await.unwrap();
+    for round in 0..3 {
+        app.running.until(&path, |answer| answer.body["status"] == "working").await;
+        // The client gives its name before it is ready for this.
+        let subject = json!({"subject": format!("Round {round}")});
+        app.running.patch(&format!("{path}/groups/{crew}"), subject).await.expect(204);
+        app.running.post(&format!("{path}:restart"), json!({})).await.expect(200);
+    }
 }
 
 #[tokio::test]
