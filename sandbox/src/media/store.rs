@@ -12,12 +12,19 @@ use crate::random::Source;
 use crate::state::AccountId;
 
 /// How much is kept.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Bytes of all files together; the oldest go first.
     pub(crate) room: usize,
     /// Bytes of one upload.
     pub(crate) largest: usize,
+}
+
+/// None: until they are set, a phone that goes on after a restart keeps files, and nothing is dropped for them.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { room: usize::MAX, largest: usize::MAX }
+    }
 }
 
 /// A file as messages and other stanzas name it.
@@ -107,7 +114,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// A store that nobody reaches yet, with room for nothing but its newest file.
+    /// A store that nobody reaches yet, without limits.
     pub(crate) fn new(source: Source) -> Self {
         Self {
             host: String::new(),

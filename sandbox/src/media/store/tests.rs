@@ -95,3 +95,22 @@ fn beginnings_go_before_files() {
     store.forget(&content);
     assert_eq!((store.progress(&content), store.held()), (Progress::Nothing, 8));
 }
+
+#[test]
+fn nothing_is_dropped_before_there_are_limits() {
+    let mut kept = store(100);
+    for file in ["one", "two", "three"] {
+        kept.put(kind(IMAGE), file);
+    }
+    // As it is read at a start, where phones go on before clients can come.
+    let mut written = Vec::new();
+    ciborium::into_writer(&kept, &mut written).expect("a store");
+    let mut store: Store = ciborium::from_reader(&written[..]).expect("a store");
+    let blobs: HashMap<_, _> = kept.blobs().collect();
+    store.fill(|sha256| blobs.get(&sha256).cloned().ok_or(())).expect("every file");
+    store.put(kind(IMAGE), "four");
+    assert_eq!((store.len(), store.held()), (4, 15));
+    store.open("localhost:1".into(), Limits { room: 9, largest: 9 });
+    store.put(kind(IMAGE), "five");
+    assert_eq!((store.len(), store.held()), (2, 8));
+}
