@@ -12,12 +12,12 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node, NodeContent, NodeValue, Server};
 
 use crate::state::{AccountId, State};
-use crate::{Error, Result, devices, groups, stanza};
+use crate::{Error, Result, devices, groups, phone, stanza};
 
 /// Digits of a phone number: those of E.164, and enough of them to be told from a short code.
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
-/// Gives an account another number, and tells everybody whom it concerns.
+/// Gives an account another number, and tells everybody whom it concerns. The one that it has changes nothing.
 pub(crate) fn change(state: &mut State, id: AccountId, number: &str) -> Result<()> {
     let digits = number.strip_prefix('+').unwrap_or(number);
     let is_number = DIGITS.contains(&digits.len())
@@ -28,12 +28,16 @@ pub(crate) fn change(state: &mut State, id: AccountId, number: &str) -> Result<(
     }
     let before =
         groups::person_of(state, id).ok_or_else(|| Error::NoSuchPhone(id.0.to_string()))?;
+    if before.phone.user == digits {
+        return Ok(());
+    }
     if !state.accounts.renumber(id, digits) {
         return Err(Error::NumberTaken(digits.to_owned()));
     }
     for (link, alias) in state.accounts.aliases(id) {
         state.links.alias(link, alias);
     }
+    phone::renumbered(state, &before.phone.user, digits);
     let now = Jid::pn(digits);
     let detail = json!({ "from": before.phone.user.as_str(), "to": digits });
     state.journal.record(state.clock.now_ms(), &before.name, "account.number", digits, detail);
@@ -83,9 +87,16 @@ fn is(value: &NodeValue, number: &str) -> bool {
     value.to_jid().is_some_and(|jid| jid.server == Server::Pn && jid.user == number)
 }
 
+/// Whether it asks or tells of this number, which is a text there (`iq/usync.rs`).
+fn is_contact(node: &Node, number: &str) -> bool {
+    let text = (node.tag == "contact").then(|| stanza::bytes(node)).flatten();
+    text.and_then(|text| text.strip_prefix(b"+")) == Some(number.as_bytes())
+}
+
 fn names(node: &Node, number: &str) -> bool {
     let children = node.children().unwrap_or_default();
-    node.attrs.iter().any(|(_, value)| is(value, number))
+    is_contact(node, number)
+        || node.attrs.iter().any(|(_, value)| is(value, number))
         || children.iter().any(|child| names(child, number))
 }
 
@@ -95,6 +106,9 @@ fn rename(node: &mut Node, from: &str, to: &str) {
         {
             *value = NodeValue::from(Jid { user: to.into(), ..jid });
         }
+    }
+    if is_contact(node, from) {
+        node.content = Some(NodeContent::String(format!("+{to}").into()));
     }
     if let Some(NodeContent::Nodes(children)) = &mut node.content {
         for child in children {
@@ -128,6 +142,11 @@ mod tests {
         assert_eq!(attr(&out, "id").as_deref(), Some("4917000000"));
         let child = &out.children().expect("a child")[0];
         assert_eq!(attr(child, "jid").as_deref(), Some("15550000001:2@s.whatsapp.net"));
+        // What no address can be is a text on the wire, and ends nobody's connection (wacore-binary `encoder.rs`).
+        let far = NodeBuilder::new("call").attr("from", "4917000000:300@s.whatsapp.net").build();
+        let far = alias().outward(Arc::new(far));
+        assert_eq!(attr(&far, "from").as_deref(), Some("15550000001:300@s.whatsapp.net"));
+        assert!(crate::wire::write(&far).is_ok());
         let back = alias().inward(Node::clone(&out));
         let child = &back.children().expect("a child")[0];
         assert_eq!(attr(child, "jid").as_deref(), Some("4917000000:2@s.whatsapp.net"));
@@ -155,6 +174,9 @@ mod tests {
             assert!(matches!(refused, Err(Error::NumberTaken(_))), "{taken}: {refused:?}");
         }
         change(&mut state, shop, "+4917000000").expect("a free number");
+        let told = state.journal.all().len();
+        change(&mut state, shop, "4917000000").expect("its own");
+        assert_eq!(state.journal.all().len(), told);
         assert!(matches!(change(&mut state, mia, "4917000000"), Err(Error::NumberTaken(_))));
         let found =
             |state: &State, number: &str| state.accounts.by_jid(&Jid::pn(number)).map(|it| it.id);

@@ -62,6 +62,8 @@ struct Offered {
     id: String,
     addr: DeviceAddr,
     key_index: u32,
+    /// The number that the client is told.
+    number: String,
 }
 
 /// All clients that want to be linked.
@@ -194,7 +196,7 @@ fn offer(
         .build();
     let addr = DeviceAddr { account: account.id, device };
     state.links.send(link, node);
-    Ok(Offered { id: stamp.id, addr, key_index })
+    Ok(Offered { id: stamp.id, addr, key_index, number: account.phone.clone() })
 }
 
 /// That the account's chats are addressed by LID (wacore `pair.rs`: without this a client stays with phone numbers).
@@ -268,6 +270,7 @@ fn accept(state: &mut State, link: LinkId, offered: &Offered, iq: &Node) -> Resu
     device.identity = candidate.identity;
     device.signed_key = candidate.signed_key;
     device.signed_identity = signed.to_vec();
+    device.known_as = Some(offered.number.clone()).filter(|number| *number != account.phone);
     device.says = candidate.says;
     let linked = LinkedDevice::of(account, &device);
     account.devices.push(device);

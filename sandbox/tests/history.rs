@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use wharf_sandbox::{Config, Error, History, HistoryChat, HistoryMessage, Phone, Sandbox};
+use wharf_sandbox::{
+    Config, Error, History, HistoryChat, HistoryMessage, NewGroup, Phone, Sandbox,
+};
 use whatsapp_rust::types::events::Event;
 use whatsapp_rust::waproto::whatsapp::history_sync::HistorySyncType;
 use whatsapp_rust::waproto::whatsapp::{Conversation, HistorySync};
@@ -145,4 +147,48 @@ async fn a_past_names_only_people_whom_there_are() {
     unknown.chats[0].messages[0].from = Some("leo".to_owned());
     let refused = shop.has_history(&unknown);
     assert!(matches!(&refused, Err(Error::NoSuchChat(who)) if who == "leo"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_past_goes_on_when_somebody_in_it_has_another_number_or_a_group_is_gone() {
+    let (sandbox, shop) = start().await;
+    let leo = sandbox.add_phone("leo");
+    let town = sandbox.add_group(NewGroup::new("Town").owner("shop").member("mia").community());
+    let mut history = past(3, "hello");
+    history.chats[0].chat = "15550000002".to_owned();
+    let here = "15550000003@s.whatsapp.net";
+    let group = [message("G1", Some(here), "in the group", 1_700_000_000)];
+    for (chat, messages) in [(town.gid(), group.to_vec()), (here.to_owned(), Vec::new())] {
+        history.chats.push(HistoryChat { chat, messages, ..HistoryChat::default() });
+    }
+    history.push_names.insert("+15550000003".to_owned(), "Leo".to_owned());
+    history.push_names.insert(town.gid(), "Town".to_owned());
+    shop.has_history(&history).unwrap();
+    sandbox.phone("mia").changes_number("4917000000").unwrap();
+    leo.changes_number("4917000001").unwrap();
+    town.deactivates();
+
+    let desk = Device::scanned_by(&sandbox, "shop", true).await;
+    let (mut bootstrap, mut names) = (None, None);
+    while bootstrap.is_none() || names.is_none() {
+        let part = desk
+            .sees(|event| match event {
+                Event::HistorySync(part) => part.get().cloned(),
+                _ => None,
+            })
+            .await;
+        match part.sync_type {
+            HistorySyncType::INITIAL_BOOTSTRAP => bootstrap = Some(part),
+            HistorySyncType::PUSH_NAME => names = Some(part),
+            _ => {}
+        }
+    }
+    let chats = bootstrap.unwrap().conversations;
+    let ids: Vec<&str> = chats.iter().map(|chat| chat.id.as_str()).collect();
+    let leo = "4917000001@s.whatsapp.net";
+    assert_eq!(ids, ["4917000000@s.whatsapp.net", leo]);
+    assert_eq!(said(&chats[0]), [("M3".to_owned(), false, "hello".to_owned())]);
+    let names = names.unwrap().pushnames;
+    let called: BTreeSet<_> = names.iter().filter_map(|name| name.id.as_deref()).collect();
+    assert_eq!(called, BTreeSet::from([MIA, leo]));
 }

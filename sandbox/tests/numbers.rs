@@ -1,5 +1,7 @@
 //! A change of number: the account keeps its LID, its groups and its devices.
 
+use std::time::Duration;
+
 use serde_json::json;
 use wharf_sandbox::{Error, NewGroup, Sandbox};
 use whatsapp_rust::types::events::Event;
@@ -113,6 +115,11 @@ async fn the_accounts_devices_stay_linked_under_the_number_that_they_know() {
     phone.rotates_settings_key().await.unwrap();
     phone.hears(|receipt| receipt.kind == "peer_msg" && receipt.sender_device == 2).await.unwrap();
 
+    // It asks for the number that it knows, and is told of that.
+    let found = boss.client.contacts().is_on_whatsapp(&[jid(BOSS), jid(SHOP)]).await.unwrap();
+    let found: Vec<_> = found.iter().map(|one| (one.jid.to_string(), one.is_registered)).collect();
+    assert_eq!(found, [(BOSS.to_owned(), true), (SHOP.to_owned(), true)]);
+
     let store = boss.saved().await;
     boss.client.disconnect().await;
     until(async || sandbox.connections() == 2).await;
@@ -127,6 +134,26 @@ async fn the_accounts_devices_stay_linked_under_the_number_that_they_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_being_linked_goes_on_under_the_number_that_it_was_offered() {
+    let (sandbox, _shop) = boss_and_shop().await;
+    let phone = sandbox.phone("boss");
+    let boss = Device::starts(&sandbox.ws_url()).await;
+    let qr = boss.qr().await;
+    // The client hears of its old number later than the server gives up that.
+    sandbox.delays_stanzas(Duration::from_millis(200));
+    let changes = async { phone.changes_number("4917000000").unwrap() };
+    let (linked, ()) = tokio::join!(phone.scans(&qr), changes);
+    sandbox.delays_stanzas(Duration::ZERO);
+    linked.unwrap();
+    boss.connects().await;
+    assert_eq!(boss.client.pn().unwrap().to_non_ad(), jid(BOSS));
+    sandbox.phone("shop").sends("4917000000", "there?").await.unwrap();
+    assert_eq!(boss.reads().await.text, "there?");
+    boss.client.send_text(jid(SHOP), "here").await.unwrap();
+    sandbox.phone("shop").receives(says("here")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_http_a_number_is_changed_and_a_wrong_one_refused() {
     let control = Control::start().await;
     control.crew().await;
@@ -134,8 +161,11 @@ async fn over_http_a_number_is_changed_and_a_wrong_one_refused() {
         let path = format!("/admin/phones/{name}/number");
         control.send(reqwest::Method::PUT, &path, json!({ "number": number })).await
     };
-    let (status, phone) = number("boss", "+4917000000").await;
-    assert_eq!((status.as_u16(), &phone["jid"]), (200, &json!(NEW)));
+    // The second time it has that number already.
+    for _ in 0..2 {
+        let (status, phone) = number("boss", "+4917000000").await;
+        assert_eq!((status.as_u16(), &phone["jid"]), (200, &json!(NEW)));
+    }
     for (name, wrong, code) in [
         ("shop", "4917000000", 409),
         ("shop", "15550000003", 409),

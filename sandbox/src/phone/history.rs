@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use utoipa::ToSchema;
+use wacore_binary::{Jid, Server};
 use waproto::whatsapp::{Message, WebMessageInfo};
 
 use super::recipient::Recipient;
@@ -26,6 +27,52 @@ pub struct History {
     pub chats: Vec<HistoryChat>,
     /// How people called themselves, by who they are.
     pub push_names: BTreeMap<String, String>,
+}
+
+impl History {
+    /// What can still be told: a group of the past may be gone.
+    fn left(&self, state: &State, account: AccountId) -> Self {
+        let mut left = self.clone();
+        left.chats.retain_mut(|past| {
+            let chat = Recipient::find(state, &past.chat);
+            chat.is_ok_and(|chat| {
+                past.messages.retain(|message| part::said(state, account, &chat, message).is_ok());
+                true
+            })
+        });
+        left.push_names.retain(|who, _| Recipient::find(state, who).is_ok());
+        if left != *self {
+            warn!(account = account.0, "of a phone's past, what names nobody any more is left out");
+        }
+        left
+    }
+
+    /// Somebody has another number.
+    fn renumber(&mut self, old: &str, new: &str) {
+        for chat in &mut self.chats {
+            renumber(&mut chat.chat, old, new);
+            let authors = chat.messages.iter_mut().filter_map(|message| message.from.as_mut());
+            authors.for_each(|author| renumber(author, old, new));
+        }
+        let names = std::mem::take(&mut self.push_names).into_iter();
+        self.push_names = names
+            .map(|(mut who, name)| {
+                renumber(&mut who, old, new);
+                (who, name)
+            })
+            .collect();
+    }
+}
+
+fn renumber(who: &mut String, old: &str, new: &str) {
+    if who.strip_prefix('+').unwrap_or(who) == old {
+        new.clone_into(who);
+    } else if let Ok(jid) = who.parse::<Jid>()
+        && jid.server == Server::Pn
+        && jid.user == old
+    {
+        *who = Jid { user: new.into(), ..jid }.to_string();
+    }
 }
 
 /// A chat of the past.
@@ -73,6 +120,12 @@ pub(crate) fn remember(state: &mut State, account: AccountId, history: &History)
     Ok(())
 }
 
+/// Somebody has another number, in everybody's past.
+pub(crate) fn renumbered(state: &mut State, old: &str, new: &str) {
+    let histories = state.accounts.iter_mut().filter_map(|account| account.history.as_mut());
+    histories.for_each(|history| history.renumber(old, new));
+}
+
 /// The messages of one chat of the past, the oldest first.
 pub(super) fn of_chat(state: &State, account: AccountId, chat: &Recipient) -> Vec<WebMessageInfo> {
     let found = state.accounts.get(account).and_then(|account| account.history.as_ref());
@@ -91,9 +144,9 @@ pub(super) fn parts(shared: &Shared, account: AccountId) -> Vec<Message> {
     {
         let mut state = lock(shared);
         let history = state.accounts.get(account).and_then(|account| account.history.as_ref());
-        match history.map(|history| part::syncs(&state, account, history)).transpose() {
+        let history = history.map(|history| history.left(&state, account));
+        match history.map(|history| part::syncs(&state, account, &history)).transpose() {
             Ok(past) => syncs.extend(past.into_iter().flatten()),
-            // A group of the past is gone.
             Err(error) => warn!(%error, "a phone does not send its past"),
         }
         syncs.extend(tokens::past(&mut state, account).map(|tokens| (tokens, 2, 100)));
