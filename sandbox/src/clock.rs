@@ -3,6 +3,7 @@
 //! It is part of the state, so each server has its own. Whatever expires, and every time that a client is told, is read
 //! here; how long the server itself waits for somebody (handshakes, faults, levers) is not.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -13,19 +14,22 @@ const END_MS: i64 = 253_402_300_799_999;
 /// More than anybody waits: a time so far ahead is still one.
 pub(crate) const WAIT_MAX: Duration = Duration::from_hours(24 * 365);
 
-/// The time of one server. It never goes back.
+/// The time of one server. It never goes back: where the system's does, it waits for it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clock {
     /// How far it is ahead of the system's in milliseconds; less than nothing after it has stood still.
     ahead_ms: i64,
     /// The time at which it stands still, in epoch milliseconds.
     stands_ms: Option<i64>,
+    /// The latest time that it has told, in epoch milliseconds.
+    #[serde(default)]
+    latest: AtomicI64,
 }
 
 impl Clock {
     /// Epoch milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.stands_ms.unwrap_or_else(|| system_ms().saturating_add(self.ahead_ms).min(END_MS))
+        self.at(system_ms())
     }
 
     /// Epoch seconds: the unit of every `t` attribute.
@@ -35,7 +39,8 @@ impl Clock {
 
     /// How far it is ahead of the system's, in milliseconds.
     pub(crate) fn ahead_ms(&self) -> i64 {
-        self.stands_ms.map_or(self.ahead_ms, |stands| stands.saturating_sub(system_ms()))
+        let system = system_ms();
+        self.at(system).saturating_sub(system)
     }
 
     /// Whether it stands still.
@@ -46,9 +51,11 @@ impl Clock {
     /// Moves it on, standing or not; at the end of the year 9999 it stays.
     pub(crate) fn advance(&mut self, span: Duration) {
         let span = milliseconds(span);
-        match &mut self.stands_ms {
-            Some(stands) => *stands = stands.saturating_add(span).min(END_MS),
-            None => self.ahead_ms = self.ahead_ms.saturating_add(span).min(END_MS - system_ms()),
+        if let Some(stands) = &mut self.stands_ms {
+            *stands = stands.saturating_add(span).min(END_MS);
+        } else {
+            let system = system_ms();
+            self.ahead_ms = self.at(system).saturating_add(span).min(END_MS) - system;
         }
     }
 
@@ -62,6 +69,13 @@ impl Clock {
             }
             (true, Some(_)) | (false, None) => {}
         }
+    }
+
+    /// Its time when the system's is this.
+    fn at(&self, system: i64) -> i64 {
+        let now =
+            self.stands_ms.unwrap_or_else(|| system.saturating_add(self.ahead_ms).min(END_MS));
+        self.latest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 }
 
@@ -90,6 +104,27 @@ mod tests {
         assert!(clock.now_ms() >= before + milliseconds(DAY));
         assert_eq!((clock.ahead_ms(), clock.now()), (milliseconds(DAY), clock.now_ms() / 1000));
         assert!(Clock::default().ahead_ms() == 0, "another one stays");
+    }
+
+    #[test]
+    fn a_clock_waits_for_a_systems_that_was_set_back() {
+        // Of a version that did not know what it had told.
+        let mut clock: Clock =
+            serde_json::from_str(r#"{"ahead_ms": 7, "stands_ms": null}"#).expect("a clock");
+        assert_eq!(clock.ahead_ms(), 7);
+        let told = clock.at(system_ms() + milliseconds(DAY));
+        assert_eq!((clock.at(system_ms()), clock.now_ms()), (told, told));
+        let written = serde_json::to_string(&clock).expect("a clock");
+        let again: Clock = serde_json::from_str(&written).expect("a clock");
+        assert_eq!(again.now_ms(), told);
+        let ahead = clock.ahead_ms();
+        assert!(ahead <= milliseconds(DAY) + 7 && ahead > milliseconds(DAY) - 60_000, "{ahead}");
+        clock.freeze(true);
+        assert_eq!(clock.now_ms(), told);
+        clock.freeze(false);
+        clock.advance(DAY);
+        let now = clock.now_ms();
+        assert!(now >= told + milliseconds(DAY) && now < told + milliseconds(DAY) + 60_000);
     }
 
     #[test]
