@@ -1,6 +1,12 @@
 //! What surrounds every request: its id, its span in the log, its limits, and an answer whatever happens.
 
-use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    net::IpAddr,
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     RequestExt,
@@ -10,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::{
@@ -118,6 +125,31 @@ async fn answer_within(surroundings: &Surroundings, mut request: Request, next: 
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => panicked(&*panic),
         Err(_) => ApiError::overdue().into_response(),
+    }
+}
+
+/// Carries out what must not stop half-way when its caller goes away or its time is up: in a task of its own, which counts as
+/// a request under way until its end.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    state: &AppState,
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (reply, answer) = oneshot::channel();
+    let counted = state.requests.token();
+    let carried_out = async move {
+        let _counted = counted;
+        if let Err(Err(error)) = reply.send(work.await) {
+            tracing::warn!("what somebody began who no longer waits has failed: {error:?}");
+        }
+    };
+    let task = tokio::spawn(carried_out.in_current_span());
+    match answer.await {
+        Ok(done) => done,
+        Err(_) => match task.await {
+            Err(end) if end.is_panic() => resume_unwind(end.into_panic()),
+            // Nobody cuts it but the end of the process.
+            _ => Err(ApiError::draining()),
+        },
     }
 }
 

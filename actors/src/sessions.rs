@@ -1,7 +1,6 @@
 //! All sessions of this process.
 
 use std::{
-    panic::resume_unwind,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -96,16 +95,11 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Makes a session and, when asked, begins its pairing. It is made though the caller no longer waits.
+    /// Makes a session and, when asked, begins its pairing. Whoever stops waiting leaves it half made.
     ///
     /// # Errors
     /// [`Error::Full`] when there are as many as may be.
     pub async fn create(&self, new: NewSession) -> Result<SessionView> {
-        let sessions = self.clone();
-        to_the_end(async move { sessions.make(new).await }).await
-    }
-
-    async fn make(&self, new: NewSession) -> Result<SessionView> {
         let now = now_ms();
         let session = Session {
             id: SessionId::generate(now),
@@ -154,18 +148,12 @@ impl Sessions {
     }
 
     /// Removes a session: logs out where that can be done at once, ends its connection, and erases every row of it,
-    /// its events included. Once begun it is brought to its end, though the caller no longer waits.
+    /// its events included. Whoever stops waiting leaves it half removed.
     ///
     /// # Errors
     /// [`Error::NotFound`] as [`Self::find`]. After any other error the session is still there.
     pub async fn remove(&self, organization: &str, id: SessionId) -> Result<()> {
         let handle = self.find(organization, id)?;
-        let sessions = self.clone();
-        to_the_end(async move { sessions.erase(handle).await }).await
-    }
-
-    async fn erase(&self, handle: SessionHandle) -> Result<()> {
-        let id = handle.id();
         match handle.retire().await {
             // A crashed actor has nothing to log out, and one that hangs is not waited for twice.
             Ok(()) | Err(Error::Unavailable { .. } | Error::Timeout { .. }) => {}
@@ -277,18 +265,5 @@ impl Sessions {
             Ok(CallResult::Success(done)) => done,
             _ => Err(unreachable_now()),
         }
-    }
-}
-
-/// Runs what must not stop half-way in a task of its own, where nobody's going away can cut it.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        // Nobody cuts it but the end of the process.
-        Err(cut) => Err(cut
-            .try_into_panic()
-            .map_or_else(|_| unreachable_now(), |panic| resume_unwind(panic))),
     }
 }

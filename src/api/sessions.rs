@@ -27,6 +27,7 @@ use crate::{
     extract::{
         Caller, Fields, FromFields, JsonBody, Manage, ManageAll, Page, Path, Read, SessionPath,
     },
+    request::to_the_end,
 };
 use body::{Me, SessionBody};
 
@@ -155,20 +156,26 @@ async fn create_session(
     caller: Caller<ManageAll>,
     JsonBody(wanted): JsonBody<CreateSession>,
 ) -> Result<(StatusCode, Extension<Made>, Json<SessionBody>), ApiError> {
-    let start = wanted.start.unwrap_or(false);
     state.disk.admit()?;
-    let admitted = state.admission.create(&state.sessions, start)?;
-    let new = NewSession {
-        organization: caller.organization,
-        label: wanted.label.filter(|label| !label.is_empty()),
-        auto_read: wanted.auto_read,
-        presence_typing: wanted.presence_typing,
-        created_by_user: caller.principal.user(),
-        start,
-    };
-    let made = state.sessions.create(new).await;
-    admitted.ends(made.is_ok());
-    let view = made.map_err(|error| state.admission.not_made(error))?;
+    let making = state.clone();
+    let view = to_the_end(&state, async move {
+        // All of it: a caller has a place among the requests of its organization, which this takes until its end.
+        let caller = caller;
+        let start = wanted.start.unwrap_or(false);
+        let admitted = making.admission.create(&making.sessions, start)?;
+        let new = NewSession {
+            organization: caller.organization.clone(),
+            label: wanted.label.filter(|label| !label.is_empty()),
+            auto_read: wanted.auto_read,
+            presence_typing: wanted.presence_typing,
+            created_by_user: caller.principal.clone().user(),
+            start,
+        };
+        let made = making.sessions.create(new).await;
+        admitted.ends(made.is_ok());
+        made.map_err(|error| making.admission.not_made(error))
+    })
+    .await?;
     let made = Made { name: "session", id: view.session.id.to_string() };
     Ok((StatusCode::CREATED, Extension(made), Json(SessionBody::live(view, &state.gateway_id))))
 }

@@ -1,12 +1,16 @@
 //! Callers that close their connection before they have an answer: what they began is brought to its end.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use serde_json::json;
 use wharf_sandbox::{Config, Fault, Sandbox};
 
 use crate::{
-    app::eventually,
+    app::{TestApp, eventually},
     fleet::{Fleet, all_work, phone},
     wire::{bearer, begun},
 };
@@ -56,11 +60,26 @@ async fn a_connection_that_is_closed_cancels_neither_a_change_nor_a_removal() {
     sandbox.fails_next("logout", 1, late());
     let unlinked = || sandbox.phone(&phone(0)).devices().is_empty();
     hangs_up("DELETE", &session, "", &unlinked).await;
-    eventually("the session is gone", async || {
-        let (status, body) = gateway.call("GET", &session, None).await.unwrap();
-        if status == 404 { Ok(()) } else { Err(body.to_string()) }
-    })
-    .await;
+    // The end of the process waits for it as for any other request.
+    assert!(gateway.terminate().await.success());
+    let gateway = fleet.data.serve(&sandbox.ws_url(), &[]).await;
+    assert_eq!(gateway.call("GET", &session, None).await.unwrap().0, 404);
     assert_eq!(gateway.all("/api/v1/sessions", "cursor").await, [json!(null); 0]);
     assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_session_whose_caller_goes_away_is_made_all_the_same() {
+    let app = TestApp::start().await;
+    {
+        let mut making = pin!(app.running.post("/api/v1/sessions", json!({"start": true})));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(making.as_mut().poll(&mut context).is_pending(), "it waits for the store");
+    }
+    let made = app
+        .running
+        .until("/api/v1/sessions", |answer| answer.body["data"].as_array().unwrap().len() == 1)
+        .await;
+    let path = format!("/api/v1/sessions/{}", made.body["data"][0]["id"].as_str().unwrap());
+    app.running.until(&path, |answer| answer.body["status"] == "scan_qr_code").await;
 }

@@ -14,6 +14,8 @@ use crate::{
 
 /// How long a group that could not be read waits for the next attempt.
 const READ_AGAIN: Duration = Duration::from_secs(10);
+/// How long it waits when WhatsApp asks for fewer questions and does not say how long.
+const RATE_LIMITED: Duration = Duration::from_mins(1);
 /// How long it waits while the store takes no writes, which is a question to nobody.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -101,6 +103,10 @@ impl SessionState {
             }
             // The sync after the reconnect reads it.
             Err(Failure::Disconnected) => Ok(()),
+            Err(Failure::Refused(Refusal::RateLimited { retry_after, .. })) => {
+                self.postpone(group.clone(), retry_after.unwrap_or(RATE_LIMITED).max(READ_AGAIN));
+                Ok(())
+            }
             Err(_) => {
                 tracing::debug!(session.id = %self.id, "a group was not read back, and is asked for again");
                 self.read_later(group.clone());

@@ -197,7 +197,8 @@ fn effect(group: &GroupSnapshot, command: &ApplySettings, field: Field) -> Optio
 
 /// The group was not stored: WhatsApp knows it, so it is read and stored whole. What cannot be read now is read afterwards.
 async fn fill_in(operation: &Operation, group: &GroupJid, known_by: Instant) -> Result<()> {
-    let Ok(Ok(found)) = tokio::time::timeout_at(known_by, operation.link.group(group)).await else {
+    let limit = known_by.min(Instant::now() + PATIENCE);
+    let Ok(Ok(found)) = tokio::time::timeout_at(limit, operation.link.group(group)).await else {
         operation.read_afterwards(group);
         return Ok(());
     };

@@ -1,13 +1,7 @@
 //! What a caller may tell a session: stop, restart, log out, be gone.
 
-use std::{
-    pin::pin,
-    task::{Context, Waker},
-    time::Duration,
-};
-
 use wharf_actors::{Error, FetchInvite, RevokeInvite};
-use wharf_sandbox::{Fault, NewGroup};
+use wharf_sandbox::NewGroup;
 use wharf_storage::{GroupJid, Reason, Status};
 
 use crate::harbour::{DEADLINE, Harbour, begun, sessions, until};
@@ -138,41 +132,6 @@ async fn a_removed_session_is_unlinked_and_leaves_nothing() {
     assert_eq!(harbour.store.groups(neighbour.id(), None, 10).await.unwrap().len(), 1);
     assert_eq!(neighbour.status(), Status::Working);
     assert_eq!(harbour.sessions.census().sessions, 1);
-    harbour.sessions.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_session_whose_caller_hangs_up_is_made_all_the_same() {
-    let harbour = Harbour::opens().await;
-    {
-        let mut making = pin!(harbour.sessions.create(begun("acme")));
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(making.as_mut().poll(&mut context).is_pending(), "it waits for the store");
-    }
-    until("the session", async || (harbour.sessions.count() == 1).then_some(())).await;
-    let stored = harbour.store.sessions().await.unwrap();
-    let session = harbour.sessions.find("acme", stored[0].id).unwrap();
-    session.reaches(Status::ScanQrCode, DEADLINE).await.unwrap();
-    harbour.sessions.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_removal_whose_caller_hangs_up_is_brought_to_its_end() {
-    let harbour = Harbour::opens().await;
-    let session = harbour.links_a_session().await;
-    harbour.sandbox.fails_next("logout", 1, Fault::delay(Duration::from_millis(300)));
-    let (sessions, id) = (harbour.sessions.clone(), session.id());
-    let removal = tokio::spawn(async move { sessions.remove("acme", id).await });
-    until("the unlinked device", async || {
-        harbour.sandbox.phone("shop").devices().is_empty().then_some(())
-    })
-    .await;
-    removal.abort();
-    assert!(removal.await.unwrap_err().is_cancelled(), "WhatsApp has not answered yet");
-    until("the end", async || (harbour.sessions.count() == 0).then_some(())).await;
-    assert!(harbour.store.session(id).unwrap().is_none());
-    assert!(harbour.store.session_events(id, None, 9).await.unwrap().is_empty());
-    harbour.hears(0).await;
     harbour.sessions.shutdown().await;
 }
 

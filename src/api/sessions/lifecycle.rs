@@ -8,6 +8,7 @@ use crate::{
     AppState,
     error::{Admitted, Always, ApiError, Conflicts, Live, Missing},
     extract::{Caller, Manage, Path, SessionPath},
+    request::to_the_end,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -30,8 +31,13 @@ async fn delete_session(
     Path(path): Path<SessionPath>,
 ) -> Result<StatusCode, ApiError> {
     let (session, _) = state.session(&caller, &path.session)?;
-    state.sessions.remove(&caller.organization, session).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let removal = state.clone();
+    to_the_end(&state, async move {
+        let caller = caller;
+        removal.sessions.remove(&caller.organization, session).await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// Start a session: connect a paired one, try a failed one again, begin pairing of any other.

@@ -14,13 +14,13 @@ use crate::{
 };
 
 impl Store {
-    /// Takes over the full list of the groups the account is in. Groups that are not in it become left. What is stored
-    /// of the groups in `except` stays as it is, whatever the list says. `events` is asked once for every group that
+    /// Takes over the full list of the groups the account is in. Groups that are not in it become left. A group in `except`
+    /// stays as it is stored, if it is, whatever the list says. `events` is asked once for every group that
     /// really changed; it may be asked again should the write be repeated.
     pub async fn sync_groups<F>(
         &self,
         session: SessionId,
-        mut snapshots: Vec<GroupSnapshot>,
+        snapshots: Vec<GroupSnapshot>,
         except: HashSet<GroupJid>,
         at: i64,
         events: F,
@@ -30,10 +30,9 @@ impl Store {
     {
         // Most lists say what is stored, and a fleet that returns asks for all of them at once: the writer has no part
         // in that.
-        snapshots.retain(|snapshot| !except.contains(&snapshot.jid));
-        let snapshots = Arc::new(snapshots);
-        let listed = Arc::clone(&snapshots);
-        let compare = move |txn: &Snapshot| is_as_listed(txn, session, &listed);
+        let (snapshots, except) = (Arc::new(snapshots), Arc::new(except));
+        let (listed, left_out) = (Arc::clone(&snapshots), Arc::clone(&except));
+        let compare = move |txn: &Snapshot| is_as_listed(txn, session, &listed, &left_out);
         let members: usize = snapshots.iter().map(|snapshot| 1 + snapshot.members.len()).sum();
         let same =
             if members > FEW_ROWS { self.read_many(compare).await? } else { self.read(compare)? };
@@ -44,6 +43,9 @@ impl Store {
             let mut new = Vec::new();
             let mut rows = GroupRows::open(txn, session)?;
             for snapshot in snapshots.iter() {
+                if except.contains(&snapshot.jid) && rows.group(&snapshot.jid)?.is_some() {
+                    continue;
+                }
                 if let (_, Some(diff)) = take_over(&mut rows, snapshot, at)? {
                     new.extend(events(&diff));
                 }
@@ -83,8 +85,14 @@ impl Store {
     }
 }
 
-/// Whether the stored groups are what the list says, so that [`Store::sync_groups`] would write nothing.
-fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) -> Result<bool> {
+/// Whether the stored groups, but for those in `except`, are what the list says, so that [`Store::sync_groups`] would write
+/// nothing.
+fn is_as_listed(
+    txn: &Snapshot,
+    session: SessionId,
+    listed: &[GroupSnapshot],
+    except: &HashSet<GroupJid>,
+) -> Result<bool> {
     let id = session.bytes();
     let mut unseen: HashMap<&GroupJid, &GroupSnapshot> =
         listed.iter().map(|snapshot| (&snapshot.jid, snapshot)).collect();
@@ -92,6 +100,7 @@ fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) ->
         let (key, value) = row?;
         let group: Group = txn.vault().decode(&GROUPS, &key.value(), value.value())?;
         let same = match unseen.remove(&group.jid) {
+            _ if except.contains(&group.jid) => true,
             Some(snapshot) => group == listed_group(snapshot, &group) && !group.left,
             None => group.left,
         };
@@ -103,7 +112,8 @@ fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) ->
         return Ok(false);
     }
     let (mut members, mut stored) = (HashMap::new(), 0);
-    for snapshot in listed {
+    let except: HashSet<&str> = except.iter().map(AsRef::as_ref).collect();
+    for snapshot in listed.iter().filter(|snapshot| !except.contains(snapshot.jid.as_ref())) {
         for member in &snapshot.members {
             members.entry((snapshot.jid.as_ref(), member.lid.as_str())).or_insert(member);
         }
@@ -112,6 +122,9 @@ fn is_as_listed(txn: &Snapshot, session: SessionId, listed: &[GroupSnapshot]) ->
         let (key, value) = row?;
         let member: Member = txn.vault().decode(&MEMBERS, &key.value(), value.value())?;
         let (_, jid, lid) = key.value();
+        if except.contains(jid) {
+            continue;
+        }
         // Looked up, not taken out: what is taken out would have to outlive this row.
         let same =
             members.get(&(jid, lid)).is_some_and(|listed| listed_member(listed, &member) == member);
