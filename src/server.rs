@@ -232,6 +232,9 @@ pub async fn run(
     let served = async {
         let serving = listening.serve(listener, draining.clone());
         tokio::join!(drain(draining.clone(), shutdown), serving);
+        // A caller that went away has left no connection, but may have left work.
+        state.requests.close();
+        state.requests.wait().await;
     };
     let aside = async {
         let orders = async {
