@@ -28,8 +28,9 @@ pub(crate) fn write(stanza: &Node) -> Result<Vec<u8>> {
 pub(crate) fn read(bytes: &[u8]) -> Result<Node> {
     let is_address = |byte: &&u8| matches!(**byte, JID_PAIR | AD_JID | INTEROP_JID | FB_JID);
     // The library follows addresses in addresses as far as they go (`decoder.rs`), which a stack does not.
-    if bytes.iter().filter(is_address).count() > DEEPEST && plain(bytes).is_none() {
-        return Err(BinaryError::MaxDepthExceeded);
+    if bytes.iter().filter(is_address).count() > DEEPEST {
+        let plain = plain(bytes).ok_or(BinaryError::MaxDepthExceeded)?;
+        return Ok(unmarshal_ref(&plain)?.to_owned());
     }
     let error = match unmarshal_ref(bytes) {
         Ok(read) => return Ok(read.to_owned()),

@@ -1,7 +1,7 @@
 //! IQs of namespace `newsletter`: the messages of one, what has changed among them, and to hear of that at once.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node, Server, marshal_auto};
+use wacore_binary::{Jid, Node, Server};
 
 use super::change::LIVE;
 use super::channel::Post;
@@ -9,6 +9,7 @@ use super::stanza as node;
 use crate::groups::Refusal;
 use crate::stanza;
 use crate::state::{DeviceAddr, State};
+use crate::wire;
 
 /// Messages that one request may ask for.
 const MOST: usize = 100;
@@ -75,7 +76,7 @@ fn page<'a>(posts: impl Iterator<Item = &'a Post>, own: bool) -> Vec<Node> {
     let mut page = Vec::new();
     for post in posts {
         let node = node::listed(post, own);
-        let size = marshal_auto(&node).map_or(0, |bytes| bytes.len());
+        let size = wire::write(&node).map_or(0, |bytes| bytes.len());
         if size > room && !page.is_empty() {
             break;
         }

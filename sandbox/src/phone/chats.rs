@@ -206,16 +206,13 @@ impl Chats {
     }
 
     /// Every message with this id, as others may have chosen the same; the newest first.
-    pub(super) fn messages_called<'a>(
-        &'a self,
-        id: &'a str,
-    ) -> impl Iterator<Item = &'a ReceivedMessage> {
+    pub(super) fn messages_called(&self, id: &str) -> impl Iterator<Item = &ReceivedMessage> {
         self.messages.entries.iter().rev().filter(move |message| message.id == id)
     }
 
     /// The message with this id.
     pub(super) fn message(&self, id: &str) -> Option<&ReceivedMessage> {
-        self.messages.entries.iter().rev().find(|message| message.id == id)
+        self.messages_called(id).next()
     }
 
     /// Those of a new phone of the same account: nothing, and numbers go on, so that a reader misses nothing.
