@@ -232,8 +232,7 @@ pub async fn run(
     let served = async {
         let serving = listening.serve(listener, draining.clone());
         tokio::join!(drain(draining.clone(), shutdown), serving);
-        // A caller that went away has left no connection, but may have left work.
-        state.requests.close();
+        // A caller that went away has left no connection, but may have left work: below it is said that no more comes.
         state.requests.wait().await;
     };
     let aside = async {

@@ -164,11 +164,11 @@ async fn create_session(
         let start = wanted.start.unwrap_or(false);
         let admitted = making.admission.create(&making.sessions, start)?;
         let new = NewSession {
-            organization: caller.organization.clone(),
+            organization: caller.organization,
             label: wanted.label.filter(|label| !label.is_empty()),
             auto_read: wanted.auto_read,
             presence_typing: wanted.presence_typing,
-            created_by_user: caller.principal.clone().user(),
+            created_by_user: caller.principal.user(),
             start,
         };
         let made = making.sessions.create(new).await;
