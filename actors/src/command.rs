@@ -22,6 +22,20 @@ pub struct NewSession {
     pub start: bool,
 }
 
+impl NewSession {
+    /// One that begins pairing at once, and leaves the rest as it is usual.
+    pub fn begun(organization: &str) -> Self {
+        Self {
+            organization: organization.to_owned(),
+            label: None,
+            auto_read: None,
+            presence_typing: None,
+            created_by_user: None,
+            start: true,
+        }
+    }
+}
+
 /// Changes of a group's settings; present fields are applied in the order of this struct.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApplySettings {

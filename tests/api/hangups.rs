@@ -29,22 +29,21 @@ async fn a_connection_that_is_closed_cancels_neither_a_change_nor_a_removal() {
     let (session, group) = &fleet.groups[0];
     let session = format!("/api/v1/sessions/{session}");
     let group = format!("{session}/groups/{group}");
-    let hangs_up = async |method: &str, path: &str, body: &str, begins: &dyn Fn() -> bool| {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\n{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            bearer(gateway.key()),
-            body.len()
-        );
-        let connection = begun(gateway.address(), &head).await;
-        eventually(
-            "WhatsApp has it",
-            async || {
+    let hangs_up =
+        async |method: &str, path: &str, body: &str, begins: &dyn Fn() -> bool| {
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: x\r\n{}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+                bearer(gateway.key()),
+                body.len()
+            );
+            let connection = begun(gateway.address(), &head).await;
+            eventually("WhatsApp has it", async || {
                 if begins() { Ok(()) } else { Err("not yet".to_owned()) }
-            },
-        )
-        .await;
-        drop(connection);
-    };
+            })
+            .await;
+            drop(connection);
+        };
 
     sandbox.fails_next("group.subject", 1, late());
     let change = json!({"subject": "Alone", "locked": true}).to_string();

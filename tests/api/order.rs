@@ -88,6 +88,22 @@ async fn nothing_went_back(app: &TestApp, linked: &Linked, after: &str) {
     assert_eq!(numbers.last().map(u32::to_string), Some(truth));
 }
 
+/// Another admin counts in the subject until WhatsApp has answered a question of this kind once more than `before`; what is
+/// stored meanwhile never goes back.
+async fn counts_until_answered(app: &TestApp, linked: &Linked, kind: &str, before: u64) {
+    let boss = app.sandbox.group(&linked.crew).by("boss");
+    let (mut number, mut seen) = (0, 0);
+    eventually(kind, async || {
+        number += 1;
+        boss.sets_subject(&number.to_string());
+        let now = stored(app, linked).await;
+        assert!(now >= seen, "{now} is stored after {seen}");
+        seen = now;
+        if answered(&app.running, kind) > before { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_that_come_all_at_once_are_told_in_their_order() {
     let app = TestApp::start().await;
@@ -108,19 +124,9 @@ async fn a_list_of_groups_does_not_undo_what_others_changed_while_it_was_on_its_
     let app = TestApp::start().await;
     let linked = app.linked().await;
     let (log, lists) = (so_far(&app).await, answered(&app.running, "list_groups"));
-    let boss = app.sandbox.group(&linked.crew).by("boss");
     app.sandbox.fails_next("group.participating", 1, Fault::delay(DELAY));
     app.sandbox.drops_connections().await;
-    let (mut number, mut seen) = (0, 0);
-    eventually("the list has come", async || {
-        number += 1;
-        boss.sets_subject(&number.to_string());
-        let now = stored(&app, &linked).await;
-        assert!(now >= seen, "{now} is stored after {seen}");
-        seen = now;
-        if answered(&app.running, "list_groups") > lists { Ok(()) } else { Err(now.to_string()) }
-    })
-    .await;
+    counts_until_answered(&app, &linked, "list_groups", lists).await;
     app.running.until_working(&linked).await;
     nothing_went_back(&app, &linked, &log).await;
 }
@@ -187,21 +193,12 @@ async fn a_group_that_is_read_does_not_undo_what_others_changed_meanwhile() {
     let app = TestApp::start().await;
     let linked = app.linked().await;
     let (log, reads) = (so_far(&app).await, answered(&app.running, "get_group"));
-    let boss = app.sandbox.group(&linked.crew).by("boss");
     // What others change while a change of ours is under way makes us read the group.
     app.sandbox.fails_next("group.locked", 1, Fault::delay(DELAY / 4));
     app.sandbox.fails_next("group.query", 1, Fault::delay(DELAY));
     let path = linked.crew();
     let ours = app.running.patch(&path, json!({"locked": true}));
-    let (mut number, mut seen) = (0, 0);
-    let theirs = eventually("the group was read", async || {
-        number += 1;
-        boss.sets_subject(&number.to_string());
-        let now = stored(&app, &linked).await;
-        assert!(now >= seen, "{now} is stored after {seen}");
-        seen = now;
-        if answered(&app.running, "get_group") > reads { Ok(()) } else { Err(now.to_string()) }
-    });
+    let theirs = counts_until_answered(&app, &linked, "get_group", reads);
     let (ours, ()) = tokio::join!(ours, theirs);
     ours.expect(204);
     nothing_went_back(&app, &linked, &log).await;
@@ -232,7 +229,8 @@ async fn what_others_changed_before_us_is_told_before_ours_though_it_waits_to_be
             may_go_on.recv().unwrap();
             Vec::new()
         };
-        store.put_group(session, another_group(), 1, hold).await
+        let another = GroupSnapshot::of("120363111111111111@g.us".parse().unwrap());
+        store.put_group(session, another, 1, hold).await
     });
     is_in.recv().await.unwrap();
     let boss = app.sandbox.group(&linked.crew).by("boss");
@@ -244,10 +242,6 @@ async fn what_others_changed_before_us_is_told_before_ours_though_it_waits_to_be
     held.await.unwrap().unwrap();
     ours.await.unwrap().expect(204);
     assert_eq!(subjects(&app, &linked.crew, &log).await, ["Theirs", "Ours"]);
-}
-
-fn another_group() -> GroupSnapshot {
-    GroupSnapshot::of("120363111111111111@g.us".parse().unwrap())
 }
 
 /// A group that WhatsApp knows, and of which the session was never told.

@@ -20,15 +20,7 @@ fn config(sandbox: &Sandbox) -> Config {
 
 /// Links a session, and gives it back once it works.
 async fn links(sessions: &Sessions, sandbox: &Sandbox, organization: &str) -> SessionHandle {
-    let new = NewSession {
-        organization: organization.to_owned(),
-        label: None,
-        auto_read: None,
-        presence_typing: None,
-        created_by_user: None,
-        start: true,
-    };
-    let id = sessions.create(new).await.unwrap().session.id;
+    let id = sessions.create(NewSession::begun(organization)).await.unwrap().session.id;
     let handle = sessions.find(organization, id).unwrap();
     let code = eventually("a code", async || handle.qr().await.map_err(|error| error.to_string()));
     let phone = sandbox.add_phone(&id.to_string());

@@ -122,15 +122,7 @@ mod tests {
         let sessions = Sessions::start_over(store, config, shared).await.unwrap();
         let (mut started, mut versions) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            let new = NewSession {
-                organization: "acme".to_owned(),
-                label: None,
-                auto_read: None,
-                presence_typing: None,
-                created_by_user: None,
-                start: true,
-            };
-            let id = sessions.create(new).await.unwrap().session.id;
+            let id = sessions.create(NewSession::begun("acme")).await.unwrap().session.id;
             started.push(sessions.find("acme", id).unwrap());
         }
         for session in started {

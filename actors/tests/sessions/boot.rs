@@ -8,8 +8,6 @@ use wharf_storage::{
     Wanted::{self, Running},
 };
 
-use crate::harbour::begun;
-
 /// Nothing listens there.
 fn nowhere() -> Config {
     Config { endpoint: "ws://127.0.0.1:9/ws/chat".to_owned(), ..Config::default() }
@@ -18,7 +16,7 @@ fn nowhere() -> Config {
 /// A session as an earlier process left it.
 async fn left(store: &Store, wanted: Wanted, status: Status, reason: Option<Reason>) -> SessionId {
     let sessions = Sessions::start(store.clone(), nowhere()).await.unwrap();
-    let new = NewSession { start: false, ..begun("acme") };
+    let new = NewSession { start: false, ..NewSession::begun("acme") };
     let id = sessions.create(new).await.unwrap().session.id;
     sessions.shutdown().await;
     store.set_wanted(id, wanted, 1).await.unwrap();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tokio::{net::TcpListener, time::timeout};
-use wharf_actors::{ApplySettings, Config, Error, Sessions};
+use wharf_actors::{ApplySettings, Config, Error, NewSession, Sessions};
 use wharf_sandbox::NewGroup;
 use wharf_storage::{GroupJid, Status, Store};
 
-use crate::harbour::{DEADLINE, Harbour, begun, names, sessions, settings, until};
+use crate::harbour::{DEADLINE, Harbour, names, sessions, settings, until};
 
 #[tokio::test]
 async fn a_dropped_connection_is_starting_until_it_is_back() {
@@ -90,7 +90,7 @@ async fn no_more_attempts_are_under_way_at_once_than_the_limit() {
     };
     let sessions = Sessions::start(Store::in_memory().unwrap(), config).await.unwrap();
     for _ in 0..SESSIONS {
-        sessions.create(begun("acme")).await.unwrap();
+        sessions.create(NewSession::begun("acme")).await.unwrap();
     }
     for _ in 0..SESSIONS / LIMIT {
         let mut taken = Vec::new();

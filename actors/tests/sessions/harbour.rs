@@ -33,7 +33,7 @@ impl Harbour {
     }
 
     pub(crate) async fn links_a_session_of(&self, phone: &str) -> SessionHandle {
-        let view = self.sessions.create(begun("acme")).await.unwrap();
+        let view = self.sessions.create(NewSession::begun("acme")).await.unwrap();
         let handle = self.sessions.find("acme", view.session.id).unwrap();
         let qr = until("a QR code", async || handle.qr().await.ok()).await;
         self.sandbox.phone(phone).scans(&qr.code).await.unwrap();
@@ -60,18 +60,6 @@ pub(crate) async fn sessions(sandbox: &Sandbox, store: &Store) -> Sessions {
         ..Config::default()
     };
     Sessions::start(store.clone(), config).await.unwrap()
-}
-
-/// A session of this organization that is to be paired at once.
-pub(crate) fn begun(organization: &str) -> NewSession {
-    NewSession {
-        organization: organization.to_owned(),
-        label: None,
-        auto_read: None,
-        presence_typing: None,
-        created_by_user: None,
-        start: true,
-    }
 }
 
 /// Asks until there is an answer, for a bounded time.

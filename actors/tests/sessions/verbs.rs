@@ -1,10 +1,10 @@
 //! What a caller may tell a session: stop, restart, log out, be gone.
 
-use wharf_actors::{Error, FetchInvite, RevokeInvite};
+use wharf_actors::{Error, FetchInvite, NewSession, RevokeInvite};
 use wharf_sandbox::NewGroup;
 use wharf_storage::{GroupJid, Reason, Status};
 
-use crate::harbour::{DEADLINE, Harbour, begun, sessions, until};
+use crate::harbour::{DEADLINE, Harbour, sessions, until};
 
 #[tokio::test]
 async fn a_stopped_session_stays_linked_and_stopped_until_it_is_started() {
@@ -94,7 +94,7 @@ async fn a_session_that_is_not_connected_is_logged_out_here() {
 #[tokio::test]
 async fn pairing_ends_when_it_is_told_to_and_begins_again_with_a_new_code() {
     let harbour = Harbour::opens().await;
-    let id = harbour.sessions.create(begun("acme")).await.unwrap().session.id;
+    let id = harbour.sessions.create(NewSession::begun("acme")).await.unwrap().session.id;
     let session = harbour.sessions.find("acme", id).unwrap();
     let first = until("a QR code", async || session.qr().await.ok()).await;
     assert_eq!(session.stop().await.unwrap().session.status, Status::Stopped);
